@@ -1,0 +1,1 @@
+"""What medical peripherals say: bytes ↔ measurements, GATT procedures, and virtual peripherals."""

@@ -1,0 +1,1 @@
+"""Peripherals, people and faults that are not there, over a radio that is: bumble end to end."""

@@ -1,0 +1,1 @@
+"""The cloud: admits, stores, judges, shows, bills."""

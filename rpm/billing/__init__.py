@@ -1,0 +1,1 @@
+"""Days and minutes by dated rules, with the evidence behind each."""

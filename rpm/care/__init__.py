@@ -1,0 +1,1 @@
+"""Programs, rules and policies as files a clinician can read and sign."""

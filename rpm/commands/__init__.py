@@ -1,0 +1,1 @@
+"""The verbs of `rpm-cloud`: one module each, with `register(app)`."""

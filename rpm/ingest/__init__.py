@@ -1,0 +1,1 @@
+"""Admits what arrives, and says so only after it is kept."""

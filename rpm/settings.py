@@ -1,0 +1,54 @@
+"""What an installation may set. Each setting's description is its documentation: `rpm-cloud settings` prints them."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from rpm.errors import UserError
+
+CARE = Path(__file__).parent / "care"
+
+
+class Settings(BaseSettings):
+    """Read from the environment, prefix `RPM_`."""
+
+    model_config = SettingsConfigDict(env_prefix="RPM_", extra="ignore")
+
+    dsn: Annotated[
+        str, Field(description="PostgreSQL with TimescaleDB, e.g. postgresql://rpm:secret@127.0.0.1:5432/rpm")
+    ] = ""
+    broker_url: Annotated[
+        str, Field(description="MQTT 5 broker and the worker's account, e.g. mqtt://worker:secret@127.0.0.1:1883")
+    ] = ""
+    mail_url: Annotated[
+        str, Field(description="Apprise URL that carries e-mail; {to} stands for the recipient. Empty: no e-mail")
+    ] = ""
+    public_url: Annotated[str, Field(description="Where people reach the pages; messages link here")] = (
+        "http://127.0.0.1:8080"
+    )
+    web_host: Annotated[str, Field(description="Address the pages are served on")] = "127.0.0.1"
+    web_port: Annotated[int, Field(description="Port the pages are served on", ge=1, le=65535)] = 8080
+    rules_file: Annotated[Path, Field(description="Alert rules (TOML)")] = CARE / "rules.toml"
+    escalation_file: Annotated[Path, Field(description="Escalation policies and rotas (TOML)")] = (
+        CARE / "escalation.toml"
+    )
+
+    def require(self, *names: str) -> "Settings":
+        """Self, or a UserError that names the first setting missing and how to give it."""
+        for name in names:
+            if not getattr(self, name):
+                description = type(self).model_fields[name].description
+                raise UserError(f"RPM_{name.upper()} is not set: {description}")
+        return self
+
+
+def read_settings() -> Settings:
+    """The settings of this process; UserError with one line where one is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        raise UserError(f"RPM_{name} is wrong: {first['msg']}") from error

@@ -1,0 +1,1 @@
+"""What is kept: TimescaleDB through psycopg, one module per aggregate, SQL in its own files."""

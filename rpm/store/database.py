@@ -1,0 +1,86 @@
+"""The connection pool, the transaction, and the one clock."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import psycopg
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+Connection = psycopg.Connection[DictRow]
+
+#: A statement that waits longer than this for a lock or an answer is abandoned: the caller tries again (E9).
+STATEMENT_TIMEOUT_MS = 30_000
+LOCK_TIMEOUT_MS = 10_000
+IDLE_IN_TRANSACTION_TIMEOUT_MS = 15_000
+#: How long a caller waits for a free connection before it is told that the database is not to be had.
+POOL_WAIT_S = 10.0
+
+
+class Clock(Protocol):
+    """Where a loop's outermost line asks for the time. Everything below takes `now` as an argument."""
+
+    def __call__(self) -> datetime: ...
+
+
+class DatabaseUnavailable(RuntimeError):
+    """The database cannot be reached: check RPM_DSN and that the server runs."""
+
+
+class Database:
+    """A pool of connections to one server. Rows come as dicts; every transaction is UTC and bounded in time."""
+
+    def __init__(self, dsn: str, *, size_max: int = 8) -> None:
+        options = (
+            f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
+            f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS} -c timezone=UTC"
+        )
+        arguments: dict[str, Any] = {
+            "row_factory": dict_row,
+            "options": options,
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "application_name": "rpm-cloud",
+        }
+        self.dsn = dsn
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            dsn,
+            kwargs=arguments,
+            min_size=1,
+            max_size=size_max,
+            open=False,
+            timeout=POOL_WAIT_S,
+            check=ConnectionPool.check_connection,
+        )
+
+    def open(self, *, wait_s: float = POOL_WAIT_S) -> "Database":
+        """Connect now; DatabaseUnavailable where that does not succeed within `wait_s`."""
+        try:
+            self._pool.open(wait=True, timeout=wait_s)
+        except PoolTimeout as error:
+            self._pool.close()
+            raise DatabaseUnavailable(DatabaseUnavailable.__doc__) from error
+        return self
+
+    def close(self) -> None:
+        """Give every connection back. A closed database stays closed."""
+        self._pool.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except PoolTimeout as error:
+            raise DatabaseUnavailable(DatabaseUnavailable.__doc__) from error
+
+    def clock(self) -> datetime:
+        """The database's clock: the one clock of all replicas (H12)."""
+        with self.transaction() as connection:
+            row = connection.execute("select clock_timestamp() as instant").fetchone()
+        assert row is not None
+        instant: datetime = row["instant"]
+        return instant.astimezone(UTC)

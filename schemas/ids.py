@@ -1,0 +1,58 @@
+"""Names of things that travel: gateways, devices, readings.
+
+A reading's name is *derived*, never drawn: the same squeeze of the same cuff has the same name however often the
+device repeats it, through whichever gateway, and however its time is corrected later.
+"""
+
+import re
+import uuid
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
+
+#: Namespace of every reading id. Changing it renames all readings, so it never changes.
+READING_NAMESPACE = uuid.UUID("5f0c4c51-6d0d-5f1c-9d7a-0a3c1d2b7e10")
+
+#: Same pattern as the certificate's common name (F4): no topic wildcard can hide in a gateway id.
+GATEWAY_ID_PATTERN = r"^gw-[0-9a-z-]{4,40}$"
+
+GatewayId = Annotated[str, StringConstraints(pattern=GATEWAY_ID_PATTERN)]
+
+_ADDRESS = re.compile(r"^[0-9A-F]{2}(:[0-9A-F]{2}){5}$")
+
+
+def normal_address(text: str) -> str:
+    """A Bluetooth address as `C0:00:00:00:10:01`; ValueError where it is not one."""
+    address = text.strip().upper().replace("-", ":")
+    if not _ADDRESS.match(address):
+        raise ValueError(f"not a Bluetooth address: {text!r} (want six hex pairs such as C0:00:00:00:10:01)")
+    return address
+
+
+Address = Annotated[str, AfterValidator(normal_address)]
+
+
+def derive_reading_id(
+    *,
+    address: str,
+    user_slot: int | None,
+    characteristic: str,
+    device_time: str | None,
+    sequence_number: int | None,
+    raw: str,
+    received_at: datetime,
+) -> uuid.UUID:
+    """The name of a reading, from facts that can never change afterwards.
+
+    `received_at` takes part only where the device gave neither a time nor a sequence number: two equal weighings are
+    then two readings. `raw` is lower-case hex of every frame that makes the reading up, except the glucose context (it
+    may come later, and completes the same reading).
+    """
+    own_mark = device_time if device_time is not None else ""
+    if device_time is None and sequence_number is None:
+        own_mark = f"received {received_at.timestamp():.6f}"
+    slot = "" if user_slot is None else str(user_slot)
+    sequence = "" if sequence_number is None else str(sequence_number)
+    facts = "|".join((address, slot, characteristic, own_mark, sequence, raw))
+    return uuid.uuid5(READING_NAMESPACE, facts)

@@ -1,0 +1,155 @@
+"""Every message beside its topic and QoS.
+
+Topics carry no patient identifier (brokers log them). Nothing is retained. All messages are MQTT 5, QoS 1, JSON, and
+carry the schema version `v`; a version this program does not know is quarantined, never dropped.
+
+    up     rpm/v1/gateways/{gateway_id}/readings   ReadingBatch
+    up     rpm/v1/gateways/{gateway_id}/status     Status      (birth, heartbeat, will)
+    up     rpm/v1/gateways/{gateway_id}/events     Event       (battery, signal, clock: non-vital)
+    down   rpm/v1/gateways/{gateway_id}/receipts   Receipt
+    down   rpm/v1/gateways/{gateway_id}/requests   Request     (replay, measure again)
+"""
+
+from enum import StrEnum
+from typing import Annotated, Final, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+from schemas.ids import GatewayId
+from schemas.reading import Reading
+
+SCHEMA_VERSION: Final = 1
+QOS: Final = 1
+TOPIC_ROOT: Final = "rpm/v1/gateways"
+#: The workers' share group; a wrong group name is a silent fan-out (L12), so it has one home.
+SHARE_GROUP: Final = "ingest"
+#: A message larger than this is refused by the broker for ever (L23), so nobody builds one.
+MESSAGE_BYTES_MAX: Final = 131_072
+BATCH_ITEMS_MAX: Final = 500
+
+
+class Channel(StrEnum):
+    """The last level of a topic."""
+
+    READINGS = "readings"
+    STATUS = "status"
+    EVENTS = "events"
+    RECEIPTS = "receipts"
+    REQUESTS = "requests"
+
+
+UP: Final = (Channel.READINGS, Channel.STATUS, Channel.EVENTS)
+DOWN: Final = (Channel.RECEIPTS, Channel.REQUESTS)
+
+
+def topic(gateway_id: str, channel: Channel) -> str:
+    """The topic of one gateway and one channel."""
+    return f"{TOPIC_ROOT}/{gateway_id}/{channel}"
+
+
+def share_filter(channel: Channel) -> str:
+    """The shared-subscription filter by which workers divide one channel of all gateways among themselves."""
+    return f"$share/{SHARE_GROUP}/{TOPIC_ROOT}/+/{channel}"
+
+
+def gateway_of(name: str) -> tuple[str, Channel]:
+    """The gateway and channel a topic names; ValueError where it is not one of ours."""
+    root, _, rest = name.rpartition(f"{TOPIC_ROOT}/")
+    gateway_id, _, channel = rest.partition("/")
+    if root or not gateway_id:
+        raise ValueError("not a gateway topic")
+    return gateway_id, Channel(channel)
+
+
+Epoch = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
+Seq = Annotated[int, Field(ge=1, lt=2**63)]
+
+
+class _Message(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    v: Literal[1] = SCHEMA_VERSION
+
+
+class ReadingItem(BaseModel):
+    """One outbox row. (gateway, epoch, seq) finds gaps; `reading.reading_id` tells readings apart."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    seq: Seq
+    reading: Reading
+
+
+class ReadingBatch(_Message):
+    """Readings of one outbox. `epoch` is drawn when the outbox file is made: a re-flashed box starts a new one (L18)."""
+
+    gateway_id: GatewayId
+    epoch: Epoch
+    items: Annotated[tuple[ReadingItem, ...], Field(min_length=1, max_length=BATCH_ITEMS_MAX)]
+
+
+class QuarantinedItem(BaseModel):
+    """A row the cloud keeps but does not use, and why."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seq: Seq
+    reason: str
+
+
+class Receipt(_Message):
+    """Sent after the commit, and the only thing that settles an outbox row. Every named row is in the database."""
+
+    gateway_id: GatewayId
+    epoch: Epoch
+    stored: tuple[Seq, ...] = ()
+    duplicate: tuple[Seq, ...] = ()
+    unassigned: tuple[Seq, ...] = ()
+    quarantined: tuple[QuarantinedItem, ...] = ()
+
+    def seqs(self) -> tuple[int, ...]:
+        """Every row this receipt settles."""
+        return (*self.stored, *self.duplicate, *self.unassigned, *(item.seq for item in self.quarantined))
+
+
+class StatusKind(StrEnum):
+    """Why a status was sent."""
+
+    BIRTH = "birth"
+    HEARTBEAT = "heartbeat"
+    #: The broker sends it for a gateway that vanished.
+    WILL = "will"
+
+
+class Status(_Message):
+    """A gateway's sign of life. `outbox_oldest_s` is the age of the oldest row without a receipt."""
+
+    gateway_id: GatewayId
+    kind: StatusKind
+    sent_at: AwareDatetime | None = None
+    version: str = ""
+    uptime_s: float = 0.0
+    epoch: Epoch | None = None
+    outbox_depth: int = 0
+    outbox_oldest_s: float = 0.0
+    adapter: str = ""
+
+
+class Event(_Message):
+    """Something worth knowing that is not a vital: never counts as a day of data."""
+
+    gateway_id: GatewayId
+    at: AwareDatetime
+    name: str
+    address: str | None = None
+    value: float | str | None = None
+
+
+class Request(_Message):
+    """The cloud asks a gateway for something; a gateway answers what it does not know with an event."""
+
+    gateway_id: GatewayId
+    request_id: str
+    kind: str
+    expires_at: AwareDatetime
+    arguments: dict[str, str | int] = {}
