@@ -1,7 +1,7 @@
 """Errors for the reader who must act.
 
-    RpmError
-    └── UserError   a person gave something that cannot be used; its text is one line that says what to do
+RpmError
+└── UserError   a person gave something that cannot be used; its text is one line that says what to do
 """
 
 

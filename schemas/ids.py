@@ -54,5 +54,5 @@ def derive_reading_id(
         own_mark = f"received {received_at.timestamp():.6f}"
     slot = "" if user_slot is None else str(user_slot)
     sequence = "" if sequence_number is None else str(sequence_number)
-    facts = "|".join((address, slot, characteristic, own_mark, sequence, raw))
+    facts = f"{address}|{slot}|{characteristic}|{own_mark}|{sequence}|{raw}"
     return uuid.uuid5(READING_NAMESPACE, facts)

@@ -1,6 +1,6 @@
 """The connection pool, the transaction, and the one clock."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -22,7 +22,9 @@ POOL_WAIT_S = 10.0
 class Clock(Protocol):
     """Where a loop's outermost line asks for the time. Everything below takes `now` as an argument."""
 
-    def __call__(self) -> datetime: ...
+    def __call__(self) -> datetime:
+        """The instant, aware and in UTC."""
+        ...
 
 
 class DatabaseUnavailable(RuntimeError):
@@ -47,6 +49,7 @@ class Database:
         self.dsn = dsn
         self._pool: ConnectionPool[Connection] = ConnectionPool(
             dsn,
+            connection_class=psycopg.Connection[DictRow],
             kwargs=arguments,
             min_size=1,
             max_size=size_max,
@@ -69,7 +72,7 @@ class Database:
         self._pool.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self) -> Generator[Connection]:
         """One transaction: committed when the block ends, rolled back when it raises."""
         try:
             with self._pool.connection() as connection:
