@@ -68,17 +68,21 @@ def upgrade(dsn: str) -> Migrated:
         config.attributes["connection"] = connection
         try:
             command.upgrade(config, "head")
-        except (psycopg.errors.InsufficientPrivilege, DBAPIError) as error:
+        except (psycopg.Error, DBAPIError) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
-            if not isinstance(cause, psycopg.errors.InsufficientPrivilege):
-                raise
-            raise UserError(f"this database account may not migrate: {_first_line(cause)}") from error
+            if isinstance(cause, psycopg.errors.InsufficientPrivilege):
+                raise UserError(f"this database account may not migrate: {_first_line(cause)}") from error
+            if "must be preloaded" in str(cause):
+                raise UserError(
+                    "timescaledb is not in shared_preload_libraries: add it in postgresql.conf and restart the server"
+                ) from error
+            raise
         return Migrated(before, _revision(connection))
 
 
 def pending(dsn: str) -> list[str]:
     """Revisions this program knows and the database does not have, oldest first."""
-    with _connection(dsn) as driver, _for_alembic(dsn) as connection:
+    with _connection(dsn), _for_alembic(dsn) as connection:
         current = _revision(connection)
     script = ScriptDirectory.from_config(_config())
     known = [revision.revision for revision in reversed(list(script.walk_revisions()))]
@@ -137,9 +141,7 @@ def _revision(connection: SqlAlchemyConnection) -> str | None:
 
 
 def _require_extensions(driver: Connection) -> None:
-    statements = load("migrate")
-    rows = driver.execute(statements["offered_extensions"], {"names": list(EXTENSIONS)}).fetchall()
-    preloaded = driver.execute(statements["preloaded"]).fetchone()
+    rows = driver.execute(load("migrate")["offered_extensions"], {"names": list(EXTENSIONS)}).fetchall()
     driver.rollback()
     missing = set(EXTENSIONS) - {row["name"] for row in rows}
     if missing:
@@ -147,8 +149,6 @@ def _require_extensions(driver: Connection) -> None:
             f"this PostgreSQL server does not offer {', '.join(sorted(missing))}: install the extension"
             " (packages of PostgreSQL's contrib and of TimescaleDB), or set RPM_DSN to a server that has it"
         )
-    if preloaded is None or "timescaledb" not in preloaded["libraries"]:
-        raise UserError("timescaledb is not in shared_preload_libraries: add it in postgresql.conf and restart the server")
 
 
 def _first_line(error: psycopg.Error) -> str:
