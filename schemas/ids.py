@@ -33,6 +33,11 @@ def normal_address(text: str) -> str:
 Address = Annotated[str, AfterValidator(normal_address)]
 
 
+def _is_dated(device_time: str | None) -> bool:
+    """Whether a device time (`YYYY-MM-DDThh:mm:ss`) names a day: no part of its date is zero, which says unknown."""
+    return device_time is not None and all(int(part) for part in device_time[:10].split("-"))
+
+
 def derive_reading_id(
     *,
     address: str,
@@ -46,11 +51,12 @@ def derive_reading_id(
     """The name of a reading, from facts that can never change afterwards.
 
     `received_at` takes part only where the device gave neither a time nor a sequence number: two equal weighings are
-    then two readings. `raw` is lower-case hex of every frame that makes the reading up, except the glucose context (it
+    then two readings. A device time with an unknown year, month or day (a clock never set: 0000-00-00) tells no two
+    days apart, so it is no time here. `raw` is lower-case hex of every frame that makes the reading up, except the glucose context (it
     may come later, and completes the same reading).
     """
     own_mark = device_time if device_time is not None else ""
-    if device_time is None and sequence_number is None:
+    if sequence_number is None and not _is_dated(device_time):
         own_mark = f"received {received_at.timestamp():.6f}"
     slot = "" if user_slot is None else str(user_slot)
     sequence = "" if sequence_number is None else str(sequence_number)

@@ -11,12 +11,12 @@ carry the schema version `v`; a version this program does not know is quarantine
 """
 
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from schemas.ids import GatewayId
-from schemas.reading import Reading
+from schemas.ids import Address, GatewayId
+from schemas.reading import Hex, Reading, Text
 
 SCHEMA_VERSION: Final = 1
 QOS: Final = 1
@@ -80,12 +80,35 @@ class ReadingItem(BaseModel):
     reading: Reading
 
 
+class UndecodedItem(BaseModel):
+    """One outbox row whose frame no reading could be built from: it goes to quarantine, not to the floor.
+
+    The cloud keeps it as it came and receipts `seq` as quarantined, with `reason` (no values in it) for people.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    seq: Seq
+    address: Address
+    characteristic: Text
+    raw: Hex
+    received_at: AwareDatetime
+    reason: Annotated[str, StringConstraints(max_length=200)]
+
+
 class ReadingBatch(_Message):
-    """Readings of one outbox. `epoch` is drawn when the outbox file is made: a re-flashed box starts a new one (L18)."""
+    """Rows of one outbox. `epoch` is drawn when the outbox file is made: a re-flashed box starts a new one (L18)."""
 
     gateway_id: GatewayId
     epoch: Epoch
-    items: Annotated[tuple[ReadingItem, ...], Field(min_length=1, max_length=BATCH_ITEMS_MAX)]
+    items: Annotated[tuple[ReadingItem, ...], Field(max_length=BATCH_ITEMS_MAX)] = ()
+    undecoded: Annotated[tuple[UndecodedItem, ...], Field(max_length=BATCH_ITEMS_MAX)] = ()
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> Self:
+        if not 1 <= len(self.items) + len(self.undecoded) <= BATCH_ITEMS_MAX:
+            raise ValueError(f"a batch holds 1 to {BATCH_ITEMS_MAX} rows")
+        return self
 
 
 class QuarantinedItem(BaseModel):
@@ -132,6 +155,8 @@ class Status(_Message):
     epoch: Epoch | None = None
     outbox_depth: int = 0
     outbox_oldest_s: float = 0.0
+    #: Readings this outbox had to drop since its epoch began, for want of room: each is also told in an event (L17).
+    outbox_dropped: int = 0
     adapter: str = ""
 
 
