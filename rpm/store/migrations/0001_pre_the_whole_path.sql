@@ -39,6 +39,13 @@ create table session (
     expires_at timestamptz not null
 );
 
+-- Wrong log-ins, counted by hashed key (account, address, both) and forgotten after a quarter of an hour.
+create table login_failure (
+    key bytea primary key,
+    count integer not null,
+    last_at timestamptz not null
+);
+
 create table patient (
     id bigint generated always as identity primary key,
     public_id uuid not null unique default gen_random_uuid(),
@@ -380,11 +387,15 @@ create table audit (
     hash bytea
 );
 create index audit_by_patient on audit (patient_id, id);
+-- A list shows many patients at once: one row names them all.
+create index audit_by_shown on audit using gin ((detail -> 'patients'));
 
 create function audit_chain() returns trigger language plpgsql as $$
 begin
     -- One writer at a time, or two rows would name the same predecessor.
     perform pg_advisory_xact_lock(20260001);
+    -- Numbered under the lock: the order of numbers is the order of the chain.
+    new.id := nextval(pg_get_serial_sequence('audit', 'id'));
     select hash into new.previous_hash from audit order by id desc limit 1;
     new.hash := sha256(convert_to(concat_ws('|', new.id, extract(epoch from new.at), new.practice_id, new.staff_id,
         new.patient_id, new.action, new.detail::text, encode(coalesce(new.previous_hash, ''), 'hex')), 'UTF8'));

@@ -1,0 +1,151 @@
+"""Who may do what: roles, passwords, sessions and the patience a log-in deserves. Pure; the rows are in `rpm.store`."""
+
+import hashlib
+import hmac
+import secrets
+import threading
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from pwdlib import PasswordHash
+from pwdlib.hashers.argon2 import Argon2Hasher
+
+#: A session ends after this long without a person's act, and in any case after a working day.
+SESSION_IDLE_MAX: Final = timedelta(minutes=15)
+SESSION_AGE_MAX: Final = timedelta(hours=12)
+#: `seen_at` is written no oftener than this: a page of ten requests costs one write.
+SESSION_TOUCH_EVERY: Final = timedelta(seconds=30)
+#: 256 bits: nobody guesses one.
+TOKEN_BYTES: Final = 32
+
+PASSWORD_LENGTH_MIN: Final = 12
+#: argon2 reads all of it, so a megabyte of password would be a megabyte of work.
+PASSWORD_LENGTH_MAX: Final = 256
+#: argon2 takes about 65 MB and one core per check; more at once would starve the readings.
+HASHES_AT_ONCE: Final = 2
+
+
+class Role(StrEnum):
+    """What a member of staff is here for. Each sees no more than that takes."""
+
+    NURSE = "nurse"
+    BILLER = "biller"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person who is signed in. Every read and change of health data names one, and keeps to his practice."""
+
+    staff_id: int
+    practice_id: int
+    role: Role
+    display_name: str
+
+
+_hasher = PasswordHash((Argon2Hasher(),))
+_hashing = threading.BoundedSemaphore(HASHES_AT_ONCE)
+#: Checked against when the name is unknown, so that the answer takes as long as for a known one.
+_NOBODY: Final = _hasher.hash(secrets.token_hex(TOKEN_BYTES))
+
+
+class WeakPassword(ValueError):
+    """A password has 12 to 256 characters."""
+
+
+def hash_password(password: str) -> str:
+    """The argon2id hash to keep; WeakPassword where the length is not allowed."""
+    if not PASSWORD_LENGTH_MIN <= len(password) <= PASSWORD_LENGTH_MAX:
+        raise WeakPassword(WeakPassword.__doc__)
+    with _hashing:
+        return _hasher.hash(password)
+
+
+def password_matches(password: str, password_hash: str | None) -> bool:
+    """Whether the password belongs to the hash. No hash (unknown name) takes as long and is never right."""
+    if len(password) > PASSWORD_LENGTH_MAX:
+        return False
+    with _hashing:
+        matches = _hasher.verify(password, password_hash or _NOBODY)
+    return matches and password_hash is not None
+
+
+def new_token() -> str:
+    """A session's or form's secret: 256 bits, safe in a cookie."""
+    return secrets.token_urlsafe(TOKEN_BYTES)
+
+
+def token_hash(token: str) -> bytes:
+    """What is kept of a session's token: a copy of the database opens no session."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def same_secret(given: str, kept: str) -> bool:
+    """Compare without telling by the time taken how much was right."""
+    return hmac.compare_digest(given.encode(), kept.encode())
+
+
+class SessionEnd(StrEnum):
+    """Why a session is over, in the words its owner reads."""
+
+    IDLE = "Signed out after 15 minutes without activity."
+    TOO_OLD = "Signed out: a session lasts 12 hours at most."
+    DISABLED = "This account is switched off."
+
+
+def session_end(*, seen_at: datetime, expires_at: datetime, active: bool, now: datetime) -> SessionEnd | None:
+    """Why this session is over, or None while it lives."""
+    if not active:
+        return SessionEnd.DISABLED
+    if now >= expires_at:
+        return SessionEnd.TOO_OLD
+    if now - seen_at >= SESSION_IDLE_MAX:
+        return SessionEnd.IDLE
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Wrong log-ins under one key, and when the last one was."""
+
+    count: int
+    last_at: datetime
+
+
+#: Failures are forgotten this long after the last one; until then a key that used its share waits.
+THROTTLE_WINDOW: Final = timedelta(minutes=15)
+
+
+class ThrottleScope(StrEnum):
+    """What wrong log-ins are counted by. One person mistypes; one address guesses; many addresses besiege one name."""
+
+    PAIR = "pair"
+    ADDRESS = "address"
+    ACCOUNT = "account"
+
+
+FAILURES_MAX: Final[dict[ThrottleScope, int]] = {
+    ThrottleScope.PAIR: 5,
+    ThrottleScope.ADDRESS: 30,
+    ThrottleScope.ACCOUNT: 60,
+}
+
+
+def throttle_keys(*, username: str, address: str) -> dict[ThrottleScope, bytes]:
+    """The keys a log-in is counted by. Hashed: people type passwords into the wrong field."""
+    parts = {
+        ThrottleScope.PAIR: f"{username}|{address}",
+        ThrottleScope.ADDRESS: address,
+        ThrottleScope.ACCOUNT: username,
+    }
+    return {scope: hashlib.sha256(f"{scope}|{text}".encode()).digest() for scope, text in parts.items()}
+
+
+def wait_until(scope: ThrottleScope, failures: Failures | None, *, now: datetime) -> datetime | None:
+    """When this key may try again, or None where it may now."""
+    if failures is None or failures.count < FAILURES_MAX[scope]:
+        return None
+    free_at = failures.last_at + THROTTLE_WINDOW
+    return free_at if now < free_at else None

@@ -1,0 +1,70 @@
+"""What is worth recording about people who look and act: one word per kind, used by every page."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+
+from rpm.access import Actor
+from rpm.store import audit
+from rpm.store.database import Connection
+
+
+class Action(StrEnum):
+    """What somebody saw or did, as an administrator reads it."""
+
+    SIGNED_IN = "signed in"
+    SIGNED_OUT = "signed out"
+    SIGN_IN_REFUSED = "sign-in refused"
+    SAW_WORKLIST = "saw on the worklist"
+    SAW_PATIENT_LIST = "saw in the list of patients"
+    SAW_PATIENT = "saw the patient's page"
+    SAW_READING = "saw where a reading came from"
+    SAW_BILLING = "saw billing"
+    SAW_HELD = "saw held readings"
+    SAW_DEVICES = "saw devices"
+    SAW_AUDIT = "searched this record"
+    ACKNOWLEDGED = "acknowledged an alert"
+    CLOSED = "closed an alert"
+    TIMER_STARTED = "started the timer"
+    TIMER_STOPPED = "stopped the timer"
+    TIMER_DISCARDED = "discarded the timer"
+    MINUTES_ADDED = "added minutes by hand"
+    MINUTES_REVERSED = "reversed minutes"
+    DEVICE_ASSIGNED = "assigned a device"
+    DEVICE_RETURNED = "took a device back"
+    READING_RELEASED = "released a held reading"
+    READING_VOIDED = "voided a held reading"
+    READING_CLAIMED = "claimed a held reading"
+    BILLING_EXPORTED = "exported billing"
+    USER_ADDED = "added a user"
+    USER_ENABLED = "switched a user on"
+    USER_DISABLED = "switched a user off"
+    PASSWORD_CHANGED = "changed a password"
+
+
+def record(
+    connection: Connection,
+    actor: Actor,
+    action: Action,
+    *,
+    now: datetime,
+    patient_id: int | None = None,
+    patients: Iterable[int] | None = None,
+    **detail: str | int,
+) -> None:
+    """Write down that `actor` did `action`, in the transaction that does it; make it the transaction's last statement.
+
+    `patients` are the inner ids of everybody a list showed. `detail` holds ids and words of ours, never health data.
+    """
+    shown: dict[str, object] = dict(detail)
+    if patients is not None:
+        shown["patients"] = sorted(set(patients))
+    audit.append(
+        connection,
+        practice_id=actor.practice_id,
+        staff_id=actor.staff_id,
+        patient_id=patient_id,
+        action=action,
+        detail=shown,
+        now=now,
+    )
