@@ -1,0 +1,169 @@
+"""The gateway's end of the virtual radio: one bumble host per event loop, opened on first use.
+
+    use_hci("tcp-client:127.0.0.1:6402", address="F0:00:00:00:00:01")    # a program of its own
+    use_device(device)                                                   # the same process, in tests
+
+What bleak's backends in `bleak_backend` stand on, as BlueZ's daemon is what bleak's own backend stands on.
+"""
+
+# bumble leaves parameters unannotated here and there.
+# pyright: reportUnknownMemberType=false
+
+import asyncio
+import contextlib
+import os
+import weakref
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason
+from bumble import hci
+from bumble.core import BaseBumbleError
+from bumble.device import Connection, Device, DeviceConfiguration
+from bumble.pairing import PairingConfig, PairingDelegate
+from bumble.transport import open_transport
+from bumble.transport.common import Transport
+from typing_extensions import override
+
+#: A random static address (its two top bits are set). Bonds are filed under it, so a home keeps its own.
+GATEWAY_ADDRESS: Final = "F0:00:00:00:00:01"
+POWER_ON_S_MAX: Final = 10.0
+CLOSE_S_MAX: Final = 2.0
+
+#: Asks a person, or a file, for the code shown on a device; None where nobody knows it.
+Passkey = Callable[[], Awaitable[int | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class HciSettings:
+    """Where this process finds its radio. `keystore`: a JSON file of bonds, in clear, so readable by its owner only."""
+
+    hci: str
+    address: str = GATEWAY_ADDRESS
+    keystore: Path | None = None
+
+
+class _Agent(PairingDelegate):
+    """Types the code a device shows; without one, pairs with whoever asks to (Just Works)."""
+
+    def __init__(self, passkey: Passkey | None) -> None:
+        typed, silent = PairingDelegate.KEYBOARD_INPUT_ONLY, PairingDelegate.NO_OUTPUT_NO_INPUT
+        super().__init__(silent if passkey is None else typed)
+        self._passkey = passkey
+
+    @override
+    async def get_number(self) -> int | None:
+        return None if self._passkey is None else await self._passkey()
+
+
+class Adapter:
+    """A Bluetooth adapter: bumble's host on a controller that lives elsewhere."""
+
+    def __init__(self, device: Device, transport: Transport | None = None) -> None:
+        self.device = device
+        self.passkey: Passkey | None = None
+        #: One LE Create Connection at a time per controller.
+        self.connect_lock = asyncio.Lock()
+        self.lost = False
+        self._transport = transport
+        self._scans = 0
+        device.pairing_config_factory = self._pairing_config
+        if transport is not None:
+            transport.source.terminated.add_done_callback(lambda _: self._on_lost())
+
+    async def start_scan(self, *, active: bool) -> None:
+        """Scan, or share the scan that runs."""
+        self._scans += 1
+        if self._scans == 1:
+            await self.device.start_scanning(active=active, filter_duplicates=False)
+
+    async def stop_scan(self) -> None:
+        """Stop scanning with the last one that wanted it."""
+        self._scans -= 1
+        if self._scans == 0 and not self.lost:
+            await self.device.stop_scanning()
+
+    async def close(self) -> None:
+        """Give the radio back: its links end, its controller leaves the air."""
+        for loop, adapter in tuple(_adapters.items()):
+            if adapter is self:
+                del _adapters[loop]
+        if self._transport is not None:
+            if not self.lost:
+                with contextlib.suppress(BaseBumbleError, TimeoutError):
+                    await asyncio.wait_for(self.device.power_off(), CLOSE_S_MAX)
+            await self._transport.close()
+
+    def _on_lost(self) -> None:
+        """The controller went away: whoever has a link or waits for an answer is told, as an unplugged dongle does."""
+        self.lost = True
+        for connection in tuple(self.device.connections.values()):
+            self.device.on_disconnection(connection.handle, hci.HCI_ErrorCode.HARDWARE_FAILURE_ERROR)
+
+    def _pairing_config(self, _connection: Connection) -> PairingConfig:
+        needs_code = self.passkey is not None
+        return PairingConfig(sc=True, mitm=needs_code, bonding=True, delegate=_Agent(self.passkey))
+
+
+_adapters: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Adapter]" = weakref.WeakKeyDictionary()
+_settings: list[HciSettings] = []
+
+
+def use_hci(transport: str, *, address: str = GATEWAY_ADDRESS, keystore: Path | None = None) -> None:
+    """Name the radio every scanner and client of this process opens from now on: any bumble transport."""
+    _settings[:] = [HciSettings(transport, address, keystore)]
+
+
+def use_device(device: Device) -> Adapter:
+    """Take a bumble device that is already powered on as the adapter of the running loop."""
+    adapter = _adapters[asyncio.get_running_loop()] = Adapter(device)
+    return adapter
+
+
+async def running_adapter() -> Adapter:
+    """The running loop's adapter, opened where it is not open yet or was lost.
+
+    Raises:
+        BleakBluetoothNotAvailableError: none is configured, or the port does not answer.
+    """
+    loop = asyncio.get_running_loop()
+    adapter = _adapters.get(loop)
+    if adapter is not None and adapter.lost:
+        await adapter.close()
+        adapter = None
+    if adapter is None:
+        if not _settings:
+            raise _unavailable("no virtual radio: call use_hci() first")
+        adapter = _adapters[loop] = await _open(_settings[0])
+    return adapter
+
+
+async def close_adapter() -> None:
+    """Close the running loop's adapter, if it has one."""
+    adapter = _adapters.get(asyncio.get_running_loop())
+    if adapter is not None:
+        await adapter.close()
+
+
+async def _open(settings: HciSettings) -> Adapter:
+    try:
+        transport = await open_transport(settings.hci)
+    except OSError as error:
+        raise _unavailable(f"no virtual radio at {settings.hci}: {error}") from error
+    # The identity key only has to be this adapter's own: home devices do not use private addresses.
+    configuration = DeviceConfiguration(name="gateway", address=hci.Address(settings.address), irk=os.urandom(16))
+    if settings.keystore is not None:
+        configuration.keystore = f"JsonKeyStore:{settings.keystore}"
+    device = Device.from_config_with_hci(configuration, transport.source, transport.sink)
+    try:
+        await asyncio.wait_for(device.power_on(), POWER_ON_S_MAX)
+    except (BaseBumbleError, TimeoutError) as error:
+        await transport.close()
+        raise _unavailable(f"the virtual radio at {settings.hci} does not answer") from error
+    return Adapter(device, transport)
+
+
+def _unavailable(message: str) -> BleakBluetoothNotAvailableError:
+    return BleakBluetoothNotAvailableError(message, BleakBluetoothNotAvailableReason.NO_BLUETOOTH)
