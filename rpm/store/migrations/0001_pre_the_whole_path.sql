@@ -114,7 +114,21 @@ create table gateway_status (
     epoch text,
     outbox_depth integer not null,
     outbox_oldest_s double precision not null,
+    outbox_dropped bigint not null,
     adapter text not null
+);
+
+-- Worth knowing of a gateway, and no vital: battery, signal, clock, an outbox that had to drop. Append-only, told once.
+create table gateway_event (
+    id bigint generated always as identity primary key,
+    practice_id integer not null references practice,
+    gateway_id text not null references gateway,
+    at timestamptz not null,
+    heard_at timestamptz not null,
+    name text not null,
+    address text,
+    value text,
+    unique nulls not distinct (gateway_id, at, name, address)
 );
 
 create table device (
@@ -257,7 +271,10 @@ create table held (
 );
 create index held_open on held (practice_id, held_at) where state = 'held';
 create index held_unjudged on held (id) where judged_at is null;
-create unique index held_reading on held (reading_id) where reading_id is not null and state = 'held';
+-- A reading is held at most once, whatever became of it: a voided one that is sent again stays void. (A message nobody
+-- can read has no reading id: it bears a name derived from its bytes.)
+create unique index held_reading on held (reading_id) where reading_id is not null;
+create index held_by_device on held (device_id) where state = 'held';
 
 -- Patients with something new to judge. A row is claimed and cleared in the transaction that judges it.
 create table patient_news (
