@@ -1,0 +1,141 @@
+"""What Mosquitto is told: its configuration on loopback, and who may say and hear what (dynamic security).
+
+Loopback only: passwords travel in clear, so the one listener is bound to 127.0.0.1. An installation that reaches over a
+network uses TLS and client certificates instead (`deploy/mosquitto.conf` is the example); the roles are the same.
+
+Why the dynamic-security plugin and no `acl_file`: an ACL file never checks SUBSCRIBE, so that any gateway could join the
+workers' share group and make half of all readings vanish (L11). Here everything is denied that no role grants.
+
+Why an account's client id is pinned in the plugin and not by `use_username_as_clientid`: that option would give two
+workers of one account one client id, and the broker would throw them out in turn for ever. Pinned, a gateway can
+connect as nobody but itself (F3), and any number of workers share one account.
+"""
+
+import base64
+import hashlib
+import json
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from schemas import messages
+from schemas.messages import DOWN, MESSAGE_BYTES_MAX, UP
+
+WORKER: Final = "worker"
+
+#: The plugin takes exactly these (mosquitto 2.0, plugins/dynamic-security): PBKDF2 with HMAC-SHA512, 64 bytes out.
+SALT_BYTES: Final = 12
+HASH_BYTES: Final = 64
+#: Mosquitto's own default. Our passwords are drawn, not chosen: 128 random bits gain nothing from slower hashing, and
+#: the broker hashes on its only thread while a whole fleet reconnects.
+ITERATIONS: Final = 101
+
+QUEUED_MESSAGES_MAX: Final = 100_000
+QUEUED_BYTES_MAX: Final = 256 * 1024 * 1024
+INFLIGHT_MAX: Final = 50
+KEEPALIVE_S_MAX: Final = 60
+#: JSON and MQTT headers around the largest message that anybody builds.
+PACKET_OVERHEAD_BYTES: Final = 4096
+
+
+def configuration(*, port: int, plugin: Path, accounts_file: Path, run_as: str | None = None) -> str:
+    """mosquitto.conf for one listener on loopback.
+
+    `plugin` is the dynamic-security plugin, `accounts_file` what `accounts` returned; the broker rewrites that file, so
+    it must be the broker's own. `run_as` is the account a broker started by root changes to (an ordinary user's broker
+    stays that user's).
+    """
+    packet_bytes_max = MESSAGE_BYTES_MAX + PACKET_OVERHEAD_BYTES
+    lines = [
+        "# Written by rpm.broker; a comment needs a line of its own.",
+        *([f"user {run_as}"] if run_as else []),
+        "per_listener_settings false",
+        "allow_anonymous false",
+        f"plugin {plugin}",
+        f"plugin_opt_config_file {accounts_file}",
+        "# A gateway keeps every reading until its receipt comes, so the broker need not; and no health data on its disk.",
+        "persistence false",
+        "persistent_client_expiration 7d",
+        f"max_queued_messages {QUEUED_MESSAGES_MAX}",
+        f"max_queued_bytes {QUEUED_BYTES_MAX}",
+        f"max_inflight_messages {INFLIGHT_MAX}",
+        f"max_packet_size {packet_bytes_max}",
+        f"message_size_limit {packet_bytes_max}",
+        f"max_keepalive {KEEPALIVE_S_MAX}",
+        "retain_available false",
+        "sys_interval 10",
+        "set_tcp_nodelay true",
+        "log_dest stderr",
+        "log_type error",
+        "log_type warning",
+        "log_type notice",
+        f"listener {port} 127.0.0.1",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def accounts(
+    *, worker_password: str, gateways: Mapping[str, str], draw: Callable[[int], bytes] = secrets.token_bytes
+) -> str:
+    """The dynamic-security file (JSON): the workers' account, and one account and role for each gateway.
+
+    `gateways` maps gateway id to password; `draw(n)` gives n bytes of salt. Holds only salted hashes.
+    """
+    return json.dumps(
+        {
+            "defaultACLAccess": {
+                "publishClientSend": False,
+                "publishClientReceive": False,
+                "subscribe": False,
+                "unsubscribe": False,
+            },
+            "clients": [
+                _client(WORKER, worker_password, draw, client_id=None),
+                *(_client(name, password, draw, client_id=name) for name, password in sorted(gateways.items())),
+            ],
+            "groups": [],
+            "roles": [_worker_role(), *(_gateway_role(name) for name in sorted(gateways))],
+        },
+        indent=1,
+    )
+
+
+def _worker_role() -> dict[str, object]:
+    hears = [messages.topic("+", channel) for channel in UP]
+    shares = [messages.share_filter(channel) for channel in UP]
+    acls = [
+        *(_allow("subscribeLiteral", name) for name in shares),
+        *(_allow("unsubscribeLiteral", name) for name in shares),
+        *(_allow("publishClientReceive", name) for name in hears),
+        *(_allow("publishClientSend", messages.topic("+", channel)) for channel in DOWN),
+    ]
+    return {"rolename": WORKER, "acls": acls}
+
+
+def _gateway_role(gateway_id: str) -> dict[str, object]:
+    hears = [messages.topic(gateway_id, channel) for channel in DOWN]
+    acls = [
+        *(_allow("publishClientSend", messages.topic(gateway_id, channel)) for channel in UP),
+        *(_allow("subscribeLiteral", name) for name in hears),
+        *(_allow("unsubscribeLiteral", name) for name in hears),
+        *(_allow("publishClientReceive", name) for name in hears),
+    ]
+    return {"rolename": gateway_id, "acls": acls}
+
+
+def _allow(kind: str, name: str) -> dict[str, object]:
+    return {"acltype": kind, "topic": name, "priority": 0, "allow": True}
+
+
+def _client(username: str, password: str, draw: Callable[[int], bytes], *, client_id: str | None) -> dict[str, object]:
+    salt = draw(SALT_BYTES)
+    digest = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS, HASH_BYTES)
+    return {
+        "username": username,
+        **({"clientid": client_id} if client_id else {}),
+        "password": base64.b64encode(digest).decode(),
+        "salt": base64.b64encode(salt).decode(),
+        "iterations": ITERATIONS,
+        "roles": [{"rolename": username}],
+    }

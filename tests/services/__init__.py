@@ -1,0 +1,1 @@
+"""Against a real PostgreSQL with TimescaleDB and a real Mosquitto."""

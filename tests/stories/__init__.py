@@ -1,0 +1,1 @@
+"""The whole path, told in the words of those who use it."""

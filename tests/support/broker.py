@@ -1,0 +1,89 @@
+"""A real Mosquitto with the product's own configuration and accounts, on a port of its own."""
+
+import getpass
+import secrets
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rpm.broker import WORKER, accounts, configuration
+from tests.support.provisioning import free_port, run_script
+
+#: Gateways that have an account from the start.
+GATEWAYS = ("gw-home-a", "gw-home-b", "gw-home-c")
+READY_S_MAX = 10.0
+
+
+class Broker:
+    """One broker. `start`, `stop` and `kill` may follow one another; port, accounts and passwords stay."""
+
+    def __init__(self, folder: Path, *, gateways: tuple[str, ...] = GATEWAYS) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.passwords = {name: secrets.token_hex(16) for name in (WORKER, *gateways)}
+        self._gateways = gateways
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def url(self, username: str = WORKER) -> str:
+        """`mqtt://user:password@host:port` of one account."""
+        return f"mqtt://{username}:{self.passwords[username]}@127.0.0.1:{self.port}"
+
+    @property
+    def log(self) -> Path:
+        """What the broker says."""
+        return self.folder / "mosquitto.log"
+
+    def start(self) -> "Broker":
+        """Start it and wait until it listens; RuntimeError with its last words where it does not."""
+        config = self.folder / "mosquitto.conf"
+        accounts_file = self.folder / "accounts.json"
+        if not config.exists():
+            plugin = Path(run_script("provision.sh", "dynsec"))
+            passwords = {name: self.passwords[name] for name in self._gateways}
+            accounts_file.write_text(accounts(worker_password=self.passwords[WORKER], gateways=passwords), "utf-8")
+            accounts_file.chmod(0o600)
+            text = configuration(port=self.port, plugin=plugin, accounts_file=accounts_file, run_as=getpass.getuser())
+            config.write_text(text, "utf-8")
+        program = run_script("provision.sh", "mosquitto")
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [program, "-c", config], stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.folder
+            )
+        deadline = time.monotonic() + READY_S_MAX
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                time.sleep(0.02)
+            else:
+                return self
+        self.kill()
+        last_words = self.log.read_text("utf-8", errors="replace").strip().splitlines()[-3:]
+        raise RuntimeError(f"the broker did not start: {' / '.join(last_words)}")
+
+    def stop(self) -> None:
+        """SIGTERM, and wait."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill -9, and wait. Persistence is off: it forgets every session and message."""
+        self._end(signal.SIGKILL)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(timeout=READY_S_MAX)
+            self._process = None
+
+
+@pytest.fixture
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker of this test's own, started, with accounts for the workers and for GATEWAYS."""
+    started = Broker(tmp_path_factory.mktemp("broker")).start()
+    yield started
+    started.stop()

@@ -1,0 +1,38 @@
+"""The product's own provisioner, asked from a test; and ports nobody uses."""
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCAL = Path(os.environ.get("RPM_LOCAL", ROOT / ".local"))
+#: Fetching and unpacking on a slow line; afterwards an answer takes a tenth of a second.
+INSTALL_S_MAX = 600
+
+
+class NotProvided(RuntimeError):
+    """A server or browser that the tests need cannot be had; the text says what to install."""
+
+
+def run_script(script: str, *arguments: str) -> str:
+    """The last line that `deploy/{script}` prints; NotProvided with its own words where it fails."""
+    done = subprocess.run(
+        [ROOT / "deploy" / script, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=INSTALL_S_MAX,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode != 0:
+        raise NotProvided((done.stderr.strip().splitlines() or [f"{script} failed"])[-1])
+    return (done.stdout.strip().splitlines() or [""])[-1]
+
+
+def free_port() -> int:
+    """A loopback port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

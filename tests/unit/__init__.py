@@ -1,0 +1,1 @@
+"""No servers: pure decisions, bytes, and files in temporary folders."""
