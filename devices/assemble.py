@@ -1,0 +1,112 @@
+"""From kept frames to measurements: a pure step that may be repeated at any time over the same frames.
+
+Frames are stored as they come and assembled afterwards, so that nothing which can fail stands between the radio and the
+disk.
+"""
+
+from bisect import bisect
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from devices.blood_pressure import BloodPressureMeasurement
+from devices.catalogue import STANDARD, Model
+from devices.encoding import MalformedFrame
+from devices.gatt import BLOOD_PRESSURE_MEASUREMENT, GLUCOSE_CONTEXT, GLUCOSE_MEASUREMENT, WEIGHT_MEASUREMENT
+from devices.glucose import GlucoseContext, GlucoseMeasurement
+from devices.measurement import Measurement
+from devices.weight_scale import WeightMeasurement
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One notification or indication, as it came. `received_at` is UTC."""
+
+    characteristic: str
+    data: bytes
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """One measurement, with the frames it was made of. `frame_index` is its place in the sequence given."""
+
+    measurement: Measurement
+    characteristic: str
+    raw: bytes
+    raw_context: bytes | None
+    received_at: datetime
+    frame_index: int
+    #: The meter announced a context record that is not among the frames: ask for this record again.
+    awaits_context: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """A frame that is no measurement, and why: one line without values."""
+
+    frame_index: int
+    reason: str
+
+
+def assemble(frames: Sequence[Frame], *, model: Model = STANDARD) -> list[Assembled | Malformed]:
+    """One entry per frame, in the frames' order, but for glucose contexts that found their measurement.
+
+    A context belongs to the measurement of the same sequence number: the one it follows, or else the next one. A record
+    sent twice has its context both times. `raw` is the frame as it came, whatever the model's layout.
+    """
+    glucose: dict[int, GlucoseMeasurement] = {}
+    contexts: dict[int, GlucoseContext] = {}
+    done: list[Assembled | Malformed] = []
+    for index, frame in enumerate(frames):
+        try:
+            data = model.standard_form(frame.characteristic, frame.data)
+            if frame.characteristic == GLUCOSE_MEASUREMENT:
+                glucose[index] = GlucoseMeasurement.from_bytes(data)
+            elif frame.characteristic == GLUCOSE_CONTEXT:
+                contexts[index] = GlucoseContext.from_bytes(data)
+            else:
+                done.append(_alone(frame, index, data))
+        except MalformedFrame as error:
+            done.append(Malformed(index, str(error)))
+    done.extend(_joined(frames, glucose, contexts))
+    return sorted(done, key=lambda entry: entry.frame_index)
+
+
+def _alone(frame: Frame, index: int, data: bytes) -> Assembled | Malformed:
+    if frame.characteristic == BLOOD_PRESSURE_MEASUREMENT:
+        measurement = BloodPressureMeasurement.from_bytes(data).measurement()
+    elif frame.characteristic == WEIGHT_MEASUREMENT:
+        measurement = WeightMeasurement.from_bytes(data).measurement()
+    else:
+        return Malformed(index, f"{frame.characteristic}: no measurement is made of this characteristic")
+    return Assembled(measurement, frame.characteristic, frame.data, None, frame.received_at, index)
+
+
+def _joined(
+    frames: Sequence[Frame], glucose: dict[int, GlucoseMeasurement], contexts: dict[int, GlucoseContext]
+) -> Iterator[Assembled | Malformed]:
+    places: dict[int, list[int]] = defaultdict(list)
+    for index, measured in glucose.items():
+        places[measured.sequence_number].append(index)
+    context_of: dict[int, int] = {}
+    for index, context in contexts.items():
+        same = places.get(context.sequence_number)
+        if same is None:
+            yield Malformed(index, "glucose context: no measurement of the same sequence number came with it")
+            continue
+        owner = same[max(bisect(same, index) - 1, 0)]
+        repeats = (place for place in same if frames[place].data == frames[owner].data)
+        context_of.update({place: index for place in repeats if place == owner or place not in context_of})
+    for index, measured in glucose.items():
+        frame, place = frames[index], context_of.get(index)
+        yield Assembled(
+            measurement=measured.measurement(None if place is None else contexts[place]),
+            characteristic=frame.characteristic,
+            raw=frame.data,
+            raw_context=None if place is None else frames[place].data,
+            received_at=frame.received_at,
+            frame_index=index,
+            awaits_context=place is None and measured.context_follows,
+        )
