@@ -1,0 +1,177 @@
+"""Admit a reading as a patient's, or say why not. Pure: what the database knows is handed in.
+
+Reading ──admit──▶ Admitted      observations of one patient
+                 │ Quarantined   something is wrong with it
+                 └ Unassigned    nobody, or nobody for certain, is known to own it
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import IntFlag
+from typing import Final
+
+from rpm.ingest.attribution import Assignment, Device, owner
+from rpm.ingest.checks import check_form, check_time, check_values, notes
+from rpm.ingest.plausibility import BMI_ABOVE, BMI_BELOW, Weighing
+from rpm.ingest.reasons import Reason
+from schemas.codes import BY_NAME, UNIT_NUMBER, Kind
+from schemas.reading import Reading
+
+#: Admitted later than this after it was measured, a reading enters history but is not news.
+LATE_AFTER: Final = timedelta(hours=1)
+
+
+class Quality(IntFlag):
+    """What is to be known of one stored value. The numbers are in the database."""
+
+    FLAGGED = 1
+    LATE = 2
+    DERIVED = 4
+    VOID = 8
+    RELEASED_BY_HAND = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One value to store: numbers of `schemas.codes`, the unit the device used."""
+
+    code: int
+    value: float
+    unit: int
+    quality: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the database knows of what a batch mentions."""
+
+    #: Gateway id → practice; a gateway nobody has claimed is missing or in practice 0.
+    practices: Mapping[str, int]
+    #: (practice, address) → device.
+    devices: Mapping[tuple[int, str], Device]
+    #: Device id → who used it when.
+    assignments: Mapping[int, Sequence[Assignment]]
+    #: Patient id → weights of the days before.
+    weighings: Mapping[int, Sequence[Weighing]]
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A patient's reading, with the values to store and what to know of it."""
+
+    practice_id: int
+    patient_id: int
+    device_id: int
+    observations: tuple[Observed, ...]
+    flags: tuple[str, ...]
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """Held: `reason`, and where in the item (JSON pointer). The patient is named where known: a red value still calls."""
+
+    reason: Reason
+    pointer: str
+    practice_id: int
+    device_id: int | None = None
+    patient_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unassigned:
+    """Held until someone says whose it is."""
+
+    reason: Reason
+    practice_id: int
+    device_id: int | None = None
+
+
+Decision = Admitted | Quarantined | Unassigned
+
+#: Practice 0 holds what no practice has claimed.
+UNCLAIMED: Final = 0
+
+
+def admit(reading: Reading, *, gateway_id: str, known: Known, now: datetime, released: bool = False) -> Decision:
+    """Decide on one reading that `gateway_id` (by its topic) delivered.
+
+    `released`: a person has looked and says the value is right; then only what nobody can release holds it. Never
+    raises: whatever a valid Reading holds, there is an answer.
+    """
+    practice_id = known.practices.get(gateway_id, UNCLAIMED)
+    if practice_id == UNCLAIMED:
+        return Quarantined(Reason.UNKNOWN_GATEWAY, "", UNCLAIMED)
+    if reading.reading_id != reading.derived_id():
+        return Quarantined(Reason.ID_MISMATCH, "/reading/reading_id", practice_id)
+    device = known.devices.get((practice_id, reading.device.address))
+    if device is None:
+        return Unassigned(Reason.UNKNOWN_DEVICE, practice_id)
+
+    when = check_time(reading, now)
+    whose: int | Reason = Reason.NOBODY_AT_THAT_TIME
+    if when is None:
+        whose = owner(
+            device,
+            known.assignments.get(device.id, ()),
+            user_slot=reading.user_slot,
+            measured_at=reading.measured_at,
+            time_source=reading.time_source,
+        )
+    patient_id = None if isinstance(whose, Reason) else whose
+
+    trouble = check_form(reading)
+    flags: list[str] = []
+    if trouble is None:
+        weighings = () if patient_id is None else known.weighings.get(patient_id, ())
+        trouble, flags = check_values(reading, weighings, released=released)
+    trouble = trouble or when
+    if trouble is not None:
+        return Quarantined(trouble.reason, trouble.pointer, practice_id, device.id, patient_id)
+    if isinstance(whose, Reason):
+        if whose is Reason.BEFORE_ASSIGNMENT:
+            return Quarantined(whose, "/reading/measured_at", practice_id, device.id)
+        return Unassigned(whose, practice_id, device.id)
+
+    late = now - reading.measured_at > LATE_AFTER
+    flags += notes(reading)
+    quality = Quality(0)
+    if flags:
+        quality |= Quality.FLAGGED
+    if late:
+        quality |= Quality.LATE
+    if released:
+        quality |= Quality.RELEASED_BY_HAND
+    return Admitted(practice_id, whose, device.id, _observe(reading, quality, flags), tuple(flags), late)
+
+
+def _observe(reading: Reading, quality: Quality, flags: list[str]) -> tuple[Observed, ...]:
+    """The values to store. A mean pressure or body mass index that cannot be is left out, and said in `flags`."""
+    observed: list[Observed] = []
+    for name, quantity in reading.quantities.items():
+        if quantity.value is None:
+            continue
+        if name == "mean_arterial" and not _is_between(reading, quantity.value, quantity.unit):
+            flags.append("mean_arterial_dropped")
+            continue
+        if name == "bmi" and not BMI_ABOVE < quantity.value < BMI_BELOW:
+            flags.append("bmi_dropped")
+            continue
+        observed.append(Observed(BY_NAME[name].number, quantity.value, UNIT_NUMBER[quantity.unit], int(quality)))
+    if reading.kind is Kind.BLOOD_PRESSURE and "mean_arterial" not in reading.quantities:
+        systolic, diastolic = reading.quantities["systolic"], reading.quantities["diastolic"]
+        assert systolic.value is not None
+        assert diastolic.value is not None
+        mean = (systolic.value + 2 * diastolic.value) / 3
+        derived = int(quality | Quality.DERIVED)
+        observed.append(Observed(BY_NAME["mean_arterial"].number, mean, UNIT_NUMBER[systolic.unit], derived))
+    return tuple(observed)
+
+
+def _is_between(reading: Reading, mean: float, unit: str) -> bool:
+    """Whether a mean pressure lies between the other two."""
+    systolic, diastolic = reading.quantities["systolic"], reading.quantities["diastolic"]
+    if systolic.value is None or diastolic.value is None or unit != systolic.unit:
+        return False
+    return diastolic.value < mean < systolic.value

@@ -1,0 +1,82 @@
+"""Whose reading it is: by device, user slot and time, and by nothing else. Where that is not certain, nobody's."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from rpm.ingest.reasons import Reason
+from schemas.reading import TimeSource
+
+#: A device's way to say "some user".
+UNKNOWN_USER: Final = 255
+
+#: How far a reading's time may be off, by the clock it came from. A clock that could be read is good to its own second;
+#: one that could not be read may be set to another zone, or its date may be a day off.
+CLOCK_UNCERTAINTY: Final = {
+    TimeSource.DEVICE_CORRECTED: timedelta(minutes=1),
+    TimeSource.GATEWAY: timedelta(minutes=1),
+    TimeSource.DEVICE: timedelta(days=1),
+}
+_NO_START: Final = datetime.min.replace(tzinfo=UTC)
+_NO_END: Final = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device a practice has registered. `single_person`: an absent or unknown user slot means that person."""
+
+    id: int
+    practice_id: int
+    address: str
+    single_person: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """Who uses one slot of a device from `start` (inclusive) to `end` (exclusive); None is without limit."""
+
+    user_slot: int | None
+    patient_id: int
+    start: datetime | None
+    end: datetime | None
+
+    def holds(self, instant: datetime) -> bool:
+        """Whether `instant` lies in it."""
+        return (self.start or _NO_START) <= instant < (self.end or _NO_END)
+
+    def touches(self, earliest: datetime, latest: datetime) -> bool:
+        """Whether any part of `earliest` to `latest` lies in it."""
+        return (self.start or _NO_START) <= latest and earliest < (self.end or _NO_END)
+
+
+def owner(
+    device: Device,
+    assignments: Sequence[Assignment],
+    *,
+    user_slot: int | None,
+    measured_at: datetime,
+    time_source: TimeSource,
+) -> int | Reason:
+    """The patient's id, or why there is none.
+
+    A reading whose clock leaves open on which side of a change of hands it falls is nobody's (NEAR_REASSIGNMENT), even
+    where its time as given points at one of the two.
+    """
+    slot = None if user_slot == UNKNOWN_USER else user_slot
+    if slot is None and not device.single_person:
+        return Reason.USER_UNKNOWN
+    of_slot = [assignment for assignment in assignments if assignment.user_slot == slot]
+    if not of_slot:
+        return Reason.NOBODY_ASSIGNED
+    uncertainty = CLOCK_UNCERTAINTY[time_source]
+    earliest, latest = measured_at - uncertainty, measured_at + uncertainty
+    possible = {assignment.patient_id for assignment in of_slot if assignment.touches(earliest, latest)}
+    if len(possible) > 1:
+        return Reason.NEAR_REASSIGNMENT
+    for assignment in of_slot:
+        if assignment.holds(measured_at):
+            return assignment.patient_id
+    if all(measured_at < (assignment.start or _NO_START) for assignment in of_slot):
+        return Reason.BEFORE_ASSIGNMENT
+    return Reason.NOBODY_AT_THAT_TIME
