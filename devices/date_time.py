@@ -6,6 +6,7 @@ field send worse (a month 13 stands for a control solution on some meters), and 
 its month is odd: such a part is kept as sent, and counts as unknown wherever a time is needed.
 """
 
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Self
@@ -53,18 +54,19 @@ class DateTime:
         return cls(wall.year, wall.month, wall.day, wall.hour, wall.minute, wall.second)
 
     def parts(self) -> dict[str, int | None]:
-        """Each part by name, None where it is unknown or cannot be."""
+        """Each part by name, None where it is unknown or cannot be (the 30th of February has no day)."""
         sent: dict[str, int] = {name: getattr(self, name) for name in _RANGES}
-        return {name: sent[name] if low <= sent[name] <= high else None for name, (low, high) in _RANGES.items()}
+        parts = {name: sent[name] if low <= sent[name] <= high else None for name, (low, high) in _RANGES.items()}
+        year, month, day = parts["year"], parts["month"], parts["day"]
+        if year is not None and month is not None and day is not None and day > monthrange(year, month)[1]:
+            parts["day"] = None
+        return parts
 
     def wall(self) -> datetime | None:
         """The wall time (naive), or None where a part is unknown or there is no such day."""
         if None in self.parts().values():
             return None
-        try:
-            return datetime(self.year, self.month, self.day, self.hour, self.minute, self.second)  # noqa: DTZ001
-        except ValueError:
-            return None
+        return datetime(self.year, self.month, self.day, self.hour, self.minute, self.second)  # noqa: DTZ001
 
     def text(self) -> str | None:
         """`YYYY-MM-DDThh:mm:ss` as sent, None where all seven bytes are 0 (the clock was never set).

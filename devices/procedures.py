@@ -107,8 +107,9 @@ async def collect(
     that hangs up ends the session normally, with what was kept. AttError where it refuses a subscription.
     """
     inbox = Inbox(keep=keep, utc_now=utc_now, gone=link.gone)
+    session = asyncio.timeout(SESSION_S_MAX)
     try:
-        async with asyncio.timeout(SESSION_S_MAX) as session:
+        async with session:
             return await _collect(link, inbox, last_sequence=last_sequence, settle_s=model.settle_s)
     except gatt.LinkLost:
         return Ending.HUNG_UP
