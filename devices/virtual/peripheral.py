@@ -1,0 +1,354 @@
+"""What every virtual device does: advertise while it has something to say, be connected to, tell who it is.
+
+Built on bumble's host and GATT server over an `EtherController`, so what a gateway meets is HCI, L2CAP, ATT and GATT.
+"""
+
+# bumble leaves parameters and returns unannotated here and there.
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from bumble import hci
+from bumble.att import ATT_Error, Attribute, ErrorCode
+from bumble.core import UUID, AdvertisingData, BaseBumbleError
+from bumble.device import Connection, Device, DeviceConfiguration
+from bumble.gatt import (
+    GATT_CLIENT_CHARACTERISTIC_CONFIGURATION_DESCRIPTOR,
+    Characteristic,
+    CharacteristicValue,
+    Descriptor,
+    Service,
+)
+from bumble.host import Host
+from bumble.keys import MemoryKeyStore
+from bumble.transport.common import AsyncPipeSink
+
+from devices import gatt
+from devices.date_time import DATE_TIME_BYTES, DateTime
+from devices.virtual.bonding import pairing_config_factory
+from devices.virtual.device_clock import DeviceClock
+from devices.virtual.ether import EtherController, EtherLink
+from devices.virtual.ledger import Ledger, Said
+
+Properties = Characteristic.Properties
+_READABLE: Final = Attribute.Permissions.READABLE
+_WRITEABLE: Final = Attribute.Permissions.WRITEABLE
+_READ_ENCRYPTED: Final = Attribute.Permissions.READ_REQUIRES_ENCRYPTION
+_WRITE_ENCRYPTED: Final = Attribute.Permissions.WRITE_REQUIRES_ENCRYPTION
+
+#: Day of week 0 "not known", no fractions of a second, no adjust reason (Current Time Service 1.1.0).
+_CURRENT_TIME_TAIL: Final = b"\x00\x00\x00"
+_DISCONNECT_S_MAX: Final = 5.0
+_PATIENCE_STEP_S: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a device says it is."""
+
+    address: str
+    name: str
+    manufacturer: str
+    model: str
+    serial: str
+    firmware: str = "1.0"
+
+    @property
+    def system_id(self) -> bytes:
+        """EUI-64 from the address, least significant byte first (Device Information Service 1.1)."""
+        octets = bytes.fromhex(self.address.replace(":", ""))
+        return (octets[:3] + b"\xff\xfe" + octets[3:])[::-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How a device behaves on the air. `advertise_s` 0: for as long as it has something to say."""
+
+    advertise_every_s: float = 0.1
+    advertise_s: float = 0.0
+    #: How long it waits for more after the last record, before it hangs up.
+    linger_s: float = 0.05
+    #: How long it stays connected to somebody who asks for nothing.
+    patience_s: float = 20.0
+    name_in_scan_response: bool = False
+    bonded: bool = False
+    passkey: int | None = None
+
+
+class Peripheral:
+    """One device at home. Subclasses say what it measures and how it hands that over."""
+
+    service: ClassVar[str]
+
+    def __init__(
+        self,
+        link: EtherLink,
+        identity: Identity,
+        clock: DeviceClock,
+        *,
+        home: str = "",
+        label: str = "",
+        ledger: Ledger | None = None,
+        habits: Habits | None = None,
+    ) -> None:
+        self.identity = identity
+        self.clock = clock
+        self.home = home
+        self.label = label
+        self.habits = habits or Habits()
+        self.connection: Connection | None = None
+        self.connections = 0
+        self.taken = 0
+        self.confirmed = 0
+        #: A fault: accepts everything, says nothing, never hangs up.
+        self.mute = False
+        #: Called with the count of frames sent in this connection, right after each.
+        self.on_frame_sent: Callable[[int], None] | None = None
+        self._frames_sent = 0
+        self._ledger = ledger
+        self._gone = asyncio.Event()
+        self._awake_until_s = 0.0
+        self._active_at_s = 0.0
+        self._advertising_lock = asyncio.Lock()
+        self._tasks: set[asyncio.Task[object]] = set()
+        self.controller = EtherController(identity.name, link=link)
+        self.device = self._make_device()
+        self.device.on(Device.EVENT_CONNECTION, self._on_connection)
+        for service in (*self.services(), self._device_information(), *self._current_time()):
+            self.device.add_service(service)
+
+    # What a kind of device is made of --------------------------------------------------------------------------------
+
+    def services(self) -> tuple[Service, ...]:
+        """The GATT services that make it what it is."""
+        raise NotImplementedError
+
+    @property
+    def pending(self) -> int:
+        """How many records it still has to hand over."""
+        raise NotImplementedError
+
+    # Life on the air -------------------------------------------------------------------------------------------------
+
+    async def power_on(self) -> None:
+        """Be there. Silent until there is something to say."""
+        await self.device.power_on()
+
+    async def power_off(self) -> None:
+        """Stop what it does and leave the air; a peer notices by silence."""
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.controller.vanish()
+
+    def wake(self) -> None:
+        """A measurement was taken or a button pressed: advertise, if there is something to say."""
+        self._awake_until_s = asyncio.get_running_loop().time() + self.habits.advertise_s
+        self._spawn(self._advertise_as_needed())
+        if self.habits.advertise_s:
+            self._spawn(self._doze_off())
+
+    def fall_silent(self, seconds: float) -> None:
+        """Out of range for a while."""
+        self.controller.radio_silence()
+        asyncio.get_running_loop().call_later(seconds, self.controller.back_in_range)
+
+    async def hang_up(self) -> None:
+        """End the connection, if there is one."""
+        if self.connection is not None:
+            with contextlib.suppress(BaseBumbleError, TimeoutError):
+                await asyncio.wait_for(self.connection.disconnect(), _DISCONNECT_S_MAX)
+
+    async def _doze_off(self) -> None:
+        await asyncio.sleep(self.habits.advertise_s)
+        await self._advertise_as_needed()
+
+    async def _advertise_as_needed(self) -> None:
+        async with self._advertising_lock:
+            awake = not self.habits.advertise_s or asyncio.get_running_loop().time() < self._awake_until_s
+            wanted = awake and self.pending > 0 and self.connection is None
+            if wanted and not self.device.is_advertising:
+                await self.device.start_advertising(auto_restart=False)
+            elif not wanted and self.device.is_advertising:
+                await self.device.stop_advertising()
+
+    def _on_connection(self, connection: Connection) -> None:
+        self.connection = connection
+        self.connections += 1
+        self._frames_sent = 0
+        self._gone = asyncio.Event()
+        self._stay_awake()
+        connection.on(connection.EVENT_DISCONNECTION, self._on_disconnection)
+        self._spawn(self._lose_patience(connection))
+
+    def _on_disconnection(self, _reason: int) -> None:
+        self.connection = None
+        self._gone.set()
+        self._spawn(self._advertise_as_needed())
+
+    def _stay_awake(self) -> None:
+        """Somebody asked for something, or was told something."""
+        self._active_at_s = asyncio.get_running_loop().time()
+
+    async def _lose_patience(self, connection: Connection) -> None:
+        """Hang up on somebody who asks for nothing."""
+        now_s = asyncio.get_running_loop().time
+        while connection is self.connection:
+            idle_s = now_s() - self._active_at_s
+            if idle_s >= self.habits.patience_s and not self.mute:
+                await self.hang_up()
+                return
+            await asyncio.sleep(max(self.habits.patience_s - idle_s, _PATIENCE_STEP_S))
+
+    # Saying something ------------------------------------------------------------------------------------------------
+
+    async def _indicate(self, connection: Connection, characteristic: "Characteristic[bytes]", frame: bytes) -> bool:
+        """Indicate, and whether it was confirmed. bumble forgets whom it waits for when a link drops; this does not."""
+        gone = self._gone
+        if connection is not self.connection:
+            return False
+        server = self.device.gatt_server
+        # `force`: asked of a connection that is gone, bumble would return as if it were confirmed.
+        indication = asyncio.ensure_future(server.indicate_subscriber(connection, characteristic, frame, force=True))
+        hung_up = asyncio.ensure_future(gone.wait())
+        self._frame_sent()
+        try:
+            await asyncio.wait((indication, hung_up), return_when=asyncio.FIRST_COMPLETED)
+            return indication.done() and indication.exception() is None
+        finally:
+            indication.cancel()
+            hung_up.cancel()
+            await asyncio.gather(indication, hung_up, return_exceptions=True)
+
+    async def _notify(self, connection: Connection, characteristic: "Characteristic[bytes]", frame: bytes) -> bool:
+        """Notify; whether there was still a link to do it on."""
+        if connection is not self.connection:
+            return False
+        await self.device.gatt_server.notify_subscriber(connection, characteristic, frame)
+        self._frame_sent()
+        return True
+
+    def _frame_sent(self) -> None:
+        self._stay_awake()
+        self._frames_sent += 1
+        if self.on_frame_sent is not None:
+            self.on_frame_sent(self._frames_sent)
+
+    def _confirm(self, said: Said) -> None:
+        """The reader has it: into the ledger first, then out of mind."""
+        if self._ledger is not None:
+            self._ledger.record(
+                home=self.home,
+                device=self.label,
+                address=self.identity.address,
+                said=said,
+                confirmed_at=self.clock.now(),
+            )
+        self.confirmed += 1
+
+    def _spawn(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    # GATT ------------------------------------------------------------------------------------------------------------
+
+    def _characteristic(
+        self,
+        uuid: str,
+        properties: "Characteristic.Properties",
+        *,
+        read: Callable[[Connection], bytes] | bytes = b"",
+        write: Callable[[Connection, bytes], None] | None = None,
+    ) -> "Characteristic[bytes]":
+        """One characteristic. On a device that bonds, its value and its CCCD need an encrypted link."""
+        permissions = Attribute.Permissions(0)
+        if properties & Properties.READ:
+            permissions |= _READABLE | (_READ_ENCRYPTED if self.habits.bonded else 0)
+        if properties & Properties.WRITE:
+            permissions |= _WRITEABLE | (_WRITE_ENCRYPTED if self.habits.bonded else 0)
+        value = read if isinstance(read, bytes) and write is None else CharacteristicValue(_reader(read), write)
+        characteristic: Characteristic[bytes] = Characteristic(_uuid(uuid), properties, permissions, value)
+        if self.habits.bonded and properties & (Properties.NOTIFY | Properties.INDICATE):
+            # bumble's own CCCD would be open to everybody.
+            cccd = Descriptor(
+                GATT_CLIENT_CHARACTERISTIC_CONFIGURATION_DESCRIPTOR,
+                _READABLE | _WRITEABLE | _WRITE_ENCRYPTED,
+                self.device.gatt_server.make_descriptor_value(characteristic),
+            )
+            characteristic.descriptors = (cccd,)
+        return characteristic
+
+    def _clock_characteristic(self, uuid: str) -> "Characteristic[bytes]":
+        """Date Time or Current Time: readable, and settable as on most devices."""
+        return self._characteristic(
+            uuid,
+            Properties.READ | Properties.WRITE,
+            read=lambda _: (
+                bytes(self.clock.shows() or DateTime(0, 0, 0))
+                + (_CURRENT_TIME_TAIL if uuid == gatt.CURRENT_TIME else b"")
+            ),
+            write=lambda _, value: self._set_clock(value),
+        )
+
+    def _set_clock(self, value: bytes) -> None:
+        try:
+            self.clock.set(DateTime.from_bytes(value[:DATE_TIME_BYTES]))
+        except ValueError as error:
+            raise ATT_Error(ErrorCode.OUT_OF_RANGE) from error
+
+    def _device_information(self) -> Service:
+        identity = self.identity
+        facts = {
+            gatt.SYSTEM_ID: identity.system_id,
+            gatt.MANUFACTURER_NAME: identity.manufacturer.encode(),
+            gatt.MODEL_NUMBER: identity.model.encode(),
+            gatt.SERIAL_NUMBER: identity.serial.encode(),
+            gatt.FIRMWARE_REVISION: identity.firmware.encode(),
+        }
+        characteristics = [
+            Characteristic(_uuid(uuid), Properties.READ, _READABLE, fact) for uuid, fact in facts.items()
+        ]
+        return Service(_uuid(gatt.DEVICE_INFORMATION_SERVICE), characteristics)
+
+    def _current_time(self) -> tuple[Service, ...]:
+        """A Current Time Service; a cuff overrides this, its Date Time sits in its own service."""
+        if self.clock.shows() is None:
+            return ()
+        return (Service(_uuid(gatt.CURRENT_TIME_SERVICE), [self._clock_characteristic(gatt.CURRENT_TIME)]),)
+
+    def _make_device(self) -> Device:
+        habits = self.habits
+        configuration = DeviceConfiguration(name=self.identity.name, address=hci.Address(self.identity.address))
+        interval_ms = round(habits.advertise_every_s * 1000)
+        configuration.advertising_interval_min = configuration.advertising_interval_max = interval_ms
+        device = Device(config=configuration, host=Host(self.controller, AsyncPipeSink(self.controller)))
+        device.keystore = MemoryKeyStore()
+        device.pairing_config_factory = pairing_config_factory(habits.passkey)
+        name = [(AdvertisingData.COMPLETE_LOCAL_NAME, self.identity.name.encode())]
+        advertised = [
+            (AdvertisingData.FLAGS, b"\x06"),
+            (AdvertisingData.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS, bytes.fromhex(self.service)[::-1]),
+        ]
+        in_response = habits.name_in_scan_response
+        device.advertising_data = bytes(AdvertisingData(advertised + ([] if in_response else name)))
+        device.scan_response_data = bytes(AdvertisingData(name)) if in_response else b""
+        return device
+
+
+def service(uuid: str, characteristics: "list[Characteristic[bytes]]") -> Service:
+    """A primary service by its 16-bit UUID."""
+    return Service(_uuid(uuid), characteristics)
+
+
+def _uuid(short: str) -> UUID:
+    return UUID.from_16_bits(int(short, 16))
+
+
+def _reader(read: Callable[[Connection], bytes] | bytes) -> Callable[[Connection], bytes]:
+    return (lambda _: read) if isinstance(read, bytes) else read
