@@ -1,0 +1,206 @@
+"""The life of an alert: one open episode per patient and rule, into which everything new is folded.
+
+    (nothing) ── opened ──▶ open ──▶ acknowledged ──▶ closed         acknowledging and closing are a person's acts
+                             │  ▲          │
+                             │  └ worsened ┘   a higher severity breaks through an acknowledgement and pages anew
+                             ├─ updated        the same severity again, or late data: the alert's evidence grows
+                             └─ back_in_range  its last value is inside every limit by `clear_by`; it stays open (H8)
+
+An episode is a join of its readings: severity, headline and evidence depend on which readings it holds, not on the order
+in which they came. A reading that already belongs to an alert, open or closed, never opens or worsens another.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import numpy as np
+
+from alerts.findings import Finding, Findings
+from alerts.series import Ints
+from alerts.severity import Severity
+
+#: Readings an episode remembers, the newest by number. Beyond it (a broken sensor) an old reading could open a new alert
+#: after this one is closed: one alert too many rather than one too few.
+JUDGED_MAX: Final = 1000
+
+
+class AlertKind(StrEnum):
+    """Which queue an alert stands in."""
+
+    CLINICAL = "clinical"
+    #: A held value that would be red, or a meter's HI or LO: look at it now.
+    VERIFY = "verify"
+    #: It was so, some while ago; nobody is called for it.
+    REVIEW = "review"
+    #: Something of ours does not work.
+    TECHNICAL = "technical"
+
+
+class ChangeReason(StrEnum):
+    """Why an alert is written, or not."""
+
+    OPENED = "opened"
+    WORSENED = "worsened"
+    UPDATED = "updated"
+    BACK_IN_RANGE = "back_in_range"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A reading that belongs to an episode."""
+
+    reading_no: int
+    severity: Severity
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The reading an alert speaks of: the most severe that is not late, and of those the one measured last."""
+
+    severity: Severity
+    late: bool
+    measured_at: datetime
+    reading_no: int
+    rule_version: str
+    sentence: str
+    #: The values and the limit, as they are shown: see `evidence_of`.
+    evidence: dict[str, Any]
+
+    @property
+    def rank(self) -> tuple[bool, Severity, datetime, int]:
+        """What decides between two headlines."""
+        return (not self.late, self.severity, self.measured_at, self.reading_no)
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """An open episode of one patient and one rule. `alert_id` and `version` are the store's; None: not yet stored."""
+
+    patient: int
+    rule_id: str
+    headline: Headline
+    judged: tuple[Judged, ...]
+    back_in_range_at: datetime | None = None
+    acknowledged: bool = False
+    alert_id: int | None = None
+    version: int = 0
+
+    @property
+    def late(self) -> bool:
+        """All its readings were late."""
+        return self.headline.late
+
+    @property
+    def kind(self) -> AlertKind:
+        """Late readings alone make a review item; anything timely makes it clinical."""
+        return AlertKind.REVIEW if self.late else AlertKind.CLINICAL
+
+    @property
+    def severity(self) -> Severity:
+        """What it asks of a person; a review item asks for the next business day, whatever its value."""
+        return Severity.ROUTINE if self.late else self.headline.severity
+
+    @property
+    def confirmed(self) -> bool:
+        """False for a red that rests on one reading: raised at once, and worth a repeat."""
+        if self.severity < Severity.URGENT:
+            return True
+        return sum(one.severity == Severity.URGENT and not one.late for one in self.judged) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What becomes of one episode, and why. `rearm`: escalation starts from its first step."""
+
+    reason: ChangeReason
+    alert: Alert
+    before: Alert | None
+    at: datetime
+
+    @property
+    def rearm(self) -> bool:
+        """Opened and worsened alerts call people (if the policy says so for their severity); nothing else does."""
+        return self.reason in (ChangeReason.OPENED, ChangeReason.WORSENED)
+
+
+def fold(open_alerts: Iterable[Alert], findings: Findings, *, now: datetime) -> list[Change]:
+    """What the findings do to the open alerts of the judged patients, and to patients without one. Idempotent."""
+    alerts = {(alert.patient, alert.rule_id): alert for alert in open_alerts}
+    news: dict[tuple[int, str], list[Finding]] = defaultdict(list)
+    for finding in findings:
+        news[(finding.patient, finding.rule_id)].append(finding)
+    changes: list[Change] = []
+    for key in sorted(alerts.keys() | news.keys()):
+        before = alerts.get(key)
+        after = _joined(before, news.get(key, []), findings)
+        changes.append(Change(_reason(before, after), after, before, now))
+    return changes
+
+
+def _joined(before: Alert | None, news: Sequence[Finding], findings: Findings) -> Alert:
+    judged = {one.reading_no: one for one in before.judged} if before else {}
+    new = [finding for finding in news if finding.reading_no not in judged]
+    headlines = [headline_of(finding) for finding in new]
+    if before:
+        headlines.append(before.headline)
+    judged |= {found.reading_no: Judged(found.reading_no, found.severity, found.late) for found in new}
+    patient, rule_id = (before.patient, before.rule_id) if before else (news[0].patient, news[0].rule_id)
+    standing = findings.standing(patient, rule_id)
+    back_at = before.back_in_range_at if before else None
+    if standing:
+        back_at = None if standing.out else standing.at
+    alert = Alert(
+        patient=patient,
+        rule_id=rule_id,
+        headline=max(headlines, key=lambda headline: headline.rank),
+        judged=tuple(judged[number] for number in sorted(judged)[-JUDGED_MAX:]),
+        back_in_range_at=back_at,
+    )
+    if before is None:
+        return alert
+    worse = alert.severity > before.severity
+    return replace(
+        alert,
+        acknowledged=before.acknowledged and not worse,
+        alert_id=before.alert_id,
+        version=before.version,
+    )
+
+
+def _reason(before: Alert | None, after: Alert) -> ChangeReason:
+    if before is None:
+        return ChangeReason.OPENED
+    if after.severity > before.severity:
+        return ChangeReason.WORSENED
+    if after.judged != before.judged:
+        return ChangeReason.UPDATED
+    if (after.back_in_range_at is None) != (before.back_in_range_at is None):
+        return ChangeReason.BACK_IN_RANGE if after.back_in_range_at else ChangeReason.UPDATED
+    return ChangeReason.UNCHANGED
+
+
+def headline_of(finding: Finding) -> Headline:
+    """What an alert shows of one finding."""
+    return Headline(
+        severity=finding.severity,
+        late=finding.late,
+        measured_at=finding.measured_at,
+        reading_no=finding.reading_no,
+        rule_version=finding.rule_version,
+        sentence=finding.sentence,
+        evidence={"values": [value.as_json() for value in finding.values], "limit": finding.limit.as_json()},
+    )
+
+
+def settled(alerts: Iterable[Alert]) -> dict[str, Ints]:
+    """Per rule, the readings that already belong to one of these alerts: for `evaluate`."""
+    numbers: dict[str, set[int]] = defaultdict(set)
+    for alert in alerts:
+        numbers[alert.rule_id].update(one.reading_no for one in alert.judged)
+    return {rule_id: np.array(sorted(found), np.int64) for rule_id, found in numbers.items()}

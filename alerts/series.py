@@ -1,0 +1,105 @@
+"""Observations of many patients as numpy columns, one row per quantity, in the one order every check relies on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
+US_PER_HOUR: Final = 3_600_000_000
+
+
+def microseconds(instant: datetime) -> int:
+    """An instant as whole microseconds since 1970 UTC: exact, where a float of seconds is not."""
+    return (instant - EPOCH) // MICROSECOND
+
+
+def instant_of(us: int) -> datetime:
+    """The instant of so many microseconds since 1970, in UTC."""
+    return EPOCH + us * MICROSECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Columns of equal length n, sorted by (patient, measured_at, reading_no, code): a reading's rows are neighbours.
+
+    `code` and `unit` are the numbers of schemas.codes; `measured_at_us` is microseconds since 1970 UTC; `value` is in
+    `unit`, as the device sent it; `reading_no` names the reading in the database.
+    """
+
+    patient: Ints
+    measured_at_us: Ints
+    reading_no: Ints
+    code: NDArray[np.int16]
+    unit: NDArray[np.int16]
+    value: Floats
+
+    @classmethod
+    def of(
+        cls,
+        *,
+        patient: ArrayLike,
+        measured_at_us: ArrayLike,
+        reading_no: ArrayLike,
+        code: ArrayLike,
+        unit: ArrayLike,
+        value: ArrayLike,
+    ) -> Self:
+        """Sorted columns from columns in any order. ValueError where their lengths differ."""
+        made = cls(
+            np.asarray(patient, np.int64),
+            np.asarray(measured_at_us, np.int64),
+            np.asarray(reading_no, np.int64),
+            np.asarray(code, np.int16),
+            np.asarray(unit, np.int16),
+            np.asarray(value, np.float64),
+        )
+        lengths = {column.shape for column in (made.patient, made.measured_at_us, made.reading_no, made.code)}
+        if lengths != {(len(made),)} or made.unit.shape != made.value.shape or len(made.value) != len(made):
+            raise ValueError("columns of a series have one length")
+        return made.take(np.lexsort((made.code, made.reading_no, made.measured_at_us, made.patient)))
+
+    @classmethod
+    def empty(cls) -> Self:
+        """No rows."""
+        return cls.of(patient=[], measured_at_us=[], reading_no=[], code=[], unit=[], value=[])
+
+    def __len__(self) -> int:
+        return len(self.patient)
+
+    def take(self, rows: Ints) -> Self:
+        """The rows of these indices, in their order."""
+        return type(self)(
+            self.patient[rows],
+            self.measured_at_us[rows],
+            self.reading_no[rows],
+            self.code[rows],
+            self.unit[rows],
+            self.value[rows],
+        )
+
+    def rows_of(self, codes: Sequence[int]) -> Ints:
+        """Indices of the rows that hold one of these codes."""
+        mask = self.code == codes[0]
+        for code in codes[1:]:
+            mask |= self.code == code
+        return np.flatnonzero(mask)
+
+
+def run_starts(*columns: NDArray[np.int64]) -> Ints:
+    """Where each run of rows equal in all columns begins. The columns are sorted and of one length."""
+    if not len(columns[0]):
+        return np.zeros(0, np.int64)
+    changed = np.zeros(len(columns[0]), np.bool_)
+    changed[0] = True
+    for column in columns:
+        changed[1:] |= column[1:] != column[:-1]
+    return np.flatnonzero(changed)
