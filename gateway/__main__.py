@@ -1,0 +1,84 @@
+"""`rpm-gateway`: the program in the home."""
+
+import asyncio
+import dataclasses
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.errors import UserError
+
+app = typer.Typer(
+    name="rpm-gateway",
+    help="Remote patient monitoring, the home side: hears devices, keeps readings, delivers them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Config = Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="The home's settings: see gateway/README.md.")]
+
+
+@app.command()
+def run(config: Config, *, verbose: Annotated[bool, typer.Option(help="Log every step.")] = False) -> None:
+    """Hear, keep, deliver; until SIGTERM or Ctrl-C."""
+    from gateway.logs import configure
+    from gateway.program import run_gateway
+    from gateway.settings import read_settings
+
+    settings = read_settings(config)
+    configure(verbose=verbose)
+    asyncio.run(run_gateway(settings))
+
+
+@app.command()
+def outbox(config: Config) -> None:
+    """Print what waits in the outbox as one JSON object: depth, oldest, ring; also beside a running gateway."""
+    from gateway.outbox import Outbox
+    from gateway.settings import read_settings
+
+    settings = read_settings(config)
+    opened = Outbox.read_only(settings.outbox, gateway_id=settings.gateway_id)
+    try:
+        stats = dataclasses.asdict(opened.stats(now=datetime.now(UTC)))
+        print(json.dumps({**stats, "gaps": len(opened.gaps())}))
+    finally:
+        opened.close()
+
+
+@app.command()
+def decode(
+    uuid: Annotated[str, typer.Argument(metavar="UUID", help="The characteristic, e.g. 2A35.")],
+    frame: Annotated[str, typer.Argument(metavar="HEX", help="The bytes of one notification or indication.")],
+) -> None:
+    """Print what a device's bytes say as one JSON object."""
+    from devices.decode import describe
+    from devices.encoding import MalformedFrame
+
+    try:
+        data = bytes.fromhex(frame)
+    except ValueError:
+        raise UserError(f"not hexadecimal bytes: {frame[:64]!r} (want pairs of hex digits such as 1e8e00)") from None
+    try:
+        print(json.dumps(describe(uuid, data)))
+    except (MalformedFrame, ValueError) as error:
+        raise UserError(str(error)) from error
+
+
+def main() -> None:
+    """Run one command. What a person can mend is one line and exit status 2; Ctrl-C is not an error."""
+    try:
+        app()
+    except UserError as error:
+        print(f"rpm-gateway: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

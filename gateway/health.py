@@ -1,0 +1,74 @@
+"""What the gateway says of itself: to the cloud in a heartbeat, to the people at home in one word."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from typing import Final
+
+from gateway.outbox import Stats
+from schemas.messages import Status, StatusKind
+
+#: How long the box shows "sent" before it goes back to waiting for the next reading.
+SENT_SHOWN: Final = timedelta(minutes=2)
+
+
+def program_version() -> str:
+    """The installed version of this program."""
+    try:
+        return version("rpm-pipeline")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "unreleased"
+
+
+def status(kind: StatusKind, *, gateway_id: str, adapter: str, stats: Stats, uptime_s: float, now: datetime) -> Status:
+    """A birth, heartbeat or will. A will is written before it is needed: it bears no time, for nobody knows it."""
+    return Status(
+        gateway_id=gateway_id,
+        kind=kind,
+        sent_at=None if kind is StatusKind.WILL else now,
+        version=program_version(),
+        uptime_s=round(uptime_s, 1),
+        epoch=stats.epoch,
+        outbox_depth=stats.depth,
+        outbox_oldest_s=round(stats.oldest_age_s, 1),
+        outbox_dropped=stats.dropped,
+        adapter=adapter,
+    )
+
+
+class PatientState(StrEnum):
+    """What a light on the box would show."""
+
+    #: The radio does not work.
+    NO_RADIO = "no_radio"
+    #: Ready: step on, squeeze, prick.
+    SEARCHING = "searching"
+    MEASURING = "measuring"
+    #: Safe on this box, not yet in the cloud.
+    KEPT = "kept"
+    #: In the cloud's database: its receipt is here. The radio's or the broker's word would not do (F12).
+    SENT = "sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A state and why."""
+
+    state: PatientState
+    reason: str
+
+
+def patient_state(
+    *, scanning: bool, sessions: int, stats: Stats, last_receipt_at: datetime | None, now: datetime
+) -> Shown:
+    """The one word for the people at home. The first that holds, top to bottom."""
+    if sessions:
+        return Shown(PatientState.MEASURING, "a device is being listened to")
+    if stats.depth or stats.frames:
+        return Shown(PatientState.KEPT, "readings wait for the cloud's receipt")
+    if last_receipt_at is not None and now - last_receipt_at <= SENT_SHOWN:
+        return Shown(PatientState.SENT, "the cloud has confirmed every reading")
+    if not scanning:
+        return Shown(PatientState.NO_RADIO, "the radio does not scan")
+    return Shown(PatientState.SEARCHING, "listening for the devices of this home")

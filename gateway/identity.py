@@ -1,0 +1,37 @@
+"""Who belongs to this home: a gateway connects to the devices enrolled to it and to no other.
+
+Connecting to a neighbour's cuff may erase its memory: a cuff deletes what it believes it has delivered.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from gateway.settings import Device
+from schemas.codes import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """A device of this home. `slot` is its place in the settings, counted from 1: all that a log line says of it."""
+
+    slot: int
+    address: str
+    kind: Kind
+    label: str
+
+
+class Enrolment:
+    """The devices of this home by address."""
+
+    def __init__(self, devices: Iterable[Device]) -> None:
+        self._by_address = {
+            device.address: Enrolled(slot, device.address, device.kind, device.label)
+            for slot, device in enumerate(devices, start=1)
+        }
+
+    def find(self, address: str) -> Enrolled | None:
+        """The enrolled device with this address, or None: then it is somebody else's and is left alone."""
+        return self._by_address.get(address.upper())
+
+    def __len__(self) -> int:
+        return len(self._by_address)

@@ -1,0 +1,101 @@
+"""From kept frames to kept rows: what a session said becomes what travels, in one transaction."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from devices.procedures import Assembled, Ending, Malformed, SessionFacts, assemble
+from gateway import registry
+from gateway.outbox import Kept, KeptSession, NewRow, Outbox
+
+log = structlog.get_logger()
+
+
+def facts_text(facts: SessionFacts) -> str:
+    """Session facts as the outbox keeps them."""
+    return json.dumps(dataclasses.asdict(facts))
+
+
+def rows_of(kept: KeptSession, *, zone: ZoneInfo) -> tuple[list[NewRow], list[Assembled | Malformed]]:
+    """The rows a session's frames make, and the entries they were made of, one for one."""
+    facts = SessionFacts(**json.loads(kept.facts))
+    entries = assemble(kept.frames, model=facts.catalogued)
+    rows = [
+        registry.undecoded_row(kept.frames[entry.frame_index], address=kept.address, reason=entry.reason)
+        if isinstance(entry, Malformed)
+        else registry.row_of(
+            entry,
+            kept.frames[entry.frame_index],
+            address=kept.address,
+            facts=facts,
+            clock_read_at=kept.opened_at,
+            zone=zone,
+        )
+        for entry in entries
+    ]
+    return rows, entries
+
+
+def next_sequence(
+    had: int | None, entries: Sequence[Assembled | Malformed], *, incomplete: frozenset[int] = frozenset()
+) -> int | None:
+    """How far a meter has been read once these records are kept; None where nothing can be said.
+
+    `incomplete` are sequence numbers whose context is still to come: they are asked for again. Numbers that are all
+    below the one had before come from a meter that was reset and counts from the start.
+    """
+    numbers = [
+        entry.measurement.sequence_number
+        for entry in entries
+        if isinstance(entry, Assembled) and entry.measurement.sequence_number is not None
+    ]
+    if not numbers:
+        return None
+    newest = max(numbers)
+    reached = newest if had is None or newest < had else max(had, newest)
+    return min([reached, *(number - 1 for number in incomplete)])
+
+
+def settle_session(outbox: Outbox, number: int, *, zone: ZoneInfo, now: datetime, ending: Ending | None) -> Kept:
+    """Turn one session's frames into rows. `ending` is None for a session whose process died.
+
+    Only a meter's complete answer moves the mark up to which it is read: records of a session that broke off are asked
+    for again, and known by their names when they come.
+    """
+    kept = outbox.session(number)
+    last_sequence = None
+    try:
+        rows, entries = rows_of(kept, zone=zone)
+        if ending is Ending.COMPLETE:
+            # A context that did not come the second time either will not come.
+            waiting = frozenset(
+                entry.measurement.sequence_number
+                for row, entry in zip(rows, entries, strict=True)
+                if isinstance(entry, Assembled) and entry.awaits_context and not outbox.knows(row.name)
+                if entry.measurement.sequence_number is not None
+            )
+            last_sequence = next_sequence(outbox.last_sequence(kept.address), entries, incomplete=waiting)
+    except Exception as error:  # noqa: BLE001 - the edge of a session: its frames must neither be lost nor hold up every later start
+        log.error("session_not_assembled", error=type(error).__name__)
+        reason = f"the gateway could not assemble it: {type(error).__name__}"
+        rows = [registry.undecoded_row(frame, address=kept.address, reason=reason) for frame in kept.frames]
+    return outbox.finish_session(number, rows, now=now, last_sequence=last_sequence)
+
+
+def settle_unfinished(
+    outbox: Outbox, *, zone: ZoneInfo, now: datetime, listening: AbstractSet[int] = frozenset()
+) -> int:
+    """Assemble what a killed process, or one whose disk was full, left behind; how many sessions that were.
+
+    Sessions in `listening` are left alone: their frames are still coming.
+    """
+    left = [kept for kept in outbox.unfinished() if kept.number not in listening]
+    for kept in left:
+        result = settle_session(outbox, kept.number, zone=zone, now=now, ending=None)
+        log.info("left_frames_assembled", frames=len(kept.frames), new=result.new, repeated=result.repeated)
+    return len(left)

@@ -1,0 +1,189 @@
+"""The outbox's file: how it is made, opened, bounded and locked.
+
+SQLite in WAL mode with synchronous=FULL: a commit is on the disk when it returns, and kill -9 or a power cut at any
+instruction leaves either all of a transaction or nothing of it (F8).
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import OutboxRefused
+
+#: "rpmO": tells an outbox from any other SQLite file.
+APPLICATION_ID: Final = 0x72706D4F
+FORMAT: Final = 1
+PAGE_BYTES: Final = 4096
+#: The log is folded back every 64 pages, so that it stays small beside the cap and a full outbox still drains (L16).
+WAL_PAGES: Final = 64
+WAL_BYTES_MAX: Final = 1 << 20
+#: How long a write waits for `rpm-gateway outbox`, which only reads.
+BUSY_S: Final = 5.0
+
+SCHEMA: Final = """
+create table meta(name text primary key, value text not null) strict, without rowid;
+-- One connection to one device, gone once its frames have become rows.
+create table session(
+    number integer primary key, address text not null, facts text not null, opened_us integer not null
+) strict;
+-- What a device said, byte for byte, written inside the notification callback.
+create table frame(
+    number integer primary key, session integer not null references session(number), characteristic text not null,
+    raw blob not null, received_us integer not null
+) strict;
+-- What travels. seq is never used twice. state: 0 new, 1 sent, 2 receipted.
+create table row(
+    seq integer primary key autoincrement, form text not null, name text not null, context text not null,
+    body text not null, received_us integer not null, state integer not null default 0,
+    attempts integer not null default 0, next_try real not null default 0,
+    receipted_at real, outcome text
+) strict;
+create index row_waiting on row(seq, state, next_try, received_us) where state < 2;
+create index row_ring on row(receipted_at) where state = 2;
+create index row_name on row(name);
+-- Telemetry: never a vital.
+create table event(number integer primary key autoincrement, body text not null) strict;
+-- Readings dropped for want of room: what was lost is known (L17).
+create table gap(
+    first_seq integer primary key, last_seq integer not null, readings integer not null, at real not null
+) strict;
+-- How far a device that keeps its records (RACP) was read.
+create table device(address text primary key, last_sequence integer) strict, without rowid;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFile:
+    """An open outbox. `set_aside` is where a damaged one was moved before this one was begun, or None."""
+
+    connection: sqlite3.Connection
+    lock: int | None
+    set_aside: Path | None
+
+    def close(self) -> None:
+        """Let go of the file; another process may open it now."""
+        self.connection.close()
+        if self.lock is not None:
+            os.close(self.lock)
+
+
+def open_file(path: Path, *, bytes_max: int) -> OpenFile:
+    """Open the outbox at `path` for writing, making it if there is none; OutboxRefused where it cannot be used.
+
+    A file that SQLite finds damaged is moved aside under a name with the time, never deleted, and a new one with a new
+    epoch is begun: a box in a home has nobody who would repair it, and goes on.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = _lock(path)
+    set_aside = None
+    try:
+        if path.exists() and _is_damaged(path):
+            set_aside = _move_aside(path)
+        connection = _connect(path, bytes_max=bytes_max)
+    except BaseException:
+        os.close(lock)
+        raise
+    return OpenFile(connection, lock, set_aside)
+
+
+def open_to_read(path: Path) -> OpenFile:
+    """Open an existing outbox beside the gateway that writes it; OutboxRefused where there is none."""
+    if not path.exists():
+        raise OutboxRefused(f"there is no outbox at {path} yet: `rpm-gateway run` makes it")
+    if _is_damaged(path):
+        raise OutboxRefused(f"{path} is damaged: `rpm-gateway run` moves it aside and begins a new one")
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_S)
+    _check_format(connection, path)
+    return OpenFile(connection, None, None)
+
+
+def _lock(path: Path) -> int:
+    """Hold the one right to write this outbox, for as long as the process lives: two writers would share numbers."""
+    try:
+        lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise OutboxRefused(f"the outbox {path} cannot be written: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise OutboxRefused(f"another rpm-gateway uses the outbox {path}: stop it, or give this one its own") from error
+    return lock
+
+
+def _is_damaged(path: Path) -> bool:
+    """Whether SQLite knows the file as one of its own and finds it broken; OutboxRefused where it never was one."""
+    probe = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
+    try:
+        _check_format(probe, path)
+        return probe.execute("pragma quick_check(1)").fetchone()[0] != "ok"
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+            raise OutboxRefused(f"{path} is not an outbox: name another file, or move it away") from error
+        if error.sqlite_errorcode in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CORRUPT_INDEX}:
+            return True
+        raise OutboxRefused(f"the outbox {path} cannot be opened: {error}") from error
+    finally:
+        probe.close()
+
+
+def _check_format(connection: sqlite3.Connection, path: Path) -> None:
+    tables = connection.execute("select count(*) from sqlite_schema").fetchone()[0]
+    application = connection.execute("pragma application_id").fetchone()[0]
+    version = connection.execute("pragma user_version").fetchone()[0]
+    if tables and application != APPLICATION_ID:
+        raise OutboxRefused(f"{path} is the database of another program: name another file")
+    if version > FORMAT:
+        raise OutboxRefused(f"{path} was written by a newer rpm-gateway (format {version}): use that one")
+
+
+def _move_aside(path: Path) -> Path:
+    aside = path.with_name(f"{path.name}.damaged-{int(time.time())}")
+    for suffix in ("-wal", "-shm", ""):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+    return aside
+
+
+def _connect(path: Path, *, bytes_max: int) -> sqlite3.Connection:
+    # Rows hold what people's bodies measured: nobody else on the machine reads them.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
+    for pragma in (
+        f"page_size = {PAGE_BYTES}",
+        "journal_mode = wal",
+        "synchronous = full",
+        f"wal_autocheckpoint = {WAL_PAGES}",
+        f"journal_size_limit = {WAL_BYTES_MAX}",
+        # Sorting must not need room on a disk that has none.
+        "temp_store = memory",
+        f"max_page_count = {bytes_max // PAGE_BYTES}",
+        "foreign_keys = on",
+    ):
+        connection.execute(f"pragma {pragma}")
+    if not connection.execute("select count(*) from sqlite_schema").fetchone()[0]:
+        _make(connection)
+    return connection
+
+
+def _make(connection: sqlite3.Connection) -> None:
+    """The tables and the epoch in one transaction: there is never an outbox without an epoch, nor one with two (L18)."""
+    connection.execute("begin immediate")
+    try:
+        for statement in SCHEMA.split(";"):
+            if statement.strip():
+                connection.execute(statement)
+        connection.execute("insert into meta values ('epoch', ?)", (secrets.token_hex(8),))
+        connection.execute(f"pragma application_id = {APPLICATION_ID}")
+        connection.execute(f"pragma user_version = {FORMAT}")
+        connection.execute("commit")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("rollback")
+        raise

@@ -1,0 +1,135 @@
+"""The whole gateway: one outbox, one watch on the devices, one uplink, until told to stop."""
+
+import asyncio
+import contextlib
+import signal
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+
+from gateway.errors import OutboxUnwritable
+from gateway.health import Shown, patient_state, status
+from gateway.identity import Enrolment
+from gateway.intake import settle_unfinished
+from gateway.outbox import Outbox
+from gateway.outbox.room import NEARLY_FULL_AT
+from gateway.radio import Radio
+from gateway.settings import Settings
+from gateway.uplink import Uplink
+from gateway.watch import Watch
+from schemas.messages import Event, Status, StatusKind
+
+log = structlog.get_logger()
+
+#: Between two looks at what may go: the ring, and how full the file is.
+HOUSEKEEPING_S: Final = 60.0
+MEGABYTE: Final = 1 << 20
+
+
+def utc_now() -> datetime:
+    """The machine's clock, asked in one place."""
+    return datetime.now(UTC)
+
+
+class Gateway:
+    """The parts of a running gateway, put together."""
+
+    def __init__(self, settings: Settings, outbox: Outbox, radio: Radio) -> None:
+        self._settings = settings
+        self._outbox = outbox
+        self._shown: Shown | None = None
+        self._began_at = asyncio.get_running_loop().time()
+        self._nearly_full = False
+        self.watch = Watch(
+            gateway_id=settings.gateway_id,
+            radio=radio,
+            enrolment=Enrolment(settings.device),
+            outbox=outbox,
+            zone=settings.zone,
+            utc_now=utc_now,
+            on_change=self._changed,
+        )
+        self.uplink = Uplink(
+            gateway_id=settings.gateway_id,
+            broker=settings.broker,
+            outbox=outbox,
+            status=self._status,
+            heartbeat_s=settings.heartbeat_s,
+            utc_now=utc_now,
+            on_change=self._show,
+        )
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Watch, deliver and keep house until `stop` is set."""
+        self._show()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.watch.run(stop))
+            group.create_task(self.uplink.run(stop))
+            group.create_task(self._keep_house(stop))
+
+    async def _keep_house(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                self._tidy(now=utc_now())
+            except OutboxUnwritable as error:
+                log.critical("outbox_unwritable", reason=str(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), HOUSEKEEPING_S)
+
+    def _tidy(self, *, now: datetime) -> None:
+        """Assemble what a killed process left, let the ring's oldest go, say when the file is nearly full."""
+        settle_unfinished(self._outbox, zone=self._settings.zone, now=now, listening=self.watch.listening)
+        self._outbox.purge(now=now, ring=timedelta(days=self._settings.ring_days))
+        used = round(self._outbox.stats(now=now).used, 2)
+        if used >= NEARLY_FULL_AT and not self._nearly_full:
+            log.error("outbox_nearly_full", used=used)
+            self._outbox.add_event(
+                Event(gateway_id=self._settings.gateway_id, at=now, name="outbox_nearly_full", value=used)
+            )
+        self._nearly_full = used >= NEARLY_FULL_AT
+        self._changed()
+
+    def _changed(self) -> None:
+        self.uplink.wake()
+        self._show()
+
+    def _show(self) -> None:
+        """Log the state the people at home would see, when it changes."""
+        now = utc_now()
+        shown = patient_state(
+            scanning=self.watch.scanning,
+            sessions=self.watch.sessions,
+            stats=self._outbox.stats(now=now),
+            last_receipt_at=self.uplink.state.last_receipt_at,
+            now=now,
+        )
+        if self._shown is None or shown.state is not self._shown.state:
+            self._shown = shown
+            log.info("patient_state", state=shown.state, why=shown.reason)
+
+    def _status(self, kind: StatusKind, now: datetime) -> Status:
+        return status(
+            kind,
+            gateway_id=self._settings.gateway_id,
+            adapter=self.watch.adapter,
+            stats=self._outbox.stats(now=now),
+            uptime_s=asyncio.get_running_loop().time() - self._began_at,
+            now=now,
+        )
+
+
+async def run_gateway(settings: Settings) -> None:
+    """Run until SIGTERM or SIGINT. UserError where the outbox cannot be used."""
+    outbox = Outbox.open(
+        settings.outbox, bytes_max=settings.outbox_mb * MEGABYTE, gateway_id=settings.gateway_id, now=utc_now()
+    )
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        log.info("gateway_started", epoch=outbox.epoch, devices=len(settings.device))
+        await Gateway(settings, outbox, Radio.from_settings(settings.radio)).run(stop)
+    finally:
+        outbox.close()
+        log.info("gateway_stopped")

@@ -1,0 +1,170 @@
+"""The radio: bleak, and nothing of bleak outside this file.
+
+The one rule of this file is that a connection is *always* disconnected, also after the device hung up. On BlueZ 5.66 a
+client that skips it stays subscribed; at the next connection the device's confirmation goes to the dead client, the
+device forgets the reading and the new client never sees it (10 of 10 readings lost, measured).
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Generator
+from typing import Final
+
+import structlog
+from bleak import BleakClient, BleakScanner
+from bleak.backends.characteristic import BleakGATTCharacteristic
+from bleak.backends.client import BaseBleakClient
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
+from bleak.exc import BleakError, BleakGATTProtocolError
+
+from devices.gatt import AttError, LinkLost, short_uuid
+from gateway.errors import GatewayError, UserError
+from gateway.settings import Backend
+from gateway.settings import Radio as RadioSettings
+
+log = structlog.get_logger()
+
+#: A cuff advertises for about a minute after a measurement: a connection that takes longer than this is tried again.
+CONNECT_S_MAX: Final = 15.0
+DISCONNECT_S_MAX: Final = 5.0
+#: What BlueZ reports when the link drops in the middle of a read ("Unlikely Error").
+ATT_UNLIKELY: Final = 0x0E
+
+#: A device as the scan heard it: its `address`, and what connecting needs.
+Heard = BLEDevice
+
+
+class RadioFault(GatewayError):
+    """The adapter or its driver refused: scanning or connecting did not work, for a reason of its own."""
+
+
+class BleakLink:
+    """A connected peripheral as `devices.gatt.Link`, over one BleakClient."""
+
+    def __init__(self, client: BleakClient, gone: asyncio.Event) -> None:
+        self._client = client
+        self._gone = gone
+        self._by_uuid: dict[str, BleakGATTCharacteristic] = {}
+        for service in client.services:
+            for characteristic in service.characteristics:
+                # The same characteristic may stand in two services (Date Time, RACP): the first one is spoken to.
+                self._by_uuid.setdefault(short_uuid(characteristic.uuid), characteristic)
+
+    @property
+    def characteristics(self) -> frozenset[str]:
+        """Every characteristic offered, as `short_uuid` writes it."""
+        return frozenset(self._by_uuid)
+
+    @property
+    def gone(self) -> asyncio.Event:
+        """Set once the peripheral hung up."""
+        return self._gone
+
+    async def read(self, uuid: str) -> bytes:
+        """The value of a characteristic; LinkLost, or AttError where it refuses."""
+        with self._told(uuid):
+            return bytes(await self._client.read_gatt_char(self._by_uuid[uuid]))
+
+    async def write(self, uuid: str, data: bytes) -> None:
+        """Write with response; LinkLost, or AttError where it refuses."""
+        with self._told(uuid):
+            await self._client.write_gatt_char(self._by_uuid[uuid], data, response=True)
+
+    async def subscribe(self, uuid: str, on_value: Callable[[bytes], None]) -> None:
+        """Have `on_value` called for each notification or indication; LinkLost, or AttError where it refuses."""
+        with self._told(uuid):
+            await self._client.start_notify(self._by_uuid[uuid], lambda _sender, data: on_value(bytes(data)))
+
+    @contextlib.contextmanager
+    def _told(self, uuid: str) -> Generator[None]:
+        """bleak's errors as the words of `devices.gatt`."""
+        try:
+            yield
+        except BleakGATTProtocolError as error:
+            if int(error.code) == ATT_UNLIKELY and not self._client.is_connected:
+                raise LinkLost("hung up in the middle of a request") from error
+            raise AttError(uuid, int(error.code)) from error
+        except (BleakError, OSError, EOFError) as error:
+            if not self._client.is_connected:
+                raise LinkLost("hung up in the middle of a request") from error
+            raise RadioFault(f"{uuid}: {type(error).__name__}") from error
+
+
+class Radio:
+    """Scans and connects through the backend the settings name."""
+
+    def __init__(
+        self,
+        *,
+        scanner_backend: type[BaseBleakScanner] | None = None,
+        client_backend: type[BaseBleakClient] | None = None,
+        name: str = "bluez",
+    ) -> None:
+        self.name = name
+        self._scanner_backend = scanner_backend
+        self._client_backend = client_backend
+
+    @classmethod
+    def from_settings(cls, settings: RadioSettings) -> "Radio":
+        """The radio of this home. The virtual one is imported only where it is asked for: a home has no bumble."""
+        if settings.backend is Backend.BLUEZ:
+            return cls()
+        try:
+            from devices.virtual import bleak_backend
+        except ImportError as error:
+            raise UserError("the virtual radio is not installed: pip install 'rpm-pipeline[virtual]'") from error
+        assert settings.hci is not None
+        bleak_backend.use_hci(settings.hci)
+        return cls(
+            scanner_backend=bleak_backend.BumbleScannerBackend,
+            client_backend=bleak_backend.BumbleClientBackend,
+            name="bumble",
+        )
+
+    @contextlib.asynccontextmanager
+    async def scanning(self, on_seen: Callable[[Heard], None]) -> AsyncGenerator[None]:
+        """Call `on_seen` for every advertisement heard inside the block; RadioFault where scanning does not start."""
+
+        def heard(device: Heard, _advertisement: AdvertisementData) -> None:
+            on_seen(device)
+
+        scanner = BleakScanner(heard, backend=self._scanner_backend)
+        try:
+            await scanner.start()
+        except (BleakError, OSError, TimeoutError) as error:
+            raise RadioFault(f"cannot scan: {type(error).__name__}") from error
+        try:
+            yield
+        finally:
+            with contextlib.suppress(BleakError, OSError, EOFError, TimeoutError):
+                await asyncio.wait_for(scanner.stop(), DISCONNECT_S_MAX)
+
+    @contextlib.asynccontextmanager
+    async def connected(self, device: Heard) -> AsyncGenerator[BleakLink]:
+        """A link to a device for the length of the block, and then always disconnect. RadioFault where it fails."""
+        gone = asyncio.Event()
+        client = BleakClient(
+            device,
+            disconnected_callback=lambda _client: gone.set(),
+            timeout=CONNECT_S_MAX,
+            backend=self._client_backend,
+        )
+        try:
+            try:
+                async with asyncio.timeout(CONNECT_S_MAX):
+                    await client.connect()
+                link = BleakLink(client, gone)
+            except (BleakError, OSError, EOFError, TimeoutError) as error:
+                raise RadioFault(f"cannot connect: {type(error).__name__}") from error
+            yield link
+        finally:
+            await self._disconnect(client)
+
+    @staticmethod
+    async def _disconnect(client: BleakClient) -> None:
+        # Unconditional: `if client.is_connected` before it is the fault described above.
+        try:
+            await asyncio.wait_for(client.disconnect(), DISCONNECT_S_MAX)
+        except (BleakError, OSError, EOFError, TimeoutError) as error:
+            log.warning("disconnect_failed", error=type(error).__name__)

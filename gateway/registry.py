@@ -1,0 +1,176 @@
+"""From what a device said to a Reading: named, and put on the world's clock. Pure.
+
+Time, in words: a device clock shows local time, knows no zone and is often wrong. Where it was read in the same
+connection, its distance from ours moves the device's time onto ours (HL7 calls the pair a coincident timestamp); where
+it was not, the device's time is taken as the home's local time; where that cannot be a time, the instant of receipt
+stands in for it. What the device said travels along unchanged, and takes part in the name; the correction does not.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import uuid5
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ValidationError
+
+from devices.procedures import Assembled, Frame, SessionFacts
+from gateway.outbox import Form, NewRow
+from schemas.ids import READING_NAMESPACE, derive_reading_id
+from schemas.reading import DeviceIdentity, Reading, TimeSource
+
+#: No device time before this can be one: clocks that lost their battery start in 1970, 2000 or at their maker's date.
+YEAR_MIN: Final = 2020
+#: A time further ahead than this is a clock fault, not a clock that is a little fast (T4).
+AHEAD_MAX: Final = timedelta(minutes=5)
+#: A reading this much older than its receipt comes out of the device's memory: history, not news (F4).
+BACKFILL_AFTER: Final = timedelta(minutes=30)
+#: The same where the device's clock could not be read: it may have missed a change of summer time.
+BACKFILL_AFTER_UNREAD: Final = timedelta(minutes=90)
+
+RAW_BYTES_MAX: Final = 1_024
+REASON_CHARACTERS_MAX: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredAt:
+    """When it was measured, which clock says so, and why that one."""
+
+    instant: datetime
+    source: TimeSource
+    reason: str
+
+
+class _Undecoded(BaseModel):
+    """An UndecodedItem without its number, which the outbox gives."""
+
+    address: str
+    characteristic: str
+    raw: str
+    received_at: datetime
+    reason: str
+
+
+def measured_at(
+    device_time: str | None,
+    *,
+    clock_offset_s: float | None,
+    clock_read_at: datetime,
+    received_at: datetime,
+    zone: ZoneInfo,
+) -> MeasuredAt:
+    """The instant of a measurement (UTC), from the device's own time if that can be one.
+
+    A corrected time is counted with the UTC offset that held when the clock was read: the device's clock runs on
+    through a change of summer time, so hours that happen twice are still told apart. An uncorrected time in an hour
+    that happens twice is the later of the two that is not after receipt.
+    """
+    if device_time is None:
+        return MeasuredAt(received_at, TimeSource.GATEWAY, "the device gave no time")
+    try:
+        wall = datetime.fromisoformat(device_time)
+    except ValueError:
+        return MeasuredAt(received_at, TimeSource.GATEWAY, "the device's time has unknown parts")
+    source = TimeSource.DEVICE if clock_offset_s is None else TimeSource.DEVICE_CORRECTED
+    try:
+        if clock_offset_s is None:
+            candidates = [wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (1, 0)]
+        else:
+            utc_offset = clock_read_at.astimezone(zone).utcoffset() or timedelta()
+            candidates = [(wall + timedelta(seconds=clock_offset_s) - utc_offset).replace(tzinfo=UTC)]
+    except OverflowError:
+        return MeasuredAt(received_at, TimeSource.GATEWAY, "the device's time is outside any calendar")
+    for instant in candidates:
+        if instant.year >= YEAR_MIN and instant - received_at <= AHEAD_MAX:
+            return MeasuredAt(instant, source, "the device's own time")
+    return MeasuredAt(received_at, TimeSource.GATEWAY, "the device's time cannot be one: too old, or in the future")
+
+
+def reading(entry: Assembled, *, address: str, facts: SessionFacts, clock_read_at: datetime, zone: ZoneInfo) -> Reading:
+    """The reading one assembled measurement makes; ValidationError where it cannot be one."""
+    measurement, raw = entry.measurement, entry.raw.hex()
+    when = measured_at(
+        measurement.device_time,
+        clock_offset_s=facts.clock_offset_s,
+        clock_read_at=clock_read_at,
+        received_at=entry.received_at,
+        zone=zone,
+    )
+    old_after = BACKFILL_AFTER_UNREAD if when.source is TimeSource.DEVICE else BACKFILL_AFTER
+    return Reading(
+        reading_id=derive_reading_id(
+            address=address,
+            user_slot=measurement.user_slot,
+            characteristic=entry.characteristic,
+            device_time=measurement.device_time,
+            sequence_number=measurement.sequence_number,
+            raw=raw,
+            received_at=entry.received_at,
+        ),
+        device=DeviceIdentity(
+            address=address,
+            system_id=facts.system_id,
+            manufacturer=facts.manufacturer,
+            model=facts.model,
+            serial=facts.serial,
+            firmware=facts.firmware,
+        ),
+        kind=measurement.kind,
+        characteristic=entry.characteristic,
+        user_slot=measurement.user_slot,
+        quantities=measurement.quantities,
+        status=measurement.status,
+        context=measurement.context,
+        measured_at=when.instant,
+        device_time=measurement.device_time,
+        time_source=when.source,
+        clock_offset_s=facts.clock_offset_s,
+        sequence_number=measurement.sequence_number,
+        received_at=entry.received_at,
+        backfill=entry.received_at - when.instant > old_after,
+        raw=raw,
+        raw_context=None if entry.raw_context is None else entry.raw_context.hex(),
+    )
+
+
+def reading_row(found: Reading) -> NewRow:
+    """The outbox row of a reading."""
+    return NewRow(
+        form=Form.READING,
+        name=str(found.reading_id),
+        context=found.raw_context or "",
+        received_at=found.received_at,
+        body=found.model_dump_json(),
+    )
+
+
+def undecoded_row(frame: Frame, *, address: str, reason: str) -> NewRow:
+    """The outbox row of a frame nothing could be made of: the cloud's quarantine gets it as it came."""
+    item = _Undecoded(
+        address=address,
+        characteristic=frame.characteristic[:64],
+        raw=frame.data[:RAW_BYTES_MAX].hex(),
+        received_at=frame.received_at,
+        reason=reason[:REASON_CHARACTERS_MAX],
+    )
+    name = f"undecoded|{address}|{item.characteristic}|{item.raw}|{frame.received_at.timestamp():.6f}"
+    return NewRow(
+        form=Form.UNDECODED,
+        name=str(uuid5(READING_NAMESPACE, name)),
+        context="",
+        received_at=frame.received_at,
+        body=item.model_dump_json(),
+    )
+
+
+def row_of(
+    entry: Assembled, frame: Frame, *, address: str, facts: SessionFacts, clock_read_at: datetime, zone: ZoneInfo
+) -> NewRow:
+    """The row of one assembled measurement: a reading, or the frame as it came where it cannot be one."""
+    try:
+        return reading_row(reading(entry, address=address, facts=facts, clock_read_at=clock_read_at, zone=zone))
+    except ValidationError as error:
+        fields = ", ".join(
+            ".".join(str(part) for part in problem["loc"]) for problem in error.errors(include_input=False)
+        )
+        return undecoded_row(frame, address=address, reason=f"cannot be a reading: {fields}")

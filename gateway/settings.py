@@ -1,0 +1,172 @@
+"""What a home sets: one TOML file. Each field's description is its documentation; `rpm-gateway run --help` points here.
+
+gateway_id = "gw-home-a"
+time_zone  = "America/New_York"
+outbox     = "outbox.sqlite3"            # relative to this file
+
+[broker]
+url      = "mqtt://127.0.0.1:1883"       # mqtts:// for any other machine
+username = "gw-home-a"                   # the gateway id; may be left out
+password = "secret"
+
+[radio]
+backend = "bluez"                        # or "bumble" with hci = "tcp-client:127.0.0.1:6402"
+
+[[device]]
+address = "C0:00:00:00:10:01"
+kind    = "blood_pressure"
+label   = "cuff in the kitchen"
+"""
+
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+
+from gateway.errors import UserError
+from schemas.codes import Kind
+from schemas.ids import Address, GatewayId
+
+#: The only machines an unencrypted connection may go to.
+LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
+PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+
+
+class Backend(StrEnum):
+    """Which radio bleak speaks through."""
+
+    BLUEZ = "bluez"
+    BUMBLE = "bumble"
+
+
+class _Table(BaseModel):
+    #: A misspelt setting is told, not passed over.
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Broker(_Table):
+    """Where readings go."""
+
+    url: Annotated[str, Field(description="mqtt://host:port on this machine, mqtts://host:port for any other")]
+    username: Annotated[str | None, Field(description="The gateway id: the broker allows each its own topics only")] = (
+        None
+    )
+    password: Annotated[SecretStr, Field(description="This gateway's broker password")]
+    ca_file: Annotated[Path | None, Field(description="CA certificate of the broker, for mqtts://")] = None
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        parts = urlsplit(self.url)
+        if parts.scheme not in PORTS or not parts.hostname:
+            raise ValueError("url must look like mqtt://127.0.0.1:1883 or mqtts://broker.example:8883")
+        if parts.username or parts.password:
+            raise ValueError("url carries an account: give it as username and password")
+        if parts.scheme == "mqtt" and parts.hostname not in LOOPBACK:
+            raise ValueError("mqtt:// would carry readings in clear to another machine: use mqtts://")
+        _ = self.port
+        return self
+
+    @property
+    def host(self) -> str:
+        """The broker's host name."""
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        """The broker's port; ValueError where the URL's is none."""
+        parts = urlsplit(self.url)
+        return parts.port or PORTS[parts.scheme]
+
+    @property
+    def tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return urlsplit(self.url).scheme == "mqtts"
+
+
+class Radio(_Table):
+    """How devices are heard."""
+
+    backend: Annotated[Backend, Field(description="bluez (this machine's Bluetooth) or bumble (a virtual radio)")] = (
+        Backend.BLUEZ
+    )
+    hci: Annotated[str | None, Field(description="bumble only: where the controller is, tcp-client:127.0.0.1:6402")] = (
+        None
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.backend is Backend.BUMBLE and not self.hci:
+            raise ValueError('backend "bumble" needs hci, e.g. hci = "tcp-client:127.0.0.1:6402"')
+        return self
+
+
+class Device(_Table):
+    """One device of this home. Any other is never connected to."""
+
+    address: Annotated[Address, Field(description="Its Bluetooth address")]
+    kind: Annotated[Kind, Field(description="blood_pressure, body_weight or glucose")]
+    label: Annotated[str, Field(description="What the people here call it", min_length=1, max_length=64)]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"unknown time zone {name!r}: use a name such as America/New_York") from error
+    return name
+
+
+class Settings(_Table):
+    """One home's gateway."""
+
+    gateway_id: Annotated[GatewayId, Field(description="This gateway's name: client id and user name at the broker")]
+    time_zone: Annotated[
+        str, AfterValidator(_known_zone), Field(description="The home's IANA time zone: device clocks show its time")
+    ]
+    outbox: Annotated[Path, Field(description="The outbox file, relative to the settings file")] = Path(
+        "outbox.sqlite3"
+    )
+    outbox_mb: Annotated[int, Field(description="The most room the outbox takes on the disk", ge=1, le=4096)] = 64
+    ring_days: Annotated[int, Field(description="How long receipted readings are kept for a replay", ge=1, le=90)] = 7
+    heartbeat_s: Annotated[float, Field(description="Seconds between signs of life", ge=1, le=3600)] = 60.0
+    broker: Broker
+    radio: Radio = Radio()
+    device: Annotated[tuple[Device, ...], Field(description="The devices enrolled to this gateway")] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.broker.username not in {None, self.gateway_id}:
+            raise ValueError("broker.username must be the gateway id: the broker knows a gateway by it")
+        addresses = [device.address for device in self.device]
+        twice = {address for address in addresses if addresses.count(address) > 1}
+        if twice:
+            raise ValueError(f"device: {min(twice)} is listed twice")
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The home's time zone."""
+        return ZoneInfo(self.time_zone)
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings in the TOML file at `path`; UserError with one line that names the field where they cannot be used."""
+    try:
+        with path.open("rb") as file:
+            table = tomllib.load(file)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not TOML: {error}") from error
+    try:
+        settings = Settings.model_validate(table)
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        told = first["msg"].removeprefix("Value error, ")
+        raise UserError(f"{path}: {field + ': ' if field else ''}{told[:1].lower()}{told[1:]}") from error
+    return settings.model_copy(update={"outbox": path.parent / settings.outbox})

@@ -1,0 +1,300 @@
+"""The loop that empties the outbox: at its own pace, over connections that come and go.
+
+PUBACK settles nothing (L1). A row is marked sent before it is published, published again with back-off until a receipt
+names it, and only the receipt, which the cloud sends after its commit, settles it.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import structlog
+from pydantic import ValidationError
+
+from gateway.backoff import delay_s
+from gateway.errors import OutboxUnwritable
+from gateway.outbox import Outbox
+from gateway.settings import Broker
+from gateway.uplink.batches import Verdict, next_batch, next_try, render, verdict
+from gateway.uplink.connection import Connection, Message, NotConnected, Puback
+from schemas.messages import BATCH_ITEMS_MAX, Channel, Event, Receipt, Request, Status, StatusKind
+
+log = structlog.get_logger()
+
+#: Publications awaiting their PUBACK. Below paho's own window of 20, whose bookkeeping is quadratic in what is in flight.
+WINDOW: Final = 8
+#: Rows sent and awaiting their receipt; a worker that is slow is not buried.
+ROWS_IN_FLIGHT_MAX: Final = 1_000
+#: A connection that answers nothing for so long is dead, whatever paho believes.
+PUBACK_S_MAX: Final = 20.0
+#: After a new connection no row waits longer than this for its next try.
+HASTEN_S: Final = 5.0
+
+#: Reconnecting: 1 s, 2 s, 4 s … each up to five times as long by chance, at most 120 s (F21, S1).
+RECONNECT_FIRST_S: Final = 1.0
+RECONNECT_MAX_S: Final = 24.0
+RECONNECT_SPREAD: Final = 4.0
+#: A connection that lived so long was a good one: the next back-off starts from the beginning.
+STABLE_S: Final = 10.0
+
+#: Nobody listening, or refused: how long to pause before one message tries again.
+PAUSE_FIRST_S: Final = 1.0
+PAUSE_MAX_S: Final = 60.0
+PAUSE_SPREAD: Final = 0.5
+#: Nobody listening for so long is worth telling once somebody does.
+UNHEARD_S: Final = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class _InAir:
+    """One publication whose PUBACK is awaited: the rows or the event it carries, or neither (a status)."""
+
+    seqs: tuple[int, ...]
+    event: int | None
+    at: float
+
+
+@dataclass(slots=True)
+class LinkState:
+    """What the uplink knows of the way up, for heartbeat and people. `last_receipt_at` is None until the first one."""
+
+    connected: bool = False
+    paused: Verdict | None = None
+    last_receipt_at: datetime | None = None
+
+
+class Uplink:
+    """Empties one outbox. `status` makes the birth and the heartbeat; `utc_now` is asked once per turn of the loop."""
+
+    def __init__(
+        self,
+        *,
+        gateway_id: str,
+        broker: Broker,
+        outbox: Outbox,
+        status: Callable[[StatusKind, datetime], Status],
+        heartbeat_s: float,
+        utc_now: Callable[[], datetime],
+        on_change: Callable[[], None] = lambda: None,
+        chance: random.Random | None = None,
+    ) -> None:
+        self.state = LinkState()
+        self._gateway_id = gateway_id
+        self._broker = broker
+        self._outbox = outbox
+        self._status = status
+        self._heartbeat_s = heartbeat_s
+        self._utc_now = utc_now
+        self._on_change = on_change
+        self._chance = chance or random.SystemRandom()
+        self._news = asyncio.Event()
+        self._in_air: dict[int, _InAir] = {}
+        self._pauses = 0
+        self._paused_until = 0.0
+        self._unheard_since: float | None = None
+        self._heartbeat_at = 0.0
+
+    def wake(self) -> None:
+        """Something was kept: look at the outbox now."""
+        self._news.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Connect, empty the outbox, connect again; until `stop` is set."""
+        loop = asyncio.get_running_loop()
+        failures = 0
+        while not stop.is_set():
+            began = loop.time()
+            await self._one_connection(stop)
+            failures = 0 if loop.time() - began >= STABLE_S else failures + 1
+            wait_s = delay_s(
+                max(failures - 1, 0),
+                first_s=RECONNECT_FIRST_S,
+                max_s=RECONNECT_MAX_S,
+                spread=RECONNECT_SPREAD,
+                draw=self._chance.random(),
+            )
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), wait_s)
+
+    async def _one_connection(self, stop: asyncio.Event) -> None:
+        now = self._utc_now()
+        will = self._status(StatusKind.WILL, now).model_dump_json().encode()
+        connection = Connection(gateway_id=self._gateway_id, broker=self._broker, will=will, news=self._news)
+        self._in_air.clear()
+        self._resume()
+        try:
+            await connection.open()
+            log.info("uplink_connected")
+            self.state.connected = True
+            self._on_change()
+            self._outbox.hasten(now=self._utc_now(), within_s=HASTEN_S)
+            self._say(connection, StatusKind.BIRTH)
+            await self._converse(connection, stop)
+        except NotConnected as error:
+            log.warning("uplink_not_connected", reason=str(error))
+        except OutboxUnwritable as error:
+            # What cannot be marked must not be sent: the rows wait until the disk has room.
+            log.critical("outbox_unwritable", reason=str(error))
+        finally:
+            self.state.connected = False
+            self._on_change()
+            await connection.close()
+
+    async def _converse(self, connection: Connection, stop: asyncio.Event) -> None:
+        stopping = asyncio.ensure_future(stop.wait())
+        stopping.add_done_callback(lambda _done: self._news.set())
+        try:
+            while not stop.is_set():
+                self._news.clear()
+                if connection.lost is not None:
+                    raise NotConnected(connection.lost)
+                while (heard := connection.take()) is not None:
+                    self._hear(heard)
+                self._pump(connection)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), self._idle_s())
+        finally:
+            stopping.cancel()
+
+    def _idle_s(self) -> float:
+        """How long nothing is to do: until a row is due, a pause ends, a heartbeat is due or an answer is overdue."""
+        clock = asyncio.get_running_loop().time()
+        moments = [self._heartbeat_at]
+        moments += [flight.at + PUBACK_S_MAX for flight in self._in_air.values()]
+        waiting = self._outbox.next_due_s(now=self._utc_now())
+        if waiting is not None:
+            moments.append(max(clock + waiting, self._paused_until))
+        return min(max(min(moments) - clock, 0.05), self._heartbeat_s)
+
+    def _pump(self, connection: Connection) -> None:
+        now, clock = self._utc_now(), asyncio.get_running_loop().time()
+        if any(clock - flight.at > PUBACK_S_MAX for flight in self._in_air.values()):
+            raise NotConnected("the broker stopped answering")
+        if clock >= self._heartbeat_at:
+            self._say(connection, StatusKind.HEARTBEAT)
+        if clock < self._paused_until:
+            return
+        window = 1 if self._pauses else WINDOW
+        while len(self._in_air) < window and self._send_rows(connection, now=now):
+            pass
+        if not self._in_air and not self._pauses:
+            for event in self._outbox.events(limit=WINDOW):
+                mid = connection.publish(Channel.EVENTS, event.body.encode())
+                self._in_air[mid] = _InAir((), event.number, clock)
+
+    def _send_rows(self, connection: Connection, *, now: datetime) -> bool:
+        room = ROWS_IN_FLIGHT_MAX - self._outbox.in_flight(now=now)
+        batch = next_batch(self._outbox.due(now=now, limit=min(room, BATCH_ITEMS_MAX))) if room > 0 else ()
+        if not batch:
+            return False
+        self._outbox.mark_sent(
+            [(row.seq, next_try(row, now=now, draw=self._chance.random())) for row in batch], now=now
+        )
+        mid = connection.publish(Channel.READINGS, render(batch, gateway_id=self._gateway_id, epoch=self._outbox.epoch))
+        self._in_air[mid] = _InAir(tuple(row.seq for row in batch), None, asyncio.get_running_loop().time())
+        return True
+
+    def _say(self, connection: Connection, kind: StatusKind) -> None:
+        self._heartbeat_at = asyncio.get_running_loop().time() + self._heartbeat_s
+        connection.publish(Channel.STATUS, self._status(kind, self._utc_now()).model_dump_json().encode())
+
+    # What comes down
+
+    def _hear(self, heard: Puback | Message) -> None:
+        if isinstance(heard, Puback):
+            flight = self._in_air.pop(heard.mid, None)
+            if flight is not None:
+                self._answered(flight, heard.reason_code)
+        elif heard.channel is Channel.RECEIPTS:
+            self._receipted(heard.payload)
+        else:
+            self._requested(heard.payload)
+
+    def _answered(self, flight: _InAir, reason_code: int) -> None:
+        now, meaning = self._utc_now(), verdict(reason_code)
+        if meaning is Verdict.NOBODY_LISTENING:
+            self._outbox.unsend(flight.seqs, now=now)
+            self._pause(meaning, reason_code)
+        elif meaning is Verdict.GATEWAY_REFUSED:
+            self._pause(meaning, reason_code)
+        elif meaning is Verdict.MESSAGE_REFUSED:
+            log.error("message_refused", reason_code=reason_code, rows=flight.seqs[:3], count=len(flight.seqs))
+        else:
+            if flight.event is not None:
+                self._outbox.settle_event(flight.event, now=now)
+            self._heard_again(now)
+
+    def _pause(self, meaning: Verdict, reason_code: int) -> None:
+        clock = asyncio.get_running_loop().time()
+        if clock < self._paused_until:
+            return  # another answer of the same window
+        if self._pauses == 0:
+            log.error("uplink_paused", why=meaning, reason_code=reason_code)
+            self._unheard_since = clock
+        wait_s = delay_s(
+            self._pauses, first_s=PAUSE_FIRST_S, max_s=PAUSE_MAX_S, spread=PAUSE_SPREAD, draw=self._chance.random()
+        )
+        self._pauses += 1
+        self._paused_until = clock + wait_s
+        self.state.paused = meaning
+        self._on_change()
+
+    def _heard_again(self, now: datetime) -> None:
+        if not self._pauses:
+            return
+        assert self._unheard_since is not None
+        silent_s = asyncio.get_running_loop().time() - self._unheard_since
+        log.info("uplink_resumed", after_s=round(silent_s, 1))
+        if silent_s >= UNHEARD_S:
+            why = str(self.state.paused)
+            self._outbox.add_event(Event(gateway_id=self._gateway_id, at=now, name="uplink_was_paused", value=why))
+        self._resume()
+        self._on_change()
+
+    def _resume(self) -> None:
+        self._pauses, self._paused_until, self._unheard_since = 0, 0.0, None
+        self.state.paused = None
+
+    def _receipted(self, payload: bytes) -> None:
+        now = self._utc_now()
+        try:
+            receipt = Receipt.model_validate_json(payload)
+        except ValidationError as error:
+            # Its rows stay and are sent again: nothing is settled by what cannot be read.
+            log.error("receipt_unreadable", problems=error.error_count())
+            return
+        if receipt.gateway_id != self._gateway_id or receipt.epoch != self._outbox.epoch:
+            log.error("receipt_not_ours")
+            return
+        settled = self._outbox.settle(receipt, now=now)
+        held = [item.seq for item in receipt.quarantined]
+        log.info("receipted", rows=settled, unassigned=len(receipt.unassigned), quarantined=held[:10])
+        self.state.last_receipt_at = now
+        self._on_change()
+
+    def _requested(self, payload: bytes) -> None:
+        now = self._utc_now()
+        try:
+            request = Request.model_validate_json(payload)
+        except ValidationError as error:
+            log.error("request_unreadable", problems=error.error_count())
+            return
+        if request.gateway_id != self._gateway_id or request.expires_at <= now:
+            log.warning("request_stale", request=request.request_id)
+            return
+        from_seq = request.arguments.get("from_seq")
+        if (
+            request.kind == "replay"
+            and request.arguments.get("epoch") == self._outbox.epoch
+            and isinstance(from_seq, int)
+        ):
+            count = self._outbox.replay(from_seq=from_seq, now=now)
+            answer = Event(gateway_id=self._gateway_id, at=now, name="replaying", value=float(count))
+        else:
+            answer = Event(gateway_id=self._gateway_id, at=now, name="request_unknown", value=request.request_id[:64])
+        log.info("request_answered", request=request.request_id, answer=answer.name)
+        self._outbox.add_event(answer)
