@@ -106,9 +106,9 @@ class Glucometer(Peripheral):
         )
         return self._store(said)
 
+    @override
     def say(self, frame: bytes, context: bytes | None = None) -> int:
-        """Store these bytes as a record, with those of its context; its number."""
-        sequence = GlucoseMeasurement.from_bytes(frame).sequence_number
+        sequence = sequence_of(frame)
         said = Said(
             0,
             gatt.GLUCOSE_MEASUREMENT,
@@ -220,3 +220,8 @@ class Glucometer(Peripheral):
 def _sequence(said: Said) -> int:
     assert said.sequence_number is not None
     return said.sequence_number
+
+
+def sequence_of(frame: bytes) -> int:
+    """The sequence number in the bytes of a record or a context: both have it after one byte of flags."""
+    return int.from_bytes(frame[1:3], "little")

@@ -106,9 +106,9 @@ class Peripheral:
         self.confirmed = 0
         #: A fault: accepts everything, says nothing, never hangs up.
         self.mute = False
-        #: Called with the count of frames sent in this connection, right after each.
-        self.on_frame_sent: Callable[[int], None] | None = None
         self._frames_sent = 0
+        #: Frames sent in a connection → seconds of silence that follow.
+        self._silences: dict[int, float] = {}
         self._ledger = ledger
         self._gone = asyncio.Event()
         self._awake_until_s = 0.0
@@ -152,8 +152,15 @@ class Peripheral:
         if self.habits.advertise_s:
             self._spawn(self._doze_off())
 
-    def fall_silent(self, seconds: float) -> None:
-        """Out of range for a while."""
+    def say(self, frame: bytes) -> int:
+        """Store these bytes as a record, whatever they are; its number in this device."""
+        raise NotImplementedError
+
+    def fall_silent(self, seconds: float, *, after_frames: int = 0) -> None:
+        """Out of range for a while: at once, or right after the Nth frame of a connection from now on was sent."""
+        if after_frames:
+            self._silences[after_frames] = seconds
+            return
         self.controller.radio_silence()
         asyncio.get_running_loop().call_later(seconds, self.controller.back_in_range)
 
@@ -235,8 +242,9 @@ class Peripheral:
     def _frame_sent(self) -> None:
         self._stay_awake()
         self._frames_sent += 1
-        if self.on_frame_sent is not None:
-            self.on_frame_sent(self._frames_sent)
+        seconds = self._silences.pop(self._frames_sent, None)
+        if seconds is not None:
+            self.fall_silent(seconds)
 
     def _confirm(self, said: Said) -> None:
         """The reader has it: into the ledger first, then out of mind."""

@@ -61,8 +61,8 @@ class PushingPeripheral(Peripheral):
     def pending(self) -> int:
         return len(self._stored)
 
+    @override
     def say(self, frame: bytes) -> int:
-        """Store these bytes as a record, whatever they are; its number."""
         return self._store(Said(0, self.measurement_uuid, frame, self.clock.now()))
 
     def _store(self, said: Said) -> int:

@@ -1,0 +1,84 @@
+"""`python -m devices.virtual air|cohort|scenario`: devices and people that are not there, over a radio that is."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from devices.virtual import control as control_port
+from devices.virtual import scenario as scenario_file
+from devices.virtual.air import Air, PortTaken
+from devices.virtual.control import serve_control
+from devices.virtual.scenario import BadScenario, Scenario, read_scenario
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Virtual homes: cuffs, scales and meters over a virtual radio, and the people who use them.",
+)
+
+_AIR_HELP = f"""Run every home of a scenario until it is told to stop (Ctrl-C, SIGTERM).
+
+Prints one JSON line when all is ready: {{"ready": true, "control": PORT, "homes": {{NAME: {{"hci": PORT, "devices":
+{{NAME: ADDRESS}}}}}}}}. A gateway opens its controller at tcp-client:127.0.0.1:PORT.
+
+\b
+{scenario_file.__doc__ or ""}
+\b
+{control_port.__doc__ or ""}"""
+
+
+@app.callback()
+def virtual() -> None:
+    """Hold the commands together while there is only one."""
+
+
+@app.command(help=_AIR_HELP.replace("\n\n", "\n\n\b\n"))
+def air(
+    scenario: Annotated[Path, typer.Option(help="The scenario, a TOML file.")],
+    ledger: Annotated[Path | None, typer.Option(help="A folder for ledger.jsonl: what devices know delivered.")] = None,
+    port: Annotated[int, typer.Option(help="The control port; 0 for any free one.")] = 0,
+) -> None:
+    """See _AIR_HELP."""
+    asyncio.run(_air(read_scenario(scenario), ledger, port))
+
+
+async def _air(scenario: Scenario, ledger: Path | None, port: int) -> None:
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with Air(scenario, ledger) as running:
+        try:
+            server, control = await serve_control(running, port=port)
+        except OSError as error:
+            raise PortTaken(f"port {port} is taken: choose another --port") from error
+        homes = {
+            home.name: {
+                "hci": home.hci_port,
+                "devices": {name: device.identity.address for name, device in home.devices.items()},
+            }
+            for home in running.homes.values()
+        }
+        print(json.dumps({"ready": True, "control": control, "homes": homes}), flush=True)
+        await stopped.wait()
+        server.close()
+
+
+def main() -> None:
+    """Run a command; what a person can correct is one line on stderr and exit status 2."""
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            app()
+    except (BadScenario, PortTaken) as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""What can be asked of a virtual device, over the control port or by a scenario, and the doing of it."""
+
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from devices.virtual.glucometer import Glucometer
+from devices.virtual.peripheral import Peripheral
+from devices.virtual.peripherals import BloodPressureCuff, WeightScale
+
+Answer = dict[str, str | int | float | bool]
+Slot = Annotated[int, Field(ge=0, le=255)]
+Hex = Annotated[str, Field(pattern=r"^([0-9a-fA-F]{2})+$")]
+Word = Annotated[int, Field(ge=0, le=0xFFFF)]
+_Kind = TypeVar("_Kind", bound=Peripheral)
+Meal = Literal["preprandial", "postprandial", "fasting", "casual", "bedtime"]
+
+
+class CommandRefused(ValueError):
+    """The device cannot do that; the message says which kind of device can."""
+
+
+class _Command(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Measure(_Command):
+    """One squeeze of a cuff, in mmHg or, with `kpa`, in kPa. `mean` is reckoned where it is not given."""
+
+    do: Literal["measure"]
+    systolic: float
+    diastolic: float
+    mean: float | None = None
+    pulse: float | None = None
+    user_slot: Slot | None = None
+    status: Word | None = 0
+    kpa: bool = False
+
+
+class Weigh(_Command):
+    """One weighing: `kg`, or `lb` on an American scale."""
+
+    do: Literal["weigh"]
+    kg: float | None = None
+    lb: float | None = None
+    user_slot: Slot | None = None
+    height_m: float | None = None
+
+
+class Prick(_Command):
+    """One drop of blood: `mg_dl`, or `mmol_l` on a meter of that unit. `status` 32 is HI, 64 is LO."""
+
+    do: Literal["prick"]
+    mg_dl: float | None = None
+    mmol_l: float | None = None
+    meal: Meal | None = None
+    status: Word | None = None
+
+
+class Say(_Command):
+    """Store these bytes as a record. `context`: a glucose record's context frame."""
+
+    do: Literal["say"]
+    frame: Hex
+    context: Hex | None = None
+
+
+class Silence(_Command):
+    """Out of range for `seconds`, at once or right after the Nth frame of the next connection was sent."""
+
+    do: Literal["silence"]
+    seconds: Annotated[float, Field(gt=0)]
+    after_frames: Annotated[int, Field(ge=0)] = 0
+
+
+class Mute(_Command):
+    """A fault: accepts every connection and subscription and says nothing, until it is taken back."""
+
+    do: Literal["mute"]
+    on: bool = True
+
+
+class State(_Command):
+    """How many records were taken, confirmed and are pending; connections ever made."""
+
+    do: Literal["state"]
+
+
+Command = Annotated[Measure | Weigh | Prick | Say | Silence | Mute | State, Field(discriminator="do")]
+command_adapter: TypeAdapter[Measure | Weigh | Prick | Say | Silence | Mute | State] = TypeAdapter(Command)
+
+
+def perform(device: Peripheral, command: Command) -> Answer:
+    """Do it now; a measurement's number in its device, or the device's state. CommandRefused where it cannot."""
+    try:
+        number = _measure(device, command)
+    except ValueError as error:
+        raise CommandRefused(str(error)) from error
+    return state(device) if number is None else {"measurement": number}
+
+
+def state(device: Peripheral) -> Answer:
+    """What the device knows of its own records."""
+    return {
+        "taken": device.taken,
+        "confirmed": device.confirmed,
+        "pending": device.pending,
+        "connections": device.connections,
+        "connected": device.connection is not None,
+        "advertising": device.device.is_advertising,
+    }
+
+
+def _measure(device: Peripheral, command: Command) -> int | None:
+    match command:
+        case Measure():
+            return _as(device, BloodPressureCuff, "cuff").measure(**command.model_dump(exclude={"do"}))
+        case Weigh():
+            return _as(device, WeightScale, "scale").weigh(**command.model_dump(exclude={"do"}))
+        case Prick():
+            return _as(device, Glucometer, "meter").prick(**command.model_dump(exclude={"do"}))
+        case Say(frame=frame, context=context):
+            if context is None:
+                return device.say(bytes.fromhex(frame))
+            return _as(device, Glucometer, "meter").say(bytes.fromhex(frame), bytes.fromhex(context))
+        case Silence(seconds=seconds, after_frames=frames):
+            device.fall_silent(seconds, after_frames=frames)
+        case Mute(on=on):
+            device.mute = on
+        case State():
+            pass
+    return None
+
+
+def _as(device: Peripheral, kind: type[_Kind], name: str) -> _Kind:
+    if not isinstance(device, kind):
+        raise CommandRefused(f"{device.label} is not a {name}")
+    return device

@@ -1,0 +1,97 @@
+"""The control port: one JSON object a line asks a virtual device for something, one line answers.
+
+{"home": "a", "device": "cuff", "do": "measure", "systolic": 192, "diastolic": 118, "pulse": 88, "user_slot": 1}
+{"ok": true, "measurement": 1}
+{"do": "wait", "confirmed": 3, "timeout_s": 20}          # of all devices; of one with "home" and "device"
+{"ok": true, "confirmed": 3, "pending": 0}
+{"home": "a", "device": "cuff", "do": "weigh", "kg": 80}
+{"ok": false, "error": "cuff is not a scale"}
+"""
+
+import asyncio
+import json
+from typing import Any, Final, cast
+
+from pydantic import ValidationError
+
+from devices.virtual.air import Air
+from devices.virtual.commands import Answer, CommandRefused, command_adapter, perform
+from devices.virtual.hci_port import LOOPBACK
+from devices.virtual.peripheral import Peripheral
+
+WAIT_S_DEFAULT: Final = 20.0
+_POLL_S: Final = 0.02
+
+
+async def serve_control(air: Air, *, port: int = 0) -> tuple[asyncio.Server, int]:
+    """Open the port (0: any free one) on loopback; the server and its port."""
+
+    async def answer_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while line := await reader.readline():
+                writer.write(json.dumps(await answer(air, line)).encode() + b"\n")
+                await writer.drain()
+        except (ConnectionError, ValueError):
+            pass  # gone, or no line of text: nobody is left to be told
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(answer_all, LOOPBACK, port)
+    return server, server.sockets[0].getsockname()[1]
+
+
+async def answer(air: Air, line: bytes) -> Answer:
+    """The answer to one line. Never raises for what the line says."""
+    try:
+        request: Any = json.loads(line)
+        if not isinstance(request, dict):
+            return _refused("want a JSON object")
+        return {"ok": True, **await _do(air, cast("dict[str, Any]", request))}
+    except json.JSONDecodeError:
+        return _refused("want one JSON object a line")
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        return _refused(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+    except KeyError as error:
+        return _refused(f"there is no {error.args[0]!r} in this scenario")
+    except (CommandRefused, TimeoutError) as error:
+        return _refused(str(error))
+
+
+async def _do(air: Air, request: dict[str, Any]) -> Answer:
+    home, device = request.pop("home", None), request.pop("device", None)
+    devices = air.devices(home, device)
+    if request.get("do") == "wait":
+        return await _wait(devices, request)
+    if len(devices) != 1:
+        raise CommandRefused("name one home and one device")
+    return perform(devices[0], command_adapter.validate_python(request))
+
+
+async def _wait(devices: list[Peripheral], request: dict[str, Any]) -> Answer:
+    """Until so many records are confirmed (and, where asked, so few pending), or the time is up."""
+    confirmed_min = int(request.get("confirmed", 0))
+    pending_max = request.get("pending")
+    try:
+        async with asyncio.timeout(float(request.get("timeout_s", WAIT_S_DEFAULT))):
+            while not _reached(devices, confirmed_min, pending_max):  # noqa: ASYNC110 - a person or a test is waiting
+                await asyncio.sleep(_POLL_S)
+    except TimeoutError as error:
+        raise TimeoutError(f"not yet: {_counts(devices)}") from error
+    return dict(_counts(devices))
+
+
+def _reached(devices: list[Peripheral], confirmed_min: int, pending_max: int | None) -> bool:
+    counts = _counts(devices)
+    return counts["confirmed"] >= confirmed_min and (pending_max is None or counts["pending"] <= pending_max)
+
+
+def _counts(devices: list[Peripheral]) -> dict[str, int]:
+    return {
+        "confirmed": sum(device.confirmed for device in devices),
+        "pending": sum(device.pending for device in devices),
+    }
+
+
+def _refused(why: str) -> Answer:
+    return {"ok": False, "error": why}
