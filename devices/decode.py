@@ -42,7 +42,9 @@ def describe(uuid: str, data: bytes | str) -> Json:
     short = gatt.short_uuid(uuid)
     describer = _DESCRIBERS.get(short)
     if describer is None:
-        raise UnknownCharacteristic(f"{short}: not a characteristic this program decodes ({', '.join(_DESCRIBERS)})")
+        raise UnknownCharacteristic(
+            f"{short}: not a characteristic this program decodes ({', '.join(CHARACTERISTICS)})"
+        )
     return describer(from_hex(data) if isinstance(data, str) else data)
 
 
@@ -101,6 +103,9 @@ _DESCRIBERS: Final[dict[str, Callable[[bytes], Json]]] = {
     gatt.GLUCOSE_CONTEXT: _context,
     gatt.RECORD_ACCESS_CONTROL_POINT: _record_access,
 }
+
+#: The characteristics that can be described.
+CHARACTERISTICS: Final = tuple(_DESCRIBERS)
 
 
 def _object(kind: str) -> Json:

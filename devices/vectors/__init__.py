@@ -1,0 +1,1 @@
+"""Conformance vectors, as data: see README.md beside this file."""
