@@ -86,11 +86,12 @@ create table patient_limit (
     patient_id bigint not null references patient,
     rule_id text not null,
     band text not null,
+    quantity text not null,
     value double precision not null,
     unit text not null,
     approved_by text not null,
     approved_at timestamptz not null,
-    unique (patient_id, rule_id, band, unit)
+    unique (patient_id, rule_id, band, quantity, unit)
 );
 
 -- Gateways and devices ------------------------------------------------------------------------------------------------
@@ -317,9 +318,13 @@ create table alert (
     -- escalation: the step due next and when; null once nothing is due
     step smallint not null default 0,
     next_step_at timestamptz,
+    -- how often escalation was started: opened, then once for each worsening; part of a notification's key
+    armed smallint not null default 0,
     version integer not null default 1
 );
 create unique index alert_one_open_episode on alert (patient_id, rule_id) where status <> 'closed' and held_id is null;
+create unique index alert_one_open_technical on alert (practice_id, rule_id)
+    where status <> 'closed' and patient_id is null and held_id is null;
 create unique index alert_one_per_held on alert (held_id) where held_id is not null;
 create index alert_open on alert (practice_id, severity desc, opened_at) where status <> 'closed';
 create index alert_due on alert (next_step_at) where next_step_at is not null;

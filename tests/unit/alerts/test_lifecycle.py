@@ -120,6 +120,14 @@ def test_late_red_is_a_review_item_that_never_pages() -> None:
     assert "185/80" in more.alert.headline.sentence
 
 
+def test_late_red_does_not_worsen_a_timely_orange() -> None:
+    ward = Ward()
+    ward.hears(reading(1, 0, 1, glucose=(65.0, "mg/dL")))
+    [late] = ward.hears(reading(1, 10, 2, glucose=(40.0, "mg/dL")))
+    assert (late.reason, late.alert.severity, late.rearm) == (ChangeReason.UPDATED, Severity.PRIORITY, False)
+    assert "65 mg/dL" in late.alert.headline.sentence
+
+
 def test_a_closed_episode_s_readings_open_no_other() -> None:
     ward = Ward()
     ward.hears(pressure(2, 1, 190))
