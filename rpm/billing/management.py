@@ -21,11 +21,13 @@ def management_months(case: Case, time: CountedTime, firsts: Sequence[date]) -> 
     found: list[ManagementMonth] = []
     for first in firsts:
         counted = month_time(time, first, case.zone)
+        closes_on = counted.last if case.last_day is None else max(first, min(counted.last, case.last_day))
         found.append(
             ManagementMonth(
                 start=first,
                 end=counted.last,
-                state=ItemState.FINAL if today > counted.last else ItemState.SO_FAR,
+                closes_on=closes_on,
+                state=ItemState.FINAL if today > closes_on else ItemState.SO_FAR,
                 seconds=counted.seconds,
                 minutes=counted.minutes,
                 live_contact=bool(counted.live_entry_ids),
@@ -51,11 +53,11 @@ def management_items(months: Sequence[ManagementMonth], profile: PayerProfile) -
     for month in months:
         if not month.live_contact:
             continue
-        rule = management_rule(month.minutes, month.end)
+        rule = management_rule(month.minutes, month.closes_on)
         if rule is None:
             continue
         yield _item(month, rule.code, rule.label, 1, f"{rule.code} needs {rule.needs}")
-        further = rule_for(ADDITIONAL_CODE, month.end)
+        further = rule_for(ADDITIONAL_CODE, month.closes_on)
         units = additional_units(month.minutes, further) if further else 0
         if further and units:
             billed = min(units, profile.additional_units_max)
@@ -64,12 +66,12 @@ def management_items(months: Sequence[ManagementMonth], profile: PayerProfile) -
 
 
 def _item(month: ManagementMonth, code: str, label: str, units: int, needs: str) -> BillableItem:
-    words = "" if month.state is ItemState.FINAL else f"; not final before the month ends on {month.end}"
+    words = "" if month.state is ItemState.FINAL else f"; not final before the month closes on {month.closes_on}"
     return BillableItem(
         code=code,
         label=label,
         units=units,
-        service_date=month.end,
+        service_date=month.closes_on,
         start=month.start,
         end=month.end,
         state=month.state,
@@ -85,9 +87,9 @@ def management_not_billable(months: Sequence[ManagementMonth], items: Sequence[B
         for code in MANAGEMENT_CODES:
             if code in billed:
                 continue
-            rule = rule_for(code, month.end)
+            rule = rule_for(code, month.closes_on)
             if rule is None:
-                name, reason = no_rule(code, month.end)
+                name, reason = no_rule(code, month.closes_on)
             elif month.minutes < rule.minutes_min:
                 reason = f"{_minutes(month.minutes)} of management; {code} needs {rule.needs}"
                 name = "TOO_FEW_MINUTES"
@@ -105,14 +107,14 @@ def _no_contact(month: ManagementMonth) -> str:
 def management_blockers(months: Sequence[ManagementMonth]) -> Iterator[Notice]:
     """A month with minutes enough and no live contact."""
     for month in months:
-        if not month.live_contact and management_rule(month.minutes, month.end) is not None:
+        if not month.live_contact and management_rule(month.minutes, month.closes_on) is not None:
             yield Notice("NO_LIVE_CONTACT", _no_contact(month), month.start, month.end, month.entry_ids)
 
 
 def management_warnings(months: Sequence[ManagementMonth], profile: PayerProfile) -> Iterator[Notice]:
     """Minutes beyond the cap on add-on units."""
     for month in months:
-        rule = rule_for(ADDITIONAL_CODE, month.end)
+        rule = rule_for(ADDITIONAL_CODE, month.closes_on)
         units = additional_units(month.minutes, rule) if rule else 0
         if month.live_contact and units > profile.additional_units_max:
             reason = f"{units} further units earned, {profile.additional_units_max} may be claimed per month"
@@ -125,16 +127,16 @@ def management_possibilities(months: Sequence[ManagementMonth]) -> Iterator[Poss
         if month.state is not ItemState.SO_FAR:
             continue
         contact = "" if month.live_contact else " and a live contact"
-        rules = [rule for rule in in_force(month.end) if rule.minutes_min]
+        rules = [rule for rule in in_force(month.closes_on) if rule.minutes_min]
         reached = max((rule.minutes_min for rule in rules if month.minutes >= rule.minutes_min), default=0)
         for rule in sorted(rules, key=lambda rule: rule.minutes_min):
             missing = rule.minutes_min - month.minutes
             if missing > 0:
-                reason = f"{missing} more {'minute' if missing == 1 else 'minutes'}{contact} by {month.end}"
-                yield Possibility(rule.code, month.start, month.end, month.end, reason)
+                reason = f"{missing} more {'minute' if missing == 1 else 'minutes'}{contact} by {month.closes_on}"
+                yield Possibility(rule.code, month.start, month.end, month.closes_on, reason)
             elif contact and rule.minutes_min == reached:
-                reason = f"{_minutes(month.minutes)} logged; a live contact by {month.end}"
-                yield Possibility(rule.code, month.start, month.end, month.end, reason)
+                reason = f"{_minutes(month.minutes)} logged; a live contact by {month.closes_on}"
+                yield Possibility(rule.code, month.start, month.end, month.closes_on, reason)
 
 
 def _minutes(count: int) -> str:

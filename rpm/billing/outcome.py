@@ -87,10 +87,14 @@ class SupplyPeriod:
 
 @dataclass(frozen=True, slots=True)
 class ManagementMonth:
-    """One calendar month as counted: seconds summed over the union of entries, floored once to minutes."""
+    """One calendar month as counted: seconds summed over the union of entries, floored once to minutes.
+
+    `closes_on` is its last day, or the episode's where that came first: the date of service.
+    """
 
     start: date
     end: date
+    closes_on: date
     state: ItemState
     seconds: float
     minutes: int
