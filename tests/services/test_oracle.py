@@ -49,11 +49,9 @@ class Run:
         self.folder, self.dsn, self.lines = folder, dsn, 0
         self.connection = psycopg.connect(dsn, autocommit=True)
         self.connection.execute(PEOPLE)  # pyright: ignore[reportArgumentType] - several statements in one literal
-        self.devices_say(
-            CUFF, 1, "16800051", NOON, None, {"systolic": (128.0, "mm[Hg]"), "diastolic": (81.0, "mm[Hg]")}
-        )
-        self.devices_say(CUFF, 2, "16c00076", NOON + timedelta(minutes=5), None, {"systolic": (192.0, "mm[Hg]")})
-        self.devices_say(METER, 1, "0b01", NOON, 1, {"glucose": (104.0, "mg/dL")})
+        self.devices_say(CUFF, 1, "16800051", NOON, {"systolic": (128.0, "mm[Hg]"), "diastolic": (81.0, "mm[Hg]")})
+        self.devices_say(CUFF, 2, "16c00076", NOON + timedelta(minutes=5), {"systolic": (192.0, "mm[Hg]")})
+        self.devices_say(METER, 1, "0b01", NOON, {"glucose": (104.0, "mg/dL")})
         self.stored(1, CUFF, "16800051", NOON, patient=1, values=[(1, 128.0, 1), (2, 81.0, 1)])
         self.stored(2, CUFF, "16c00076", NOON + timedelta(minutes=5), patient=1, values=[(1, 192.0, 1)])
         self.stored(3, METER, "0b01", NOON, patient=2, sequence=1, values=[(8, 104.0, 9)])
@@ -65,7 +63,6 @@ class Run:
         number: int,
         raw: str,
         at: datetime,
-        sequence: int | None,
         values: dict[str, tuple[float, str]],
     ) -> None:
         """Append a line to the ledger."""
@@ -74,8 +71,6 @@ class Run:
             "number": number,
             "characteristic": "2A18" if address == METER else "2A35",
             "raw": raw,
-            "sequence_number": sequence,
-            "device_time": at.strftime("%Y-%m-%dT%H:%M:%S"),
             "user_slot": None,
             "values": {name: {"value": value, "unit": unit} for name, (value, unit) in values.items()},
             "taken_at": at.isoformat(),

@@ -41,17 +41,15 @@ class Record:
     number: int
     characteristic: str
     raw: str
-    sequence_number: int | None
-    device_time: str | None
     user_slot: int | None
     values: dict[str, float]
     units: dict[str, str]
     taken_at: datetime
 
     @property
-    def name(self) -> tuple[str, str, str | None, int | None]:
-        """What tells it from every other record, in facts both sides know."""
-        return (self.address, self.raw, self.device_time, self.sequence_number)
+    def name(self) -> tuple[str, str]:
+        """What tells it from every other record, in facts both sides know: the bytes hold its time and number."""
+        return (self.address, self.raw)
 
 
 def read_ledger(folder: Path) -> list[Record]:
@@ -65,8 +63,6 @@ def read_ledger(folder: Path) -> list[Record]:
                 number=line["number"],
                 characteristic=line["characteristic"],
                 raw=line["raw"],
-                sequence_number=line["sequence_number"],
-                device_time=line["device_time"],
                 user_slot=line["user_slot"],
                 values={name: quantity["value"] for name, quantity in line["values"].items()},
                 units={name: quantity["unit"] for name, quantity in line["values"].items()},
@@ -118,12 +114,11 @@ class Verdict:
 
 
 _READINGS = """
-select d.address, encode(r.raw, 'hex') as raw, r.device_time, r.sequence_number, r.patient_id, r.measured_at, r.reading_no,
-       r.voided_at, coalesce(json_agg(json_build_array(o.code, o.value, o.unit)) filter (where o.code is not null), '[]') as held
+select d.address, encode(r.raw, 'hex') as raw, r.patient_id, r.measured_at, r.reading_no, coalesce(json_agg(json_build_array(o.code, o.value, o.unit)) filter (where o.code is not null), '[]') as held
 from reading r
 join device d on d.id = r.device_id
 left join observation o on o.reading_no = r.reading_no and o.measured_at = r.measured_at
-group by d.address, r.raw, r.device_time, r.sequence_number, r.patient_id, r.measured_at, r.reading_no, r.voided_at
+group by d.address, r.raw, r.patient_id, r.measured_at, r.reading_no
 """
 _URGENT = "select patient_id, rule_id, count(*) as alerts from alert where severity = 3 group by patient_id, rule_id"
 
@@ -137,10 +132,9 @@ def judge(
         readings = connection.execute(_READINGS).fetchall()
         urgent = connection.execute(_URGENT).fetchall()
     verdict = Verdict(records=len(truth), kills=Counter(kills), in_flight_max=kills.get("gateway", 0) * connections_max)
-    stored: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    stored: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in readings:
-        key = (row["address"], row["raw"], row["device_time"], row["sequence_number"])
-        stored.setdefault(key, []).append(row)
+        stored.setdefault((row["address"], row["raw"]), []).append(row)
     expected = Counter(record.name for record in truth)
     for record in truth:
         rows = stored.get(record.name, [])
