@@ -1,5 +1,6 @@
 """Every test's ground: fixtures, the tiers, and the rule that a skipped test is a failed one."""
 
+import os
 from collections.abc import Generator
 from pathlib import Path
 
@@ -27,6 +28,15 @@ __all__ = [
 #: Cheap ones first: what is plainly broken is told in seconds.
 TIERS = ("tidy", "unit", "services", "radio", "stories", "browser", "bench")
 HERE = Path(__file__).parent
+#: Settings of the provisioner; every other setting of this machine's user stays outside (TSDB_DSN first of all).
+KEPT = {"RPM_LOCAL", "RPM_CHROMIUM", "RPM_DEBIAN_MIRROR", "RPM_DEBIAN_KEYRING", "RPM_DATABASE_USER"}
+
+
+def pytest_configure() -> None:
+    """Tests own their servers: forget those of whoever runs them."""
+    for name in list(os.environ):
+        if name == "TSDB_DSN" or (name.startswith("RPM_") and name not in KEPT):
+            del os.environ[name]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
