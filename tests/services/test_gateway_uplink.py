@@ -1,0 +1,363 @@
+"""The uplink against a real Mosquitto with the product's own accounts, and a worker that does what the test says.
+
+The worker is a real MQTT client with the worker's account and the product's share filter; what it receipts is scripted,
+because the property under test is the gateway's: without a receipt nothing settles, whatever the broker says.
+"""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncGenerator, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from pydantic import SecretStr
+
+from gateway.health import status
+from gateway.intake import rows_of
+from gateway.outbox import Outbox
+from gateway.settings import Broker as BrokerSettings
+from gateway.uplink import Uplink
+from rpm.broker import WORKER
+from schemas.messages import (
+    MESSAGE_BYTES_MAX,
+    QOS,
+    Channel,
+    Event,
+    ReadingBatch,
+    Receipt,
+    Request,
+    Status,
+    StatusKind,
+    gateway_of,
+    share_filter,
+    topic,
+)
+from tests.support.broker import Broker
+from tests.unit.gateway.frames import CUFF, FACTS, GATEWAY, frame, open_outbox
+
+WAIT_S_MAX = 20.0
+Answer = Callable[[ReadingBatch], Receipt | None]
+
+
+def stored(batch: ReadingBatch) -> Receipt:
+    """A worker that committed everything."""
+    return Receipt(
+        gateway_id=batch.gateway_id,
+        epoch=batch.epoch,
+        stored=tuple(item.seq for item in batch.items),
+        quarantined=tuple({"seq": item.seq, "reason": item.reason} for item in batch.undecoded),
+    )
+
+
+def silent(_batch: ReadingBatch) -> None:
+    """A worker that dies before its commit."""
+
+
+class FakeWorker:
+    """A member of the workers' share group that answers as told."""
+
+    def __init__(self, broker: Broker, answer: Answer) -> None:
+        self.answer = answer
+        self.batches: list[ReadingBatch] = []
+        self.sizes: list[int] = []
+        self.statuses: list[Status] = []
+        self.events: list[Event] = []
+        self._broker = broker
+        self._client: Client | None = None
+
+    def join(self) -> "FakeWorker":
+        subscribed = threading.Event()
+        client = Client(CallbackAPIVersion.VERSION2, client_id=WORKER, protocol=MQTTProtocolVersion.MQTTv5)
+        client.username_pw_set(WORKER, self._broker.passwords[WORKER])
+        client.on_connect = lambda c, *_: c.subscribe(
+            [(share_filter(channel), QOS) for channel in (Channel.READINGS, Channel.STATUS, Channel.EVENTS)]
+        )
+        client.on_subscribe = lambda *_: subscribed.set()
+        client.on_message = self._heard
+        properties = Properties(PacketTypes.CONNECT)
+        properties.SessionExpiryInterval = 0
+        client.connect("127.0.0.1", self._broker.port, clean_start=True, properties=properties)
+        client.loop_start()
+        assert subscribed.wait(WAIT_S_MAX)
+        self._client = client
+        return self
+
+    def leave(self) -> None:
+        if self._client is not None:
+            self._client.disconnect()
+            self._client.loop_stop()
+            self._client = None
+
+    def request(self, request: Request) -> None:
+        assert self._client is not None
+        self._client.publish(topic(GATEWAY, Channel.REQUESTS), request.model_dump_json(), qos=QOS)
+
+    def tell(self, payload: bytes) -> None:
+        assert self._client is not None
+        self._client.publish(topic(GATEWAY, Channel.RECEIPTS), payload, qos=QOS)
+
+    @property
+    def seqs(self) -> list[int]:
+        return [row.seq for batch in self.batches for row in (*batch.items, *batch.undecoded)]
+
+    def _heard(self, client: Client, _userdata: Any, message: Any) -> None:
+        _gateway, channel = gateway_of(message.topic)
+        if channel is Channel.STATUS:
+            self.statuses.append(Status.model_validate_json(message.payload))
+        elif channel is Channel.EVENTS:
+            self.events.append(Event.model_validate_json(message.payload))
+        else:
+            batch = ReadingBatch.model_validate_json(message.payload)
+            self.batches.append(batch)
+            self.sizes.append(len(message.payload))
+            receipt = self.answer(batch)
+            if receipt is not None:
+                client.publish(topic(batch.gateway_id, Channel.RECEIPTS), receipt.model_dump_json(), qos=QOS)
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Outbox:
+    return open_outbox(tmp_path, now=datetime.now(UTC))
+
+
+@pytest.fixture
+def worker(broker: Broker) -> Iterator[FakeWorker]:
+    made = FakeWorker(broker, stored)
+    yield made
+    made.leave()
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same back-off, in tenths: what is tested is that rows go again, not for how long they rest."""
+    monkeypatch.setattr("gateway.uplink.batches.RESEND_FIRST_S", 0.5)
+    monkeypatch.setattr("gateway.uplink.batches.RESEND_MAX_S", 2.0)
+    monkeypatch.setattr("gateway.uplink.uplink.RECONNECT_FIRST_S", 0.1)
+    monkeypatch.setattr("gateway.uplink.uplink.PAUSE_FIRST_S", 0.2)
+    monkeypatch.setattr("gateway.uplink.uplink.PAUSE_MAX_S", 1.0)
+
+
+@contextlib.asynccontextmanager
+async def running(broker: Broker, outbox: Outbox, *, gateway_id: str = GATEWAY) -> AsyncGenerator[Uplink]:
+    """An uplink at work."""
+
+    def say(kind: StatusKind, now: datetime) -> Status:
+        return status(kind, gateway_id=gateway_id, adapter="none", stats=outbox.stats(now=now), uptime_s=1.0, now=now)
+
+    uplink = Uplink(
+        gateway_id=gateway_id,
+        broker=BrokerSettings(
+            url=f"mqtt://127.0.0.1:{broker.port}", password=SecretStr(broker.passwords.get(gateway_id, "wrong"))
+        ),
+        outbox=outbox,
+        status=say,
+        heartbeat_s=60,
+        utc_now=lambda: datetime.now(UTC),
+    )
+    stop = asyncio.Event()
+    task = asyncio.create_task(uplink.run(stop))
+    yield uplink
+    stop.set()
+    await asyncio.wait_for(task, WAIT_S_MAX)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WAIT_S_MAX):
+        while not holds():
+            await asyncio.sleep(0.02)
+
+
+def put(outbox: Outbox, count: int, *, data: bytes | None = None) -> None:
+    """Real readings, as a session leaves them: each of a frame of its own, received when it was."""
+    session = outbox.begin_session(address=CUFF, facts=FACTS, now=datetime.now(UTC))
+    base = outbox.stats(now=datetime.now(UTC))
+    for number in range(count):
+        made = frame(base.depth + base.ring + number)
+        outbox.keep(session, made if data is None else frame(base.depth + base.ring + number, data))
+    kept = outbox.session(session)
+    rows, _ = rows_of(kept, zone=ZoneInfo("America/New_York"))
+    outbox.finish_session(session, rows, now=datetime.now(UTC))
+
+
+def depth(outbox: Outbox) -> int:
+    return outbox.stats(now=datetime.now(UTC)).depth
+
+
+async def test_a_receipt_settles_and_a_puback_does_not(broker: Broker, worker: FakeWorker, outbox: Outbox) -> None:
+    worker.answer = silent
+    worker.join()
+    put(outbox, 3)
+    async with running(broker, outbox):
+        await until(lambda: len(worker.batches) >= 3)
+        assert depth(outbox) == 3, "the broker acknowledged every publication, and nothing settled"
+        assert set(worker.seqs) == {1, 2, 3}
+        worker.answer = stored
+        await until(lambda: depth(outbox) == 0)
+    assert outbox.stats(now=datetime.now(UTC)).ring == 3
+
+
+async def test_nobody_listening_costs_no_try_and_delivery_resumes(
+    broker: Broker, worker: FakeWorker, outbox: Outbox
+) -> None:
+    put(outbox, 2)
+    async with running(broker, outbox) as uplink:
+        await until(lambda: uplink.state.paused is not None)
+        await asyncio.sleep(1.5)
+        assert [row.attempts for row in outbox.due(now=datetime.now(UTC), limit=5)] == [0, 0]
+        assert depth(outbox) == 2
+        worker.join()
+        await until(lambda: depth(outbox) == 0)
+        assert uplink.state.paused is None
+
+
+async def test_a_refused_publication_keeps_the_row_and_is_told(
+    broker: Broker, worker: FakeWorker, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker.join()
+    put(outbox, 1)
+    # The broker's own access list refuses: this gateway writes to a neighbour's topic.
+    monkeypatch.setattr(
+        "gateway.uplink.connection.topic",
+        lambda gateway_id, channel: topic("gw-home-b" if channel is Channel.READINGS else gateway_id, channel),
+    )
+    async with running(broker, outbox) as uplink:
+        await until(lambda: uplink.state.paused is not None)
+        assert str(uplink.state.paused) == "gateway_refused"
+        assert depth(outbox) == 1
+        assert worker.batches == []
+        monkeypatch.undo()
+        await until(lambda: depth(outbox) == 0)
+
+
+async def test_a_wrong_password_keeps_everything_and_goes_on_trying(broker: Broker, outbox: Outbox) -> None:
+    put(outbox, 1)
+    async with running(broker, outbox, gateway_id="gw-stranger") as uplink:
+        await asyncio.sleep(1.0)
+        assert not uplink.state.connected
+        assert depth(outbox) == 1
+
+
+async def test_a_backlog_travels_in_bounded_messages_newest_first(
+    broker: Broker, worker: FakeWorker, outbox: Outbox
+) -> None:
+    worker.join()
+    put(outbox, 1500)
+    async with running(broker, outbox):
+        await until(lambda: depth(outbox) == 0)
+    assert sorted(set(worker.seqs)) == list(range(1, 1501))
+    assert max(worker.sizes) <= MESSAGE_BYTES_MAX // 2
+    assert len(worker.batches) > 1500 * 400 // MESSAGE_BYTES_MAX
+    firsts = [batch.items[0].seq for batch in worker.batches[:3]]
+    assert firsts == sorted(firsts, reverse=True)
+    assert firsts[0] == 1500
+
+
+async def test_a_fresh_reading_does_not_wait_behind_the_backlog(
+    broker: Broker, worker: FakeWorker, outbox: Outbox
+) -> None:
+    worker.answer = silent
+    worker.join()
+    put(outbox, 3000)
+    async with running(broker, outbox) as uplink:
+        await until(lambda: len(worker.batches) >= 4)
+        before = len(worker.batches)
+        worker.answer = stored
+        put(outbox, 1)
+        uplink.wake()
+        await until(lambda: 3001 in worker.seqs)
+        position = next(i for i, batch in enumerate(worker.batches) if batch.items and batch.items[0].seq == 3001)
+        assert position - before <= 8, "at most the messages already in the window went before it"
+        await until(lambda: depth(outbox) == 0)
+
+
+async def test_a_frame_nobody_could_decode_reaches_the_cloud_and_is_settled(
+    broker: Broker, worker: FakeWorker, outbox: Outbox
+) -> None:
+    worker.join()
+    put(outbox, 1, data=b"\x00\x78")
+    async with running(broker, outbox):
+        await until(lambda: depth(outbox) == 0)
+    (batch,) = worker.batches
+    assert batch.items == ()
+    assert (batch.undecoded[0].raw, batch.undecoded[0].address) == ("0078", CUFF)
+    assert batch.undecoded[0].reason
+
+
+async def test_a_killed_broker_costs_nothing(broker: Broker, worker: FakeWorker, outbox: Outbox) -> None:
+    worker.answer = silent
+    worker.join()
+    put(outbox, 200)
+    async with running(broker, outbox):
+        await until(lambda: len(worker.batches) >= 1)
+        broker.kill()
+        worker.leave()
+        put(outbox, 50)
+        broker.start()
+        worker.answer = stored
+        worker.join()
+        await until(lambda: depth(outbox) == 0)
+    assert set(worker.seqs) == set(range(1, 251))
+
+
+async def test_birth_and_will_tell_the_cloud_who_is_there(broker: Broker, worker: FakeWorker, outbox: Outbox) -> None:
+    worker.join()
+    async with running(broker, outbox):
+        await until(lambda: len(worker.statuses) >= 1)
+    await until(lambda: len(worker.statuses) >= 2)
+    birth, will = worker.statuses
+    assert (birth.kind, birth.epoch, birth.gateway_id) == (StatusKind.BIRTH, outbox.epoch, GATEWAY)
+    assert will.kind is StatusKind.WILL
+
+
+async def test_receipts_that_are_not_ours_settle_nothing(broker: Broker, worker: FakeWorker, outbox: Outbox) -> None:
+    worker.answer = silent
+    worker.join()
+    put(outbox, 1)
+    async with running(broker, outbox):
+        await until(lambda: len(worker.batches) >= 1)
+        other_epoch = Receipt(gateway_id=GATEWAY, epoch="0" * 16, stored=(1,))
+        other_gateway = Receipt(gateway_id="gw-home-b", epoch=outbox.epoch, stored=(1,))
+        for payload in (b"no json", b"{}", *(r.model_dump_json().encode() for r in (other_epoch, other_gateway))):
+            worker.tell(payload)
+        sent = len(worker.batches)
+        await until(lambda: len(worker.batches) > sent)
+        assert depth(outbox) == 1
+
+
+async def test_telemetry_goes_after_vitals_and_is_settled_by_the_broker(
+    broker: Broker, worker: FakeWorker, outbox: Outbox
+) -> None:
+    worker.join()
+    outbox.add_event(Event(gateway_id=GATEWAY, at=datetime.now(UTC), name="device_clock", value=3.0))
+    put(outbox, 1)
+    async with running(broker, outbox):
+        await until(lambda: len(worker.events) == 1 and depth(outbox) == 0)
+        await until(lambda: outbox.stats(now=datetime.now(UTC)).events == 0)
+
+
+async def test_a_restored_cloud_asks_for_a_replay(broker: Broker, worker: FakeWorker, outbox: Outbox) -> None:
+    worker.join()
+    put(outbox, 5)
+    async with running(broker, outbox):
+        await until(lambda: depth(outbox) == 0)
+        worker.batches.clear()
+        asked = Request(
+            gateway_id=GATEWAY,
+            request_id="r-1",
+            kind="replay",
+            expires_at=datetime(2100, 1, 1, tzinfo=UTC),
+            arguments={"epoch": outbox.epoch, "from_seq": 3},
+        )
+        worker.request(asked)
+        worker.request(asked.model_copy(update={"kind": "dance", "request_id": "r-2"}))
+        await until(lambda: {3, 4, 5} <= set(worker.seqs) and depth(outbox) == 0)
+        await until(lambda: {event.name for event in worker.events} == {"replaying", "request_unknown"})
+    assert set(worker.seqs) == {3, 4, 5}
