@@ -94,11 +94,19 @@ Decision = Admitted | Quarantined | Unassigned
 UNCLAIMED: Final = 0
 
 
-def admit(reading: Reading, *, gateway_id: str, known: Known, now: datetime, released: bool = False) -> Decision:
+def admit(
+    reading: Reading,
+    *,
+    gateway_id: str,
+    known: Known,
+    now: datetime,
+    released: bool = False,
+    claimed_for: int | None = None,
+) -> Decision:
     """Decide on one reading that `gateway_id` (by its topic) delivered.
 
-    `released`: a person has looked and says the value is right; then only what nobody can release holds it. Never
-    raises: whatever a valid Reading holds, there is an answer.
+    `released`: a person has looked and says the value is right; then only what nobody can release holds it.
+    `claimed_for`: a person says whose it is. Never raises: whatever a valid Reading holds, there is an answer.
     """
     practice_id = known.practices.get(gateway_id, UNCLAIMED)
     if practice_id == UNCLAIMED:
@@ -110,8 +118,8 @@ def admit(reading: Reading, *, gateway_id: str, known: Known, now: datetime, rel
         return Unassigned(Reason.UNKNOWN_DEVICE, practice_id)
 
     when = check_time(reading, now)
-    whose: int | Reason = Reason.NOBODY_AT_THAT_TIME
-    if when is None:
+    whose: int | Reason = Reason.NOBODY_AT_THAT_TIME if claimed_for is None else claimed_for
+    if when is None and claimed_for is None:
         whose = owner(
             device,
             known.assignments.get(device.id, ()),

@@ -1,0 +1,180 @@
+"""Devices and who uses them: an assignment is a range of time, so moving a cuff never moves its old readings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import class_row
+
+from rpm import audit
+from rpm.access import Actor
+from rpm.errors import UserError
+from rpm.store.database import Connection
+from rpm.store.queries import load
+from schemas.codes import Kind
+from schemas.ids import normal_address
+
+_SQL = load("devices")
+LABEL_LENGTH_MAX = 64
+#: 255 says "some user" on the wire, so it can be nobody's.
+USER_SLOT_MAX = 254
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceUse:
+    """A device, and one who uses it now or will (`assignment_id` None: nobody). `seen_at` None: never heard."""
+
+    id: int
+    address: str
+    kind: str
+    label: str
+    manufacturer: str | None
+    model: str | None
+    serial: str | None
+    firmware: str | None
+    single_person: bool
+    created_at: datetime
+    seen_at: datetime | None
+    assignment_id: int | None
+    user_slot: int | None
+    starts_at: datetime | None
+    ends_at: datetime | None
+    patient_id: int | None
+    patient_public_id: UUID | None
+    given_name: str | None
+    family_name: str | None
+
+
+def register_device(
+    connection: Connection,
+    *,
+    practice_id: int,
+    address: str,
+    kind: str,
+    label: str,
+    single_person: bool = True,
+    now: datetime,
+) -> int:
+    """The id of the practice's device at this address, made or renamed; UserError where the values are no device's."""
+    try:
+        address = normal_address(address)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if kind not in set(Kind):
+        raise UserError(f"{kind!r} is no kind of device: one of {', '.join(Kind)}")
+    label = _checked_label(label)
+    row = connection.execute(
+        _SQL["register"],
+        {
+            "practice_id": practice_id,
+            "address": address,
+            "kind": kind,
+            "label": label,
+            "single_person": single_person,
+            "now": now,
+        },
+    ).fetchone()
+    assert row is not None
+    return row["id"]
+
+
+def meet_device(
+    connection: Connection, *, practice_id: int, address: str, kind: Kind, label: str, now: datetime
+) -> int:
+    """The id of a device from a reading somebody claims; one that nobody registered is registered as one person's."""
+    row = connection.execute(
+        _SQL["meet"],
+        {
+            "practice_id": practice_id,
+            "address": address,
+            "kind": kind,
+            "label": _checked_label(label[:LABEL_LENGTH_MAX]),
+            "now": now,
+        },
+    ).fetchone()
+    assert row is not None
+    return row["id"]
+
+
+def assign(
+    connection: Connection,
+    *,
+    device_id: int,
+    patient_id: int,
+    user_slot: int | None = None,
+    start: datetime,
+    end: datetime | None = None,
+    actor: Actor,
+    now: datetime,
+) -> int:
+    """The new assignment's id. Ends no other: UserError where someone else uses this slot in that time."""
+    if end is not None and end <= start:
+        raise UserError("the time of use ends before it begins")
+    if user_slot is not None and not 0 <= user_slot <= USER_SLOT_MAX:
+        raise UserError(f"a user slot is a number from 0 to {USER_SLOT_MAX}")
+    try:
+        row = connection.execute(
+            _SQL["assign"],
+            {
+                "practice_id": actor.practice_id,
+                "device_id": device_id,
+                "patient_id": patient_id,
+                "user_slot": user_slot,
+                "start": start,
+                "end": end,
+                "staff_id": actor.staff_id,
+            },
+        ).fetchone()
+    except psycopg.errors.ExclusionViolation as error:
+        raise UserError("someone uses this device in that time already: take it back from them first") from error
+    if row is None:
+        raise UserError("no such device or patient in this practice")
+    audit.record(
+        connection,
+        actor,
+        audit.Action.DEVICE_ASSIGNED,
+        now=now,
+        patient_id=patient_id,
+        device=device_id,
+        assignment=row["id"],
+    )
+    return row["id"]
+
+
+def return_device(connection: Connection, *, assignment_id: int, at: datetime, actor: Actor, now: datetime) -> None:
+    """End an assignment at an instant; readings from before stay whose they were."""
+    row = connection.execute(
+        _SQL["give_back"],
+        {
+            "assignment_id": assignment_id,
+            "practice_id": actor.practice_id,
+            "at": at,
+            "staff_id": actor.staff_id,
+        },
+    ).fetchone()
+    if row is None:
+        raise UserError("this device is not in use at that time, so it cannot be taken back then")
+    audit.record(
+        connection,
+        actor,
+        audit.Action.DEVICE_RETURNED,
+        now=now,
+        patient_id=row["patient_id"],
+        device=row["device_id"],
+        assignment=assignment_id,
+    )
+
+
+def list_devices(connection: Connection, *, practice_id: int, now: datetime) -> Sequence[DeviceUse]:
+    """Every device of a practice, once per person who uses it now or will."""
+    with connection.cursor(row_factory=class_row(DeviceUse)) as cursor:
+        return cursor.execute(_SQL["list"], {"practice_id": practice_id, "now": now}).fetchall()
+
+
+def _checked_label(label: str) -> str:
+    label = label.strip()
+    if not label or len(label) > LABEL_LENGTH_MAX or "\0" in label:
+        raise UserError(f"a label has 1 to {LABEL_LENGTH_MAX} characters")
+    return label

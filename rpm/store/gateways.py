@@ -1,0 +1,73 @@
+"""Gateways: whose they are, when they were last heard, what they told."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.rows import class_row
+
+from rpm.errors import UserError
+from rpm.store.database import Connection
+from rpm.store.queries import load
+from schemas.ids import GATEWAY_ID_PATTERN
+from schemas.messages import Event, Status, StatusKind
+
+_SQL = load("gateways")
+_GATEWAY_ID = re.compile(GATEWAY_ID_PATTERN)
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """One gateway as the devices page shows it. `heard_at` None: never. `practice_id` 0: nobody has claimed it."""
+
+    id: str
+    practice_id: int
+    label: str
+    created_at: datetime
+    heard_at: datetime | None
+    kind: str | None
+    version: str | None
+    uptime_s: float | None
+    outbox_depth: int | None
+    outbox_oldest_s: float | None
+    outbox_dropped: int | None
+    adapter: str | None
+    event_name: str | None
+    event_at: datetime | None
+
+
+def meet(connection: Connection, gateways: Collection[str], *, now: datetime) -> None:
+    """See that every one of these gateways has a row: one nobody registered belongs to practice 0."""
+    connection.execute(_SQL["meet"], {"gateways": list(gateways), "now": now})
+
+
+def register_gateway(connection: Connection, gateway_id: str, *, practice_id: int, label: str, now: datetime) -> None:
+    """Make a gateway the practice's, with everything it told before; UserError where it is another practice's."""
+    if not _GATEWAY_ID.match(gateway_id):
+        raise UserError(f"{gateway_id!r} is no gateway id: want {GATEWAY_ID_PATTERN}")
+    asked = {"gateway_id": gateway_id, "practice_id": practice_id, "label": label, "now": now}
+    if connection.execute(_SQL["register"], asked).fetchone() is None:
+        raise UserError(f"gateway {gateway_id} belongs to another practice")
+    for statement in ("adopt_status", "adopt_events", "adopt_held"):
+        connection.execute(_SQL[statement], {"gateway_id": gateway_id, "practice_id": practice_id})
+
+
+def save_status(connection: Connection, status: Status, *, now: datetime) -> None:
+    """A birth or heartbeat, or the broker's word that the gateway is gone. The gateway must have a row."""
+    if status.kind is StatusKind.WILL:
+        connection.execute(_SQL["save_will"], {"gateway_id": status.gateway_id})
+        return
+    connection.execute(_SQL["save_status"], {**status.model_dump(exclude={"v"}), "now": now})
+
+
+def save_event(connection: Connection, event: Event, *, now: datetime) -> None:
+    """Something a gateway tells; told twice, it is kept once. The gateway must have a row."""
+    value = None if event.value is None else str(event.value)
+    connection.execute(_SQL["save_event"], {**event.model_dump(exclude={"v", "value"}), "value": value, "now": now})
+
+
+def list_gateways(connection: Connection, *, practice_id: int, unclaimed: bool = False) -> list[Gateway]:
+    """A practice's gateways; with `unclaimed`, those that nobody has claimed too, last."""
+    with connection.cursor(row_factory=class_row(Gateway)) as cursor:
+        return cursor.execute(_SQL["list"], {"practice_id": practice_id, "unclaimed": unclaimed}).fetchall()

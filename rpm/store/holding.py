@@ -1,0 +1,145 @@
+"""What is held, and why: kept, listed and shown. What becomes of it is decided in `rpm.store.held`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg.rows import class_row
+
+from rpm.access import Actor, Role
+from rpm.errors import UserError
+from rpm.ingest.admit import UNCLAIMED
+from rpm.ingest.reasons import CLAIMABLE, RELEASABLE, SENTENCES, Reason
+from rpm.store.database import Connection
+from rpm.store.queries import load
+
+_SQL = load("held")
+LIST_MAX: Final = 500
+#: A time outside this is no time anybody would look for.
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ToHold:
+    """Something to keep. `item` is its JSON text, `raw` its bytes where it is none."""
+
+    practice_id: int
+    why: str
+    reason: Reason
+    pointer: str
+    item: str | None
+    raw: bytes | None
+    topic: str
+    gateway_id: str | None
+    epoch: str | None
+    seq: int | None
+    reading_id: UUID | None
+    device_id: int | None = None
+    patient_id: int | None = None
+    measured_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """One held reading as staff see it."""
+
+    id: int
+    practice_id: int
+    state: str
+    why: str
+    reason: str
+    pointer: str
+    item: Any
+    raw: bytes | None
+    topic: str
+    gateway_id: str | None
+    epoch: str | None
+    seq: int | None
+    reading_id: UUID | None
+    device_id: int | None
+    patient_id: int | None
+    measured_at: datetime | None
+    held_at: datetime
+    decided_at: datetime | None
+    decision: str | None
+    device_label: str | None
+    device_address: str | None
+    patient_public_id: UUID | None
+    given_name: str | None
+    family_name: str | None
+    decided_by_name: str | None
+
+    @property
+    def sentence(self) -> str:
+        """Why it is held, for staff."""
+        return SENTENCES[Reason(self.reason)]
+
+    @property
+    def releasable(self) -> bool:
+        """Whether a person may say that it is right."""
+        return self.state == "held" and self.reason in RELEASABLE
+
+    @property
+    def claimable(self) -> bool:
+        """Whether a person may say whose it is."""
+        return self.state == "held" and self.reason in CLAIMABLE
+
+
+def hold(connection: Connection, rows: Sequence[ToHold], *, now: datetime) -> int:
+    """Keep these, each reading at most once; how many were new."""
+    return connection.execute(
+        _SQL["hold"],
+        {
+            "practices": [row.practice_id for row in rows],
+            "whys": [row.why for row in rows],
+            "reasons": [row.reason for row in rows],
+            "pointers": [row.pointer for row in rows],
+            "items": [row.item for row in rows],
+            "raws": [row.raw for row in rows],
+            "topics": [row.topic for row in rows],
+            "gateways": [row.gateway_id for row in rows],
+            "epochs": [row.epoch for row in rows],
+            "seqs": [row.seq for row in rows],
+            "ids": [row.reading_id for row in rows],
+            "devices": [row.device_id for row in rows],
+            "patients": [row.patient_id for row in rows],
+            "instants": [
+                row.measured_at if row.measured_at and _EARLIEST <= row.measured_at <= _LATEST else None for row in rows
+            ],
+            "now": now,
+        },
+    ).rowcount
+
+
+def list_held(connection: Connection, *, actor: Actor, state: str | None = "held", limit: int = LIST_MAX) -> list[Held]:
+    """What waits for a decision in the actor's practice, newest first; `state` None: decided ones too."""
+    return _find(connection, actor, held_id=None, state=state, limit=min(limit, LIST_MAX))
+
+
+def show(connection: Connection, held_id: int, *, actor: Actor) -> Held:
+    """One held reading, decided or not; UserError where the actor's practice has none of that number."""
+    found = _find(connection, actor, held_id=held_id, state=None, limit=1)
+    if not found:
+        raise UserError(f"there is no held reading {held_id}")
+    return found[0]
+
+
+def count_held(connection: Connection, *, actor: Actor) -> int:
+    """How many wait for a decision."""
+    row = connection.execute(_SQL["count"], {"practices": practices_of(actor)}).fetchone()
+    assert row is not None
+    return row["waiting"]
+
+
+def practices_of(actor: Actor) -> list[int]:
+    """An administrator also sees what gateways sent that no practice has claimed."""
+    return [actor.practice_id, UNCLAIMED] if actor.role is Role.ADMIN else [actor.practice_id]
+
+
+def _find(connection: Connection, actor: Actor, *, held_id: int | None, state: str | None, limit: int) -> list[Held]:
+    asked = {"practices": practices_of(actor), "held_id": held_id, "state": state, "limit": limit}
+    with connection.cursor(row_factory=class_row(Held)) as cursor:
+        return cursor.execute(_SQL["list"], asked).fetchall()

@@ -1,0 +1,44 @@
+-- register
+-- A device of this practice; one that is known keeps its id. No row where the values are no device's.
+insert into device (practice_id, address, kind, label, single_person, created_at)
+values (%(practice_id)s, %(address)s, %(kind)s, %(label)s, %(single_person)s, %(now)s)
+on conflict (practice_id, address) do update
+set label = excluded.label, kind = excluded.kind, single_person = excluded.single_person
+returning id;
+
+-- meet
+-- A device somebody claims a reading of, before anybody registered it; a known one stays as it is.
+insert into device (practice_id, address, kind, label, single_person, created_at)
+values (%(practice_id)s, %(address)s, %(kind)s, %(label)s, true, %(now)s)
+on conflict (practice_id, address) do update set label = device.label
+returning id;
+
+-- assign
+-- Who uses a slot of a device, and when. Overlaps are refused by the table. No row: not this practice's.
+insert into device_assignment (practice_id, device_id, user_slot, patient_id, during, assigned_by)
+select device.practice_id, device.id, %(user_slot)s, patient.id, tstzrange(%(start)s, %(end)s), %(staff_id)s
+from device join patient on patient.practice_id = device.practice_id
+where device.id = %(device_id)s and device.practice_id = %(practice_id)s and patient.id = %(patient_id)s
+returning id;
+
+-- give_back
+-- Nobody uses it from then on; what was measured before stays whose it was. No row: not this practice's, or over before.
+update device_assignment
+set during = tstzrange(lower(during), %(at)s), returned_by = %(staff_id)s
+where id = %(assignment_id)s and practice_id = %(practice_id)s
+    and lower(during) < %(at)s and (upper(during) is null or upper(during) > %(at)s)
+returning device_id, patient_id;
+
+-- list
+-- A practice's devices, each with those who use it now or will; with none, one row without a patient.
+select device.id, device.address, device.kind, device.label, device.manufacturer, device.model, device.serial,
+    device.firmware, device.single_person, device.created_at, device.seen_at,
+    device_assignment.id as assignment_id, device_assignment.user_slot,
+    lower(device_assignment.during) as starts_at, upper(device_assignment.during) as ends_at,
+    patient.id as patient_id, patient.public_id as patient_public_id, patient.given_name, patient.family_name
+from device
+    left join device_assignment on device_assignment.device_id = device.id
+        and (upper(device_assignment.during) is null or upper(device_assignment.during) > %(now)s)
+    left join patient on patient.id = device_assignment.patient_id
+where device.practice_id = %(practice_id)s
+order by device.label, device.id, device_assignment.user_slot nulls first, starts_at;

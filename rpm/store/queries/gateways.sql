@@ -1,0 +1,65 @@
+-- meet
+-- Gateways nobody has registered yet belong to practice 0 until somebody claims them.
+insert into gateway (id, practice_id, label, created_at)
+select id, 0, '', %(now)s from unnest(%(gateways)s::text[]) as row (id)
+order by id
+on conflict (id) do nothing;
+
+-- register
+-- A gateway of this practice; one that nobody had claimed becomes it. No row where it is another practice's.
+insert into gateway (id, practice_id, label, created_at)
+values (%(gateway_id)s, %(practice_id)s, %(label)s, %(now)s)
+on conflict (id) do update set practice_id = excluded.practice_id, label = excluded.label
+where gateway.practice_id in (0, excluded.practice_id)
+returning id;
+
+-- adopt_status
+-- What an unclaimed gateway told goes with it to its practice.
+update gateway_status set practice_id = %(practice_id)s where gateway_id = %(gateway_id)s and practice_id = 0;
+
+-- adopt_events
+-- The same for its events.
+update gateway_event set practice_id = %(practice_id)s where gateway_id = %(gateway_id)s and practice_id = 0;
+
+-- adopt_held
+-- The same for what of it is held.
+update held set practice_id = %(practice_id)s where gateway_id = %(gateway_id)s and practice_id = 0;
+
+-- save_status
+-- A birth or heartbeat: when heard, and what it tells. One that was sent before the one we have changes nothing.
+insert into gateway_status (gateway_id, practice_id, heard_at, kind, sent_at, version, uptime_s, epoch, outbox_depth,
+    outbox_oldest_s, outbox_dropped, adapter)
+select %(gateway_id)s, gateway.practice_id, %(now)s, %(kind)s, %(sent_at)s, %(version)s, %(uptime_s)s, %(epoch)s,
+    %(outbox_depth)s, %(outbox_oldest_s)s, %(outbox_dropped)s, %(adapter)s
+from gateway where gateway.id = %(gateway_id)s
+on conflict (gateway_id) do update
+set heard_at = excluded.heard_at, kind = excluded.kind, sent_at = excluded.sent_at, version = excluded.version,
+    uptime_s = excluded.uptime_s, epoch = excluded.epoch, outbox_depth = excluded.outbox_depth,
+    outbox_oldest_s = excluded.outbox_oldest_s, outbox_dropped = excluded.outbox_dropped, adapter = excluded.adapter
+where gateway_status.sent_at is null or excluded.sent_at is null or excluded.sent_at >= gateway_status.sent_at;
+
+-- save_will
+-- The broker says that a gateway is gone: what it told before still stands, and so does when it was heard.
+update gateway_status set kind = 'will' where gateway_id = %(gateway_id)s;
+
+-- save_event
+-- Something a gateway tells, once.
+insert into gateway_event (practice_id, gateway_id, at, heard_at, name, address, value)
+select gateway.practice_id, gateway.id, %(at)s, %(now)s, %(name)s, %(address)s, %(value)s
+from gateway where gateway.id = %(gateway_id)s
+on conflict do nothing;
+
+-- list
+-- A practice's gateways (an administrator's with those nobody claimed): when last heard, what waits in the outbox.
+select gateway.id, gateway.practice_id, gateway.label, gateway.created_at, gateway_status.heard_at, gateway_status.kind,
+    gateway_status.version, gateway_status.uptime_s, gateway_status.outbox_depth, gateway_status.outbox_oldest_s,
+    gateway_status.outbox_dropped, gateway_status.adapter,
+    latest_event.name as event_name, latest_event.at as event_at
+from gateway
+    left join gateway_status on gateway_status.gateway_id = gateway.id
+    left join lateral (
+        select name, at from gateway_event where gateway_id = gateway.id order by id desc limit 1
+    ) as latest_event on true
+where gateway.retired_at is null
+    and (gateway.practice_id = %(practice_id)s or (%(unclaimed)s and gateway.practice_id = 0))
+order by gateway.practice_id desc, gateway.id;

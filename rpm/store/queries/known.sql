@@ -1,0 +1,19 @@
+-- gateways_of
+-- Which practice each of these gateways belongs to.
+select id, practice_id from gateway where id = any(%(gateways)s::text[]);
+
+-- devices_of
+-- These practices' devices at these addresses, with everyone who ever used them.
+select device.id, device.practice_id, device.address, device.single_person,
+    device_assignment.id as assignment_id, device_assignment.user_slot, device_assignment.patient_id,
+    lower(device_assignment.during) as starts_at, upper(device_assignment.during) as ends_at
+from unnest(%(practices)s::integer[], %(addresses)s::text[]) as asked (practice_id, address)
+    join device on device.practice_id = asked.practice_id and device.address = asked.address
+    left join device_assignment on device_assignment.device_id = device.id;
+
+-- weighings_of
+-- Weights of these patients that a new one is compared with.
+select patient_id, measured_at, value, unit
+from observation
+where patient_id = any(%(patients)s::bigint[]) and code = %(code)s
+    and measured_at >= %(since)s and measured_at < %(until)s and quality & %(void)s = 0;

@@ -1,0 +1,77 @@
+-- stored_names
+-- Which of these names were claimed before.
+select reading_id from reading_key where reading_id = any(%(ids)s::uuid[]);
+
+-- insert_keys
+-- Claim the names of these readings; returns only those nobody had claimed before. Sorted: two workers never cross.
+insert into reading_key (reading_id, practice_id)
+select reading_id, practice_id
+from unnest(%(ids)s::uuid[], %(practices)s::integer[]) as row (reading_id, practice_id)
+order by reading_id
+on conflict (reading_id) do nothing
+returning reading_id, reading_no;
+
+-- copy_readings
+-- The envelopes of accepted readings.
+copy reading (reading_no, reading_id, practice_id, patient_id, device_id, gateway_id, epoch, seq, kind, characteristic,
+    user_slot, measured_at, device_time, time_source, clock_offset_s, sequence_number, received_at, admitted_at,
+    backfill, late, status, flags, context, raw, raw_context, released_by)
+from stdin (format binary);
+
+-- copy_observations
+-- Their values.
+copy observation (measured_at, value, reading_no, patient_id, practice_id, code, unit, quality)
+from stdin (format binary);
+
+-- save_latest
+-- The newest value per patient and code; older ones change nothing.
+insert into latest (patient_id, code, practice_id, measured_at, value, unit, reading_no)
+select patient_id, code, practice_id, measured_at, value, unit, reading_no
+from unnest(%(patients)s::bigint[], %(codes)s::smallint[], %(practices)s::integer[], %(instants)s::timestamptz[],
+    %(values)s::double precision[], %(units)s::smallint[], %(numbers)s::bigint[])
+    as row (patient_id, code, practice_id, measured_at, value, unit, reading_no)
+order by patient_id, code
+on conflict (patient_id, code) do update
+set measured_at = excluded.measured_at, value = excluded.value, unit = excluded.unit, reading_no = excluded.reading_no,
+    practice_id = excluded.practice_id
+where excluded.measured_at > latest.measured_at;
+
+-- save_news
+-- Mark these patients as having something new to judge.
+insert into patient_news (patient_id, practice_id, since, count)
+select patient_id, practice_id, %(now)s, count
+from unnest(%(patients)s::bigint[], %(practices)s::integer[], %(counts)s::integer[]) as row (patient_id, practice_id, count)
+order by patient_id
+on conflict (patient_id) do update set count = patient_news.count + excluded.count;
+
+-- tell
+-- Wake who judges. Only a hint: whoever misses it looks again by itself.
+select pg_notify('patient_news', '');
+
+-- add_context
+-- A glucose context that came after its measurement completes the reading, once.
+update reading
+set context = %(context)s, raw_context = %(raw_context)s
+from reading_key
+where reading_key.reading_id = %(reading_id)s and reading.reading_no = reading_key.reading_no
+    and reading.measured_at between %(earliest)s and %(latest)s and reading.raw_context is null
+returning reading.patient_id, reading.practice_id;
+
+-- saw_devices
+-- When these devices were last heard, and what they say of themselves. Rows another worker holds are left for its word.
+with free as (
+    select device.id, row.seen_at, row.manufacturer, row.model, row.serial, row.firmware
+    from unnest(%(devices)s::bigint[], %(seen)s::timestamptz[], %(manufacturers)s::text[], %(models)s::text[],
+        %(serials)s::text[], %(firmwares)s::text[])
+        as row (id, seen_at, manufacturer, model, serial, firmware)
+        join device on device.id = row.id
+    for no key update of device skip locked
+)
+update device
+set seen_at = greatest(device.seen_at, free.seen_at),
+    manufacturer = coalesce(free.manufacturer, device.manufacturer),
+    model = coalesce(free.model, device.model),
+    serial = coalesce(free.serial, device.serial),
+    firmware = coalesce(free.firmware, device.firmware)
+from free
+where device.id = free.id;
