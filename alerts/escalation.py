@@ -1,0 +1,209 @@
+"""Who is told next, and when after that: a policy per severity, in steps, until a person has it.
+
+    fallback = ["role:admin"]
+
+    [[policy]]
+    severity = "urgent"
+    repeat_every_min = 15
+    repeat_times = 4
+
+    [[policy.step]]
+    after_min = 0
+    targets = ["rota:nurses"]
+
+    [[policy.step]]
+    after_min = 15
+    targets = ["rota:nurses", "role:admin"]
+
+A severity without a policy calls nobody. Deadlines are columns, not timers: a late turn finds them due and goes on.
+"""
+
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Final, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from alerts.rota import Person, Rota, week_text
+from alerts.rules import one_line
+from alerts.severity import Severity
+
+#: A step waits at most a day: anything longer is a worklist's business.
+AFTER_MIN_MAX: Final = 24 * 60
+REPEAT_TIMES_MAX: Final = 20
+
+Target = Annotated[
+    str, StringConstraints(pattern=r"^(rota:[a-z][a-z0-9_]{1,40}|role:(nurse|admin)|staff:[a-z0-9._-]{1,60})$")
+]
+
+
+class EscalationError(ValueError):
+    """An escalation file that cannot be used; its text is one line that names the file and the field."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PolicyStep(_Model):
+    """`after_min` after the step before (the first: after the alert opened or worsened), tell `targets`."""
+
+    after_min: Annotated[float, Field(ge=0, le=AFTER_MIN_MAX)]
+    targets: Annotated[tuple[Target, ...], Field(min_length=1)]
+
+
+class Policy(_Model):
+    """The steps of one severity. After the last, it is repeated `repeat_times` times."""
+
+    severity: Annotated[Severity, BeforeValidator(lambda word: Severity.of(str(word)))]
+    steps: Annotated[tuple[PolicyStep, ...], Field(alias="step", min_length=1, max_length=10)]
+    repeat_every_min: Annotated[float, Field(ge=1, le=AFTER_MIN_MAX)] = 60
+    repeat_times: Annotated[int, Field(ge=0, le=REPEAT_TIMES_MAX)] = 0
+
+    def step(self, number: int) -> PolicyStep | None:
+        """What step `number` (from 0) does; the last one again for its repeats; None after them."""
+        if number >= len(self.steps) + self.repeat_times:
+            return None
+        return self.steps[min(number, len(self.steps) - 1)]
+
+    def wait_before(self, number: int) -> timedelta:
+        """How long after the step before it step `number` is due."""
+        minutes = self.steps[number].after_min if number < len(self.steps) else self.repeat_every_min
+        return timedelta(minutes=minutes)
+
+
+class Plan(_Model):
+    """An escalation file: policies, rotas, and who is called when a step finds nobody."""
+
+    fallback: Annotated[tuple[Person, ...], Field(min_length=1)]
+    policies: Annotated[tuple[Policy, ...], Field(alias="policy", min_length=1)]
+    rotas: Annotated[tuple[Rota, ...], Field(alias="rota", default=())]
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        severities = [policy.severity for policy in self.policies]
+        if len(set(severities)) != len(severities):
+            raise ValueError("one policy for each severity")
+        names = [rota.name for rota in self.rotas]
+        if len(set(names)) != len(names):
+            raise ValueError("two rotas of one name")
+        for policy in self.policies:
+            for step in policy.steps:
+                for target in step.targets:
+                    kind, _, name = target.partition(":")
+                    if kind == "rota" and name not in names:
+                        raise ValueError(f"policy {policy.severity.word}: there is no rota {name!r}")
+        return self
+
+    def policy(self, severity: Severity) -> Policy | None:
+        """The policy of a severity; None: it calls nobody."""
+        return next((policy for policy in self.policies if policy.severity == severity), None)
+
+    def rota(self, name: str) -> Rota:
+        """The rota of that name: the file was checked to have it."""
+        return next(rota for rota in self.rotas if rota.name == name)
+
+    def warnings(self) -> list[str]:
+        """What may be meant but should be seen: hours of a week that a rota leaves to the fallback."""
+        return [
+            f"rota {rota.name}: nobody from {week_text(begins)} to {week_text(ends)} ({rota.time_zone})"
+            for rota in self.rotas
+            for begins, ends in rota.gaps()
+        ]
+
+
+def parse_plan(text: str, *, name: str = "escalation") -> Plan:
+    """The plan a TOML text holds. EscalationError (one line) where it cannot be used."""
+    try:
+        return Plan.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise EscalationError(f"{name}: not TOML: {error}") from error
+    except ValidationError as error:
+        raise EscalationError(f"{name}: {one_line(error, tomllib.loads(text))}") from error
+
+
+def read_plan(path: Path) -> Plan:
+    """The plan of a file. EscalationError (one line) where it cannot be read or used."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise EscalationError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}") from error
+    return parse_plan(text, name=str(path))
+
+
+@dataclass(frozen=True, slots=True)
+class DueAlert:
+    """An alert nobody has acknowledged, whose step number `step` (from 0) is due."""
+
+    alert_id: int
+    practice_id: int
+    severity: Severity
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class StaffMember:
+    """Somebody who can be told. Who is not active or has no address is not reachable."""
+
+    staff_id: int
+    practice_id: int
+    username: str
+    role: str
+    address: str | None
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Whom to tell now, why them, and when the next step is due (None: this was the last)."""
+
+    number: int
+    recipients: tuple[StaffMember, ...]
+    reason: str
+    next_step_at: datetime | None
+
+
+def first_step_at(plan: Plan, severity: Severity, *, now: datetime) -> datetime | None:
+    """When an alert that opens or worsens now is first due; None where its severity calls nobody."""
+    policy = plan.policy(severity)
+    return now + policy.wait_before(0) if policy else None
+
+
+def due_step(alert: DueAlert, plan: Plan, staff: Sequence[StaffMember], *, now: datetime) -> Step:
+    """What the due step of an alert does.
+
+    Nobody to be reached (an empty rota, an account switched off): the fallback is called, and the next step is due at
+    once instead of after its wait. Waits count from `now`, so that a deadline missed while everything was down is acted
+    on at once and the person called then still has the full time to answer.
+    """
+    policy = plan.policy(alert.severity)
+    step = policy.step(alert.step) if policy else None
+    if policy is None or step is None:
+        return Step(alert.step, (), f"the {alert.severity.word} policy has no step {alert.step + 1}", None)
+    reachable = [one for one in staff if one.practice_id == alert.practice_id and one.active and one.address]
+    recipients = _resolved(step.targets, plan, reachable, now)
+    more = policy.step(alert.step + 1) is not None
+    named = f"step {alert.step + 1} of the {alert.severity.word} policy: {', '.join(step.targets)}"
+    if recipients:
+        return Step(alert.step, recipients, named, now + policy.wait_before(alert.step + 1) if more else None)
+    fallback = _resolved(plan.fallback, plan, reachable, now)
+    outcome = f"fallback {', '.join(plan.fallback)}" if fallback else "nor by the fallback"
+    return Step(alert.step, fallback, f"{named}: nobody to be reached, {outcome}", now if more else None)
+
+
+def _resolved(
+    targets: Sequence[str], plan: Plan, reachable: Sequence[StaffMember], now: datetime
+) -> tuple[StaffMember, ...]:
+    """The people behind targets, each once, in the order of the targets."""
+    found: dict[int, StaffMember] = {}
+    for target in targets:
+        kind, _, name = target.partition(":")
+        people = plan.rota(name).on_duty(now) if kind == "rota" else (target,)
+        for person in people:
+            for one in reachable:
+                if person in (f"staff:{one.username}", f"role:{one.role}"):
+                    found.setdefault(one.staff_id, one)
+    return tuple(found.values())

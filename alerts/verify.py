@@ -1,0 +1,131 @@
+"""A held value that would be red calls now: quarantine never silences a red.
+
+Looks at whatever arrived, leniently, because what is wrong with it is why it is held: a wrong name, an implausible value,
+a device nobody is known to use. A value in a unit nobody wrote a limit for cannot be judged; it stays on the held page.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, cast
+
+from alerts.findings import crosses
+from alerts.limits import NO_LIMITS, Limits
+from alerts.rules import LATE_AFTER_H, Rule
+from alerts.sentences import CrossedLimit, Value, limit_text, values_text
+from alerts.severity import Severity
+from schemas.codes import BY_NAME, REQUIRED
+from schemas.quantity import Absent
+from schemas.reading import TimeSource
+
+VERSION: Final = "1"
+#: A meter's own words, and the special values some send in their place.
+_HIGH: Final = ("result_too_high", Absent.POSITIVE_INFINITY)
+_LOW: Final = ("result_too_low", Absent.NEGATIVE_INFINITY)
+#: No device clock that is right says less.
+COHERENT_SINCE: Final = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Why a held reading calls. `late`: known to be old, so it waits on the worklist and calls nobody."""
+
+    rule_id: str
+    rule_version: str
+    late: bool
+    measured_at: datetime
+    sentence: str
+    evidence: dict[str, Any]
+
+    @property
+    def band(self) -> Severity:
+        """What the value would be: only reds are verified."""
+        return Severity.URGENT
+
+    @property
+    def severity(self) -> Severity:
+        """What it asks of a person."""
+        return Severity.ROUTINE if self.late else Severity.URGENT
+
+
+def verify(
+    item: object, rules: Sequence[Rule], *, patient: int | None, limits: Limits = NO_LIMITS, now: datetime
+) -> Verification | None:
+    """What a held item (the JSON of a ReadingItem, possibly broken) calls for; None: nothing in it is red."""
+    reading = _mapping(_mapping(item).get("reading"))
+    if _mapping(reading.get("context")).get("sample_location") == "control_solution":
+        return None
+    measured_at = _instant(reading.get("measured_at"))
+    trusted = reading.get("time_source") in (TimeSource.DEVICE_CORRECTED, TimeSource.GATEWAY)
+    # A doubtful clock must not make a red look old: then it counts as now.
+    coherent = measured_at is not None and COHERENT_SINCE <= measured_at <= now and trusted
+    at = measured_at if measured_at is not None and coherent else now
+    late = at < now - timedelta(hours=LATE_AFTER_H)
+    quantities = _mapping(reading.get("quantities"))
+
+    word = _meter_word(reading, quantities)
+    if word:
+        sentence = f"Meter shows {word}: verify now"
+        return Verification(f"glucose_meter_{word.lower()}", VERSION, late, at, sentence, {"values": [], "meter": word})
+
+    values = tuple(_values(quantities, at))
+    for rule in rules:
+        band = rule.band(Severity.URGENT)
+        if band is None or rule.gain_since:
+            continue
+        for value in values:
+            if value.quantity not in band.limits or value.unit not in BY_NAME[value.quantity].units:
+                continue
+            limit = limits.limit(rule, band.severity, value.quantity, value.unit, patient=patient or 0)
+            comparison = band.limits[value.quantity].comparison
+            if limit is not None and crosses(value.value, comparison, limit):
+                own = limits.is_own(rule, band.severity, value.quantity, value.unit, patient=patient or 0)
+                crossed = CrossedLimit(value.quantity, comparison, limit, value.unit, own)
+                shown = [one for one in values if one.quantity in _shown_with(value.quantity)]
+                return Verification(
+                    rule_id=rule.id,
+                    rule_version=rule.version,
+                    late=late,
+                    measured_at=at,
+                    sentence=f"Held reading {values_text(shown)}; limit {limit_text(crossed)}: verify now",
+                    evidence={"values": [one.as_json() for one in shown], "limit": crossed.as_json()},
+                )
+    return None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
+
+
+def _instant(value: object) -> datetime | None:
+    try:
+        instant = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return instant.astimezone(UTC) if instant is not None and instant.tzinfo is not None else None
+
+
+def _meter_word(reading: Mapping[str, Any], quantities: Mapping[str, Any]) -> str | None:
+    """HI or LO, where a glucose meter says so."""
+    glucose = _mapping(quantities.get("glucose"))
+    if not glucose and reading.get("kind") != "glucose":
+        return None
+    status: object = reading.get("status")
+    said = [*(cast("list[object]", status) if isinstance(status, list) else []), glucose.get("absent")]
+    if any(word in _HIGH for word in said):
+        return "HI"
+    return "LO" if any(word in _LOW for word in said) else None
+
+
+def _values(quantities: Mapping[str, Any], at: datetime) -> list[Value]:
+    found: list[Value] = []
+    for name, code in BY_NAME.items():
+        quantity = _mapping(quantities.get(name))
+        value, unit = quantity.get("value"), quantity.get("unit")
+        if isinstance(value, int | float) and not isinstance(value, bool) and unit in code.units:
+            found.append(Value(name, float(value), str(unit), at, 0))
+    return found
+
+
+def _shown_with(quantity: str) -> tuple[str, ...]:
+    return next((required for required in REQUIRED.values() if quantity in required), (quantity,))
