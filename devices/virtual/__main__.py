@@ -5,16 +5,22 @@ import contextlib
 import json
 import signal
 import sys
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from devices.virtual import control as control_port
 from devices.virtual import scenario as scenario_file
 from devices.virtual.air import Air, PortTaken
+from devices.virtual.cohort import DAYS_DEFAULT, PATIENTS_DEFAULT, cohort, to_json
 from devices.virtual.control import serve_control
+from devices.virtual.demo_scenario import HCI_PORT_FIRST, demo_scenario
 from devices.virtual.scenario import BadScenario, Scenario, read_scenario
+
+SEED_DEFAULT: Final = 7
+PATIENTS_MAX: Final = 5_000
 
 app = typer.Typer(
     add_completion=False,
@@ -34,11 +40,6 @@ Prints one JSON line when all is ready: {{"ready": true, "control": PORT, "homes
 {control_port.__doc__ or ""}"""
 
 
-@app.callback()
-def virtual() -> None:
-    """Hold the commands together while there is only one."""
-
-
 @app.command(help=_AIR_HELP.replace("\n\n", "\n\n\b\n"))
 def air(
     scenario: Annotated[Path, typer.Option(help="The scenario, a TOML file.")],
@@ -47,6 +48,42 @@ def air(
 ) -> None:
     """See _AIR_HELP."""
     asyncio.run(_air(read_scenario(scenario), ledger, port))
+
+
+@app.command(name="cohort")
+def cohort_command(
+    out: Annotated[Path, typer.Option(help="The JSON file to write; its format is told in devices/virtual/cohort.py.")],
+    until: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day that is not in the file.")],
+    seed: Annotated[int, typer.Option(help="The same seed and date give the same file.")] = SEED_DEFAULT,
+    patients: Annotated[int, typer.Option(min=1, max=PATIENTS_MAX)] = PATIENTS_DEFAULT,
+    days: Annotated[int, typer.Option(min=1, max=DAYS_DEFAULT)] = DAYS_DEFAULT,
+) -> None:
+    """Write a practice's people and what they measured in the days before a date."""
+    data = cohort(seed=seed, patients=patients, days=days, until=until.date())
+    _write(out, to_json(data))
+
+
+@app.command(name="scenario")
+def scenario_command(
+    out: Annotated[Path, typer.Option(help="The TOML file to write.")],
+    until: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The cohort's date: the day of the demo.")],
+    seed: Annotated[int, typer.Option(help="The cohort's seed.")] = SEED_DEFAULT,
+    hci_port: Annotated[int, typer.Option(min=0, max=65000, help="The first home's; 0: any.")] = HCI_PORT_FIRST,
+    *,
+    demo: Annotated[bool, typer.Option("--demo", help="The three homes of the demonstration.")] = False,
+) -> None:
+    """Write the scenario in which a cohort's people go on measuring."""
+    if not demo:
+        raise BadScenario("only the demonstration is made this way: say --demo")
+    data = cohort(seed=seed, patients=PATIENTS_DEFAULT, days=DAYS_DEFAULT, until=until.date())
+    _write(out, demo_scenario(data, hci_port=hci_port))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise BadScenario(f"cannot write {path}: {error.strerror}") from error
 
 
 async def _air(scenario: Scenario, ledger: Path | None, port: int) -> None:

@@ -140,9 +140,10 @@ async def _play(device: Peripheral, spec: DeviceSpec, play: Play, draw: random.R
 def _timed(spec: DeviceSpec, play: Play, draw: random.Random) -> list[Timed]:
     if play.command is not None:
         return [Timed(0.0, play.command)]
-    if play.act is None or spec.usual is None:
+    usual = play.usual or spec.usual
+    if play.act is None or usual is None:
         raise CommandRefused("a play without an act")
-    return commands(play.act, spec.usual, draw)
+    return commands(play.act, usual, draw)
 
 
 def _identity(spec: DeviceSpec) -> Identity:

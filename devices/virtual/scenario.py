@@ -26,7 +26,8 @@ usual = {systolic = 134, diastolic = 82, pulse = 71}      # what `act`s vary aro
 after_s = 20                        # after the air is ready
 every_s = 90                        # and again; 0 or absent: once
 times = 5                           # at most; 0 or absent: for as long as the air is there
-act = "ordinary"                    # ordinary | double | crisis | weight_gain | low_glucose, or exactly:
+usual = {weight = 84.2, unit = "kg", user_slot = 2}       # another person's than the device's
+act = "ordinary"                    # ordinary | double | crisis | weight_gain | low_glucose, or instead, exactly:
 command = {do = "measure", systolic = 192, diastolic = 118, pulse = 96}
 ```
 """
@@ -77,6 +78,8 @@ class Play(_Part):
     times: Annotated[int, Field(ge=0)] = 0
     act: Act | None = None
     command: Command | None = None
+    #: Whose act this is, where several people use one device.
+    usual: Usual | None = None
 
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
@@ -110,7 +113,7 @@ class DeviceSpec(_Part):
             raise ValueError(f"{self.name}: a device of captures, and only that, names one of {sorted(CAPTURES)}")
         if self.model == "meter" and self.clock is ClockMode.NONE:
             raise ValueError(f"{self.name}: a glucose meter stamps every record, so it has a clock")
-        if self.usual is None and any(play.act is not None for play in self.play):
+        if any(play.act is not None and (play.usual or self.usual) is None for play in self.play):
             raise ValueError(f"{self.name}: an act needs to know what is usual for this person")
         return self
 
