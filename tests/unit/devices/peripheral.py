@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from devices import gatt
 from devices.racp import Opcode, Operator, RecordAccess, Result
 
+TURNS_PER_INDICATION = 10
+
 
 @dataclass
 class Peripheral:
@@ -141,7 +143,8 @@ class Meter(Peripheral):
                 return
         for data in (*self.noise, bytes(RecordAccess.response(request.opcode, result))):
             self.send(gatt.RECORD_ACCESS_CONTROL_POINT, data)
-            yield
+            # An indication waits for its confirmation: the reader has had time to look at it.
+            yield from [None] * TURNS_PER_INDICATION
 
     def _chosen(self, request: RecordAccess) -> list[tuple[int, bytes, bytes | None]]:
         if request.operator == Operator.LAST:

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from devices import gatt, records
 from devices.date_time import DateTime
 from devices.glucose import GlucoseContext, GlucoseMeasurement
+from devices.inbox import Inbox
 from devices.procedures import Assembled, Ending, Frame, Malformed, assemble, collect
-from devices.racp import Opcode, Operator, RecordAccess
+from devices.racp import Opcode, Operator, RecordAccess, Result
 from tests.unit.devices.peripheral import Meter
 
 NOW = datetime(2026, 11, 22, 13, 1, 30, tzinfo=UTC)
@@ -114,6 +115,17 @@ async def test_a_meter_that_stays_busy_is_left_alone(errors: int, results: int) 
     assert meter.log.count("write 2A52") == records.ATTEMPTS_MAX
 
 
+async def test_the_pause_before_each_further_question_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+
+    async def pause(_inbox: Inbox, seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr(Inbox, "pause", pause)
+    await session(Meter(records=[record(1)], busy_errors=1000))
+    assert pauses == [records.RETRY_S, 2 * records.RETRY_S, 4 * records.RETRY_S]
+
+
 async def test_a_meter_that_falls_silent_is_told_to_stop() -> None:
     meter = Meter(records=[record(1)], silent=True)
     kept, ending = await session(meter)
@@ -204,6 +216,8 @@ def test_frames_nothing_is_made_of_say_why() -> None:
 
 
 async def test_an_unreadable_or_foreign_answer_is_waited_past() -> None:
-    meter = Meter(records=[record(1)], noise=(b"\x06", bytes(RecordAccess.response(Opcode.ABORT, 1))))
+    meter = Meter(
+        records=[record(1)], noise=(b"\x06", bytes(RecordAccess.response(Opcode.ABORT, Result.ABORT_UNSUCCESSFUL)))
+    )
     kept, ending = await session(meter)
     assert (sequences(kept), ending) == ([1], Ending.COMPLETE)
