@@ -31,7 +31,7 @@ release() { sed -n 's/^VERSION_CODENAME=//p' /etc/os-release; }
 
 install_for_all() {
   log "installing Debian's chromium (once)"
-  apt-get -qq update >&2 && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install chromium fonts-dejavu-core >&2
+  { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install chromium fonts-dejavu-core; } >"$LOCAL/chromium.log" 2>&1
 }
 
 unpack_chromium() {

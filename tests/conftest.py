@@ -1,7 +1,6 @@
 """Every test's ground: fixtures, the tiers, and the rule that a skipped test is a failed one."""
 
 import os
-from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from tests.support.broker import broker
 from tests.support.browser import browser, chromium, page
 from tests.support.clock import clock
 from tests.support.database import database, database_server, dsn, empty_dsn
+from tests.support.excuses import pytest_make_collect_report, pytest_runtest_makereport
 from tests.support.mail import mail_sink
 
 __all__ = [
@@ -23,6 +23,8 @@ __all__ = [
     "empty_dsn",
     "mail_sink",
     "page",
+    "pytest_make_collect_report",
+    "pytest_runtest_makereport",
 ]
 
 #: Cheap ones first: what is plainly broken is told in seconds.
@@ -47,28 +49,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.path} lies in no tier: one of {', '.join(TIERS)}")
         item.add_marker(tier)
     items.sort(key=lambda item: TIERS.index(item.path.relative_to(HERE).parts[0]))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item,
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test that skips has proved nothing, so it fails. (So does one that is expected to fail, whatever it did.)"""
-    report = yield
-    if report.skipped or hasattr(report, "wasxfail"):
-        report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} was skipped or expected to fail: give it what it needs ({report.longrepr})"
-        vars(report).pop("wasxfail", None)
-    return report
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report(
-    collector: pytest.Collector,
-) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """The same for a whole module that skips itself."""
-    report = yield
-    if report.skipped:
-        report.outcome = "failed"
-        report.longrepr = f"{collector.nodeid} skips itself: give it what it needs ({report.longrepr})"
-    return report
