@@ -52,8 +52,8 @@ class Known:
     devices: Mapping[tuple[int, str], Device]
     #: Device id → who used it when.
     assignments: Mapping[int, Sequence[Assignment]]
-    #: Patient id → weights of the days before.
-    weighings: Mapping[int, Sequence[Weighing]]
+    #: Patient id → weights of the days before; those of one batch are added as they are admitted.
+    weighings: dict[int, list[Weighing]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,9 +81,12 @@ class Database:
             raise DatabaseUnavailable(DatabaseUnavailable.__doc__) from error
 
     def clock(self) -> datetime:
-        """The database's clock: the one clock of all replicas (H12)."""
-        with self.transaction() as connection:
-            row = connection.execute("select clock_timestamp() as instant").fetchone()
+        """The database's clock: the one clock of all replicas (H12). DatabaseUnavailable where it does not answer."""
+        try:
+            with self.transaction() as connection:
+                row = connection.execute("select clock_timestamp() as instant").fetchone()
+        except psycopg.OperationalError as error:
+            raise DatabaseUnavailable(DatabaseUnavailable.__doc__) from error
         assert row is not None
         instant: datetime = row["instant"]
         return instant.astimezone(UTC)

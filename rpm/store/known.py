@@ -19,12 +19,17 @@ _WEIGHT: Final = BY_NAME["body_weight"].number
 _HISTORY_MAX: Final = timedelta(days=366)
 
 
-def known_of(connection: Connection, readings: Iterable[tuple[str, Reading]], *, now: datetime) -> Known:
-    """What the database knows of these (gateway, reading) pairs: practices, devices, their users, earlier weights."""
+def known_of(
+    connection: Connection, readings: Iterable[tuple[str, Reading]], *, gateways: Iterable[str] = (), now: datetime
+) -> Known:
+    """What the database knows of these (gateway, reading) pairs: practices, devices, their users, earlier weights.
+
+    `gateways`: more of which the practice is wanted.
+    """
     pairs = list(readings)
-    gateways = sorted({gateway_id for gateway_id, _ in pairs})
+    senders = sorted({gateway_id for gateway_id, _ in pairs} | set(gateways))
     practices: dict[str, int] = {
-        row["id"]: row["practice_id"] for row in connection.execute(_SQL["gateways_of"], {"gateways": gateways})
+        row["id"]: row["practice_id"] for row in connection.execute(_SQL["gateways_of"], {"gateways": senders})
     }
     asked = {
         (practices[gateway_id], reading.device.address) for gateway_id, reading in pairs if gateway_id in practices

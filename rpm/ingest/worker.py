@@ -1,0 +1,146 @@
+"""The ingest loop: take a batch, settle it, send receipts, acknowledge. In this order and no other (L5, L20).
+
+While the database is away nothing is acknowledged and nothing lost: the same batch is tried until it is settled.
+"""
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final, Protocol
+
+import structlog
+
+from rpm.ingest.batch import SettledMeanwhile, settle
+from rpm.ingest.inbox import Delivery, Inbox
+from rpm.ingest.receipts import Settlement, receipts
+from rpm.store import heartbeats, readings
+from rpm.store.database import Clock, Database, DatabaseUnavailable
+from schemas.messages import Receipt
+
+STAGE: Final = "ingest"
+BEAT_EVERY_S: Final = 5.0
+#: An idle loop turns at least this often.
+IDLE_WAIT_S: Final = 0.5
+RETRY_S_MIN: Final = 0.2
+RETRY_S_MAX: Final = 5.0
+#: A loop that has not turned for this long hangs: above what one statement and one wait for a connection may take.
+STALL_S_MAX: Final = 45.0
+WATCH_EVERY_S: Final = 1.0
+#: Told to whoever started the process: it ended itself, start it again (EX_SOFTWARE).
+EXIT_STALLED: Final = 70
+
+_random = random.SystemRandom()
+_log = structlog.get_logger()
+
+
+class Post(Protocol):
+    """What the loop needs of the broker."""
+
+    inbox: Inbox
+
+    @property
+    def alive(self) -> bool:
+        """Whether messages can still arrive."""
+        ...
+
+    def send(self, receipts: Sequence[Receipt]) -> int:
+        """Send receipts; how many were left out."""
+        ...
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> int:
+        """Acknowledge to the broker; how many belong to an earlier connection."""
+        ...
+
+
+class IngestLoop:
+    """One worker's loop. `turned_at` (monotonic seconds) is what the watchdog looks at."""
+
+    def __init__(self, database: Database, post: Post, stop: threading.Event, *, clock: Clock | None = None) -> None:
+        self._database = database
+        self._post = post
+        self._stop = stop
+        self._clock = clock or database.clock
+        self.turned_at = time.monotonic()
+        self._beat_at = 0.0
+        self._settled = 0
+
+    def run(self) -> None:
+        """Turn until `stop` is set; the batch in hand is finished first."""
+        while not self._stop.is_set():
+            self.turn(wait_s=IDLE_WAIT_S)
+
+    def turn(self, *, wait_s: float) -> int:
+        """Settle the next batch, if one comes within `wait_s`; how many messages it had."""
+        self.turned_at = time.monotonic()
+        self._beat()
+        batch = self._post.inbox.take(wait_s=wait_s)
+        if not batch:
+            return 0
+        settlements = self._settle(batch)
+        if settlements is None:
+            return 0
+        self._post.send(receipts(settlements))
+        stale = self._post.acknowledge(batch)
+        self._settled += len(settlements)
+        if stale:
+            _log.info("ingest.stale_acknowledgements", count=stale)
+        return len(batch)
+
+    def _settle(self, batch: Sequence[Delivery]) -> list[Settlement] | None:
+        """What the batch came to; None where `stop` was set while the database was away."""
+        messages = [delivery.message for delivery in batch]
+        retry_s = RETRY_S_MIN
+        attempts = 0
+        while True:
+            self.turned_at = time.monotonic()
+            try:
+                settlements = settle(self._database, messages, now=self._clock())
+            except (DatabaseUnavailable, SettledMeanwhile) as error:
+                attempts += 1
+                _log.warning("ingest.database_away", attempts=attempts, messages=len(batch), error=str(error))
+            else:
+                if attempts:
+                    _log.info("ingest.database_back", attempts=attempts)
+                return settlements
+            if self._stop.wait(retry_s * _random.uniform(0.5, 1.0)):
+                return None
+            retry_s = min(2 * retry_s, RETRY_S_MAX)
+
+    def _beat(self) -> None:
+        """Every few seconds: this stage is alive, and how much waits."""
+        if time.monotonic() - self._beat_at < BEAT_EVERY_S:
+            return
+        self._beat_at = time.monotonic()
+        try:
+            now: datetime = self._clock()
+            with readings.one_transaction(self._database) as connection:
+                heartbeats.beat(connection, STAGE, now=now, waiting=len(self._post.inbox), settled=self._settled)
+        except DatabaseUnavailable:
+            _log.warning("ingest.no_heartbeat")
+
+
+def watch(loop: IngestLoop, post: Post, stop: threading.Event, *, leave: Callable[[int], None] = os._exit) -> None:
+    """End the process where the loop hangs or the broker's thread has died: a supervisor starts a sound one (L14)."""
+    while not stop.wait(WATCH_EVERY_S):
+        stalled_s = time.monotonic() - loop.turned_at
+        if stalled_s > STALL_S_MAX or not post.alive:
+            _log.critical("ingest.watchdog", stalled_s=round(stalled_s), broker_thread=post.alive)
+            leave(EXIT_STALLED)
+            return
+
+
+def start(
+    database: Database, post: Post, stop: threading.Event, *, clock: Clock | None = None
+) -> list[threading.Thread]:
+    """Run the loop and its watchdog in threads of their own. `post` is started already."""
+    loop = IngestLoop(database, post, stop, clock=clock)
+    threads = [
+        threading.Thread(target=loop.run, name="ingest"),
+        threading.Thread(target=watch, args=(loop, post, stop), name="ingest-watchdog", daemon=True),
+    ]
+    for thread in threads:
+        thread.start()
+    return threads
