@@ -1,11 +1,12 @@
 """The one decision: what may be billed for an episode, what may not, and why."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Final
 
 from rpm.billing.case import Case
 from rpm.billing.claim import ClaimLine, check_claim
-from rpm.billing.days import local_day, service_start
+from rpm.billing.days import local_day, month_after, service_start
 from rpm.billing.management import (
     management_blockers,
     management_items,
@@ -15,7 +16,7 @@ from rpm.billing.management import (
     management_warnings,
     months_between,
 )
-from rpm.billing.minutes import CountedTime, count_time
+from rpm.billing.minutes import count_time
 from rpm.billing.outcome import (
     BillableItem,
     BillingResult,
@@ -35,6 +36,9 @@ from rpm.billing.supply import (
     supply_possibilities,
     supply_warnings,
 )
+
+STAFF_CONFLICT: Final = "time that the same person also logged for another patient does not count until it is settled"
+DOUBLE_TAG: Final = "minutes first entered for another service are not counted again"
 
 
 def billable_items(case: Case, *, months: Sequence[date] | None = None) -> BillingResult:
@@ -65,7 +69,11 @@ def billable_items(case: Case, *, months: Sequence[date] | None = None) -> Billi
     ]
     if not periods:
         not_billable += _no_data()
-    blockers = [*gates, *management_blockers(managed), *_conflicts(time)]
+    blockers = [
+        *gates,
+        *management_blockers(managed),
+        *_by_month(case, time.conflicts, "STAFF_CONFLICT", STAFF_CONFLICT),
+    ]
     if gates:
         names = ", ".join(gate.name for gate in gates)
         not_billable += [NotBillable(item.code, item.start, item.end, names, gates[0].reason) for item in candidates]
@@ -90,7 +98,7 @@ def billable_items(case: Case, *, months: Sequence[date] | None = None) -> Billi
             *supply_warnings(periods, supplies),
             *out_of_reach(periods),
             *management_warnings(managed, profile),
-            *_double_tags(time),
+            *_by_month(case, time.double_tagged, "DOUBLE_TAG", DOUBLE_TAG),
             *_components(kept, managed),
         ),
         still_possible=() if gates else (*supply_possibilities(periods), *management_possibilities(managed)),
@@ -156,16 +164,15 @@ def _no_data() -> Iterator[NotBillable]:
         )
 
 
-def _conflicts(time: CountedTime) -> Iterator[Notice]:
-    if time.conflicts:
-        reason = "time that the same person also logged for another patient does not count until it is settled"
-        yield Notice("STAFF_CONFLICT", reason, evidence_ids=time.conflicts)
-
-
-def _double_tags(time: CountedTime) -> Iterator[Notice]:
-    if time.double_tagged:
-        reason = "minutes first entered for another service are not counted again"
-        yield Notice("DOUBLE_TAG", reason, evidence_ids=time.double_tagged)
+def _by_month(case: Case, entry_ids: Sequence[str], name: str, reason: str) -> Iterator[Notice]:
+    """One notice for each calendar month in which one of these entries began."""
+    months: dict[date, list[str]] = {}
+    for entry in case.entries:
+        if entry.entry_id in entry_ids:
+            first = local_day(entry.started_at, case.zone).replace(day=1)
+            months.setdefault(first, []).append(entry.entry_id)
+    for first, ids in sorted(months.items()):
+        yield Notice(name, reason, first, month_after(first) - timedelta(days=1), tuple(ids))
 
 
 def _beside_other_claims(
