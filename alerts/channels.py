@@ -10,6 +10,8 @@ from urllib.parse import quote
 
 import apprise
 
+#: The channel's name in a notification's row.
+EMAIL: Final = "email"
 #: Seconds a mail server may take to accept a connection, and to answer each command.
 CALL_TIMEOUT_S: Final = 10.0
 #: Seconds one attempt may take in all: a server that answers every command late.
@@ -30,11 +32,6 @@ class Answer:
 class Channel(Protocol):
     """One way to reach people."""
 
-    @property
-    def name(self) -> str:
-        """As it stands in a notification's row."""
-        ...
-
     def send(self, address: str, *, subject: str, body: str) -> Answer:
         """Try once, within ATTEMPT_TIMEOUT_S."""
         ...
@@ -46,8 +43,6 @@ class ChannelError(ValueError):
 
 class EmailChannel:
     """E-mail by an apprise URL in which `{to}` stands for the recipient."""
-
-    name: Final = "email"
 
     def __init__(self, url: str) -> None:
         """ChannelError where the URL names no recipient's place or is none of apprise's."""
@@ -80,8 +75,6 @@ class EmailChannel:
 
 class NoChannel:
     """Stands where nothing is set up: every attempt fails, and says so on the alert's timeline."""
-
-    name: Final = "email"
 
     def send(self, address: str, *, subject: str, body: str) -> Answer:
         """Never accepted."""

@@ -1,0 +1,74 @@
+"""Call the next people about alerts nobody has acknowledged: claim what is due, decide, write messages; one transaction.
+
+"Due" is a column (E4): a turn that comes late finds it due and acts at once. The claim moves each alert one step on in the
+same statement, so two replicas never take the same step (E1), and the messages are committed with it, so none is skipped
+(E2).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from alerts.channels import EMAIL
+from alerts.escalation import DueAlert, Plan, due_step
+from rpm.store import alerts, notifications, worklist
+from rpm.store.database import Database
+
+#: Alerts moved one step in one transaction.
+CLAIM_LIMIT: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one run did. `more`: a full claim, or a step that must be followed at once."""
+
+    alerts: int
+    messages: int
+    more: bool
+
+    @property
+    def done(self) -> int:
+        """How much there was to do."""
+        return self.alerts
+
+
+def run_once(database: Database, *, now: datetime, plan: Plan, limit: int = CLAIM_LIMIT) -> Report:
+    """Move at most `limit` due alerts one step."""
+    messages = 0
+    at_once = False
+    with database.transaction() as connection:
+        claimed = alerts.claim_due(connection, now=now, limit=limit)
+        staff = notifications.staff_of(connection, (due.practice_id for due in claimed)) if claimed else []
+        for due in claimed:
+            alert = DueAlert(due.alert_id, due.practice_id, due.severity, due.step)
+            step = due_step(alert, plan, staff, now=now)
+            for recipient in step.recipients:
+                messages += notifications.write(
+                    connection,
+                    recipient,
+                    alert_id=due.alert_id,
+                    armed=due.armed,
+                    step=due.step,
+                    channel=EMAIL,
+                    severity=due.severity,
+                    reason=step.reason,
+                    now=now,
+                )
+            alerts.set_next_step(connection, due.alert_id, step.next_step_at)
+            at_once = at_once or step.next_step_at == now
+            alerts.add_event(
+                connection,
+                practice_id=due.practice_id,
+                alert_id=due.alert_id,
+                at=now,
+                kind="called" if step.recipients else "nobody_to_call",
+                reason=step.reason,
+                detail={
+                    "step": due.step + 1,
+                    "recipients": [recipient.staff_id for recipient in step.recipients],
+                    "next_step_at": step.next_step_at.isoformat() if step.next_step_at else None,
+                },
+            )
+        for practice_id in sorted({due.practice_id for due in claimed}):
+            worklist.announce(connection, practice_id)
+    return Report(len(claimed), messages, len(claimed) == limit or at_once)

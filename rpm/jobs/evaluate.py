@@ -1,0 +1,177 @@
+"""Judge patients with news, and held items nobody has looked at: claim → decide → save, in one transaction.
+
+The claim, the alerts, their events and the cleared news are committed together or not at all, so an evaluator may be
+killed at any point: the patient still has news (H1).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from alerts.escalation import Plan, first_step_at
+from alerts.evaluate import RAISE_WINDOW_H, evaluate
+from alerts.findings import Findings
+from alerts.lifecycle import Change, ChangeReason, fold, settled
+from alerts.limits import Limits
+from alerts.rules import Rule
+from alerts.severity import Severity
+from alerts.verify import Verification, verify
+from rpm.store import alerts, series, worklist
+from rpm.store.database import Connection, Database
+from schemas.codes import BY_NAME
+
+log = structlog.get_logger()
+
+#: Patients judged in one transaction: some tens of thousands of values, some tens of milliseconds.
+CLAIM_LIMIT: Final = 200
+HELD_LIMIT: Final = 100
+#: A value's time may be this far ahead of the clock and still be admitted; it is judged then.
+AHEAD_MAX: Final = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What it takes to judge: the rules and, because an alert may call, the plan."""
+
+    rules: tuple[Rule, ...]
+    plan: Plan
+
+    @property
+    def window(self) -> timedelta:
+        """How far back values matter: what may open an alert, and what the longest rule compares it with."""
+        return timedelta(hours=RAISE_WINDOW_H + max((rule.lookback_h for rule in self.rules), default=0.0))
+
+    @property
+    def codes(self) -> tuple[int, ...]:
+        """What the rules look at; and the whole blood pressure, which a sentence shows."""
+        names = {name for rule in self.rules for name in rule.quantities}
+        if names & {"systolic", "diastolic"}:
+            names |= {"systolic", "diastolic"}
+        return tuple(sorted(BY_NAME[name].number for name in names))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one run did. `more`: a full claim, so there may be more to do at once."""
+
+    patients: int
+    values: int
+    written: int
+    held: int
+    failed_rules: tuple[str, ...]
+    more: bool
+
+    @property
+    def done(self) -> int:
+        """How much there was to do."""
+        return self.patients + self.held
+
+
+def run_once(database: Database, *, now: datetime, judgement: Judgement, limit: int = CLAIM_LIMIT) -> Report:
+    """Judge at most `limit` patients and HELD_LIMIT held items."""
+    with database.transaction() as connection:
+        claimed = series.claim_news(connection, limit=limit)
+        values, findings, changes = _judge(connection, sorted(claimed), judgement, now=now)
+        written = _save(connection, changes, claimed, judgement, now=now)
+        told = {claimed[change.alert.patient] for change in changes if change.reason is not ChangeReason.UNCHANGED}
+        told |= _report_failures(connection, findings, set(claimed.values()), judgement, now=now)
+        held = series.claim_held(connection, limit=HELD_LIMIT)
+        told |= _verify(connection, held, judgement, now=now)
+        for practice_id in sorted(told):
+            worklist.announce(connection, practice_id)
+    failed = tuple(failure.rule_id for failure in findings.failures)
+    for failure in findings.failures:
+        log.error("rule_failed", rule=failure.rule_id, version=failure.rule_version, error=failure.error)
+    if findings.limits.ignored:
+        log.warning("patient_limits_ignored", count=len(findings.limits.ignored))
+    return Report(len(claimed), values, written, len(held), failed, len(claimed) == limit or len(held) == HELD_LIMIT)
+
+
+def _judge(
+    connection: Connection, patients: Sequence[int], judgement: Judgement, *, now: datetime
+) -> tuple[int, Findings, list[Change]]:
+    since = now - judgement.window
+    known = alerts.of_patients(connection, patients, since=since)
+    loaded = series.window(connection, patients=patients, codes=judgement.codes, since=since, until=now + AHEAD_MAX)
+    limits = Limits.of(series.own_limits(connection, patients), judgement.rules)
+    findings = evaluate(loaded, judgement.rules, limits=limits, now=now, settled=settled((*known.open, *known.closed)))
+    return len(loaded), findings, fold(known.open, findings, now=now)
+
+
+def _save(
+    connection: Connection,
+    changes: Sequence[Change],
+    practice_of: Mapping[int, int],
+    judgement: Judgement,
+    *,
+    now: datetime,
+) -> int:
+    """Write what changed; how many."""
+    changed = [change for change in changes if change.reason is not ChangeReason.UNCHANGED]
+    numbers = {value["reading_no"] for change in changed for value in change.alert.headline.evidence.get("values", [])}
+    reading_ids = series.reading_ids(connection, sorted(numbers), since=now - judgement.window, until=now + AHEAD_MAX)
+    for change in changed:
+        alerts.save(
+            connection,
+            change,
+            practice_id=practice_of[change.alert.patient],
+            next_step_at=_first_call(judgement.plan, change.alert.severity, late=change.alert.late, now=now),
+            reading_ids=reading_ids,
+        )
+    return len(changed)
+
+
+def _first_call(plan: Plan, severity: Severity, *, late: bool, now: datetime) -> datetime | None:
+    """When a new or worsened alert calls; late ones never do, whatever a policy says of their severity."""
+    return None if late else first_step_at(plan, severity, now=now)
+
+
+def _report_failures(
+    connection: Connection, findings: Findings, practices: set[int], judgement: Judgement, *, now: datetime
+) -> set[int]:
+    """A rule that raised: one technical alert per practice and rule; the practices that got a new one."""
+    told: set[int] = set()
+    for failure in findings.failures:
+        for practice_id in sorted(practices):
+            opened = alerts.open_technical(
+                connection,
+                practice_id=practice_id,
+                rule_id=f"rule_failed.{failure.rule_id}",
+                rule_version=failure.rule_version,
+                reason=f"The rule {failure.rule_id} could not be applied ({failure.error}); other rules still work",
+                next_step_at=first_step_at(judgement.plan, alerts.TECHNICAL, now=now),
+                now=now,
+            )
+            if opened is not None:
+                told.add(practice_id)
+    return told
+
+
+def _verify(
+    connection: Connection, held: Sequence[series.HeldItem], judgement: Judgement, *, now: datetime
+) -> set[int]:
+    """Look for reds among held items; the practices that got an alert."""
+    told: set[int] = set()
+    owners = sorted({item.patient_id for item in held if item.patient_id is not None})
+    limits = Limits.of(series.own_limits(connection, owners) if owners else [], judgement.rules)
+    for item in held:
+        found: Verification | None = None
+        if item.open:
+            found = verify(item.item, judgement.rules, patient=item.patient_id, limits=limits, now=now)
+        if found is not None:
+            alerts.open_verification(
+                connection,
+                found,
+                practice_id=item.practice_id,
+                patient_id=item.patient_id,
+                held_id=item.held_id,
+                next_step_at=_first_call(judgement.plan, found.severity, late=found.late, now=now),
+                now=now,
+            )
+            told.add(item.practice_id)
+    if held:
+        series.mark_judged(connection, [item.held_id for item in held], now=now)
+    return told

@@ -1,0 +1,158 @@
+"""The loops of a worker: plain threads that ask what is due, do it, and wait.
+
+Each turn asks the clock once and passes it down; waiting is by the monotonic clock (T6). A turn that fails is logged by
+name and tried again; the loop goes on. NOTIFY only shortens a wait.
+"""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import Final, Protocol
+
+import structlog
+
+from alerts.channels import Channel, ChannelError, EmailChannel, NoChannel
+from alerts.escalation import EscalationError, read_plan
+from alerts.rules import RulesError, read_rules
+from rpm.errors import UserError
+from rpm.jobs import escalate, evaluate, scheduler, send
+from rpm.settings import Settings
+from rpm.store import heartbeats
+from rpm.store.database import Clock, Database
+from rpm.store.listener import Listener, ListenerLost
+
+log = structlog.get_logger()
+
+#: The guarantee: a hint that got lost costs this much.
+TICK_S: Final = 1.0
+#: After a turn that failed: the database may be on its way back.
+AFTER_FAILURE_S: Final = 2.0
+HEARTBEAT_S: Final = 5.0
+#: Senders side by side: a mail server that answers one late does not hold up the other.
+SENDERS: Final = 2
+NEWS: Final = "patient_news"
+
+
+class Report(Protocol):
+    """What a turn says of itself."""
+
+    @property
+    def done(self) -> int:
+        """How much there was to do."""
+        ...
+
+    @property
+    def more(self) -> bool:
+        """Whether to go on without a wait."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """One thread: `turn` is told the time and reports; `channel` is what it is woken by, if by anything."""
+
+    name: str
+    turn: Callable[[datetime], Report]
+    channel: str | None = None
+
+
+def start(
+    database: Database, settings: Settings, stop: threading.Event, *, clock: Clock | None = None
+) -> list[threading.Thread]:
+    """Start judging, calling, sending and housekeeping until `stop` is set; the threads to join then.
+
+    UserError where the rules, the escalation file or the mail URL cannot be used.
+    """
+    ask = clock or database.clock
+    threads = [
+        threading.Thread(target=run, args=(loop, database, stop, ask), name=loop.name, daemon=True)
+        for loop in loops(database, settings)
+    ]
+    threads.append(threading.Thread(target=_keep_house, args=(database, stop, ask), name="housekeeping", daemon=True))
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def loops(database: Database, settings: Settings) -> list[Loop]:
+    """The loops of a worker. UserError as in `start`."""
+    try:
+        plan = read_plan(settings.escalation_file)
+        judgement = evaluate.Judgement(read_rules(settings.rules_file), plan)
+        channel: Channel = EmailChannel(settings.mail_url) if settings.mail_url else NoChannel()
+    except (RulesError, EscalationError, ChannelError) as error:
+        raise UserError(str(error)) from error
+    for warning in plan.warnings():
+        log.warning("uncovered_hours", said=warning)
+    base = settings.public_url.rstrip("/")
+    sender = Loop(
+        "send",
+        lambda now: send.run_once(
+            database, now=now, channel=channel, url_of=lambda claimed: f"{base}/alerts/{claimed.public_id}"
+        ),
+    )
+    return [
+        Loop("evaluate", lambda now: evaluate.run_once(database, now=now, judgement=judgement), NEWS),
+        Loop("escalate", lambda now: escalate.run_once(database, now=now, plan=plan)),
+        *[sender] * SENDERS,
+    ]
+
+
+def run(loop: Loop, database: Database, stop: threading.Event, clock: Clock) -> None:
+    """The life of one loop: turn, wait, until `stop`."""
+    waiter = Waiter(database.dsn, loop.channel, stop)
+    beat_at = -HEARTBEAT_S
+    while not stop.is_set():
+        try:
+            now = clock()
+            report = loop.turn(now)
+            if monotonic() - beat_at >= HEARTBEAT_S:
+                with database.transaction() as connection:
+                    heartbeats.beat(connection, loop.name, now=now, done=report.done)
+                beat_at = monotonic()
+        except Exception as error:  # noqa: BLE001 - the outer edge of a loop, by name: its next turn tries again
+            log.error("turn_failed", loop=loop.name, error=type(error).__name__)
+            stop.wait(AFTER_FAILURE_S)
+            continue
+        if not report.more:
+            waiter.wait()
+    waiter.close()
+
+
+class Waiter:
+    """Waits a tick, less where its channel speaks. Without a connection it just waits the tick."""
+
+    def __init__(self, dsn: str, channel: str | None, stop: threading.Event) -> None:
+        self._dsn = dsn
+        self._channel = channel
+        self._stop = stop
+        self._listener: Listener | None = None
+
+    def wait(self) -> None:
+        """At most TICK_S, or until `stop`."""
+        if self._channel is None:
+            self._stop.wait(TICK_S)
+            return
+        try:
+            if self._listener is None:
+                # What was told before this moment is not heard: the caller looks once more right after.
+                self._listener = Listener(self._dsn, self._channel)
+                return
+            self._listener.wait(TICK_S)
+        except ListenerLost:
+            self.close()
+            self._stop.wait(TICK_S)
+
+    def close(self) -> None:
+        """Hear no more."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
+
+def _keep_house(database: Database, stop: threading.Event, clock: Clock) -> None:
+    stop_chores = scheduler.start(database, clock)
+    stop.wait()
+    stop_chores()

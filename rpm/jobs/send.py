@@ -1,0 +1,126 @@
+"""Hand messages to their channel: lease, commit, ask once more, call, write the answer. At least once is the promise.
+
+Between the call and the written answer lies a moment in which a killed process leaves the outcome unknown. Its lease runs
+out and the message is sent again: a duplicate, which the text shows by naming the alert and the call. Never the reverse.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from alerts.channels import ATTEMPT_TIMEOUT_S, Answer, Channel
+from alerts.notices import Notice
+from rpm.store import alerts, notifications, worklist
+from rpm.store.database import Database
+from rpm.store.notifications import Claimed, State
+
+log = structlog.get_logger()
+
+#: How long an attempt belongs to whoever claimed it: longer than it can take, so that no living sender loses it.
+LEASE: Final = timedelta(seconds=2 * ATTEMPT_TIMEOUT_S)
+#: Messages claimed at a time; their leases are as many times as long, since they are sent one after the other.
+CLAIM_LIMIT: Final = 1
+ATTEMPTS_MAX: Final = 5
+#: Wait before attempt 2, 3, …: 5, 10, 20, 40 seconds.
+BACK_OFF: Final = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one run did."""
+
+    sent: int
+    failed: int
+    cancelled: int
+    more: bool
+
+    @property
+    def done(self) -> int:
+        """How much there was to do."""
+        return self.sent + self.failed + self.cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What becomes of a message after an attempt, and why."""
+
+    state: State
+    answer: str
+    due_at: datetime
+
+
+def after(answer: Answer, *, attempts: int, now: datetime) -> Result:
+    """What an answer makes of a message that was tried `attempts` times: sent, to be tried again, or given up."""
+    if answer.accepted:
+        return Result(State.SENT, answer.detail, now)
+    if attempts >= ATTEMPTS_MAX:
+        return Result(State.FAILED, f"given up after {attempts} attempts: {answer.detail}", now)
+    return Result(State.PENDING, answer.detail, now + BACK_OFF * 2 ** (attempts - 1))
+
+
+def run_once(
+    database: Database,
+    *,
+    now: datetime,
+    channel: Channel,
+    url_of: Callable[[Claimed], str],
+    limit: int = CLAIM_LIMIT,
+) -> Report:
+    """Send at most `limit` messages. The network is called outside any transaction (E5)."""
+    with database.transaction() as connection:
+        claimed = notifications.claim(connection, now=now, lease_until=now + limit * LEASE, limit=limit)
+    results = [_send(database, one, channel, url_of(one), now=now) for one in claimed]
+    counts = [results.count(state) for state in (State.SENT, State.FAILED, State.CANCELLED)]
+    return Report(*counts, more=len(claimed) == limit)
+
+
+def _send(database: Database, claimed: Claimed, channel: Channel, url: str, *, now: datetime) -> State | None:
+    """One message to its end: sent, failed, cancelled; None where it will be tried again or is another's by now."""
+    with database.transaction() as connection:
+        wanted = notifications.still_wanted(connection, claimed)
+    if not wanted.ours:
+        return None
+    if not wanted.waiting:
+        return _finish(database, claimed, Result(State.CANCELLED, "acknowledged before it was sent", now), now=now)
+    if claimed.attempts > ATTEMPTS_MAX:
+        # Its senders died one after the other without an answer: stop before it takes more of them along.
+        answer = Answer(False, "senders ended without an answer")
+    else:
+        notice = Notice(claimed.severity, claimed.public_id, claimed.step + 1, url, claimed.clinic)
+        answer = channel.send(claimed.address, subject=notice.subject, body=notice.body)
+    return _finish(database, claimed, after(answer, attempts=claimed.attempts, now=now), now=now)
+
+
+def _finish(database: Database, claimed: Claimed, result: Result, *, now: datetime) -> State | None:
+    sent_at = now if result.state is State.SENT else None
+    with database.transaction() as connection:
+        notifications.lock_alert(connection, claimed.alert_id)
+        ours = notifications.finish(
+            connection, claimed, result.state, result.answer, due_at=result.due_at, sent_at=sent_at
+        )
+        if not ours:
+            log.warning("lease_lost", notification=claimed.notification_id)
+            return None
+        kind = {State.SENT: "notified", State.FAILED: "notification_failed"}.get(result.state)
+        if kind:
+            alerts.add_event(
+                connection,
+                practice_id=claimed.practice_id,
+                alert_id=claimed.alert_id,
+                at=now,
+                kind=kind,
+                staff_id=claimed.recipient_id,
+                reason=f"{claimed.channel}: {result.answer}",
+                detail={"step": claimed.step + 1, "attempts": claimed.attempts},
+            )
+        if result.state is State.FAILED:
+            # Whom this was for cannot be told: do not wait for an answer that cannot come.
+            alerts.call_sooner(connection, claimed.alert_id, now=now)
+            worklist.announce(connection, claimed.practice_id)
+    if result.state is State.PENDING:
+        log.warning("send_failed", notification=claimed.notification_id, attempts=claimed.attempts)
+        return None
+    return result.state

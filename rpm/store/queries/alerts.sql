@@ -1,0 +1,100 @@
+-- of_patients
+-- Open alerts of some patients, and closed ones young enough to own a reading still in the window. Locked: nobody
+-- acknowledges or closes between reading and writing.
+select id, patient_id, rule_id, rule_version, band, severity, status, late, reason, evidence, measured_at,
+    back_in_range_at, version
+from alert
+where patient_id = any(%(patients)s) and kind in ('clinical', 'review') and held_id is null
+    and (status <> 'closed' or closed_at > %(since)s)
+order by id
+for update;
+
+-- insert
+-- A new alert.
+insert into alert (practice_id, patient_id, held_id, kind, rule_id, rule_version, band, severity, confirmed, late, reason,
+    evidence, measured_at, opened_at, updated_at, back_in_range_at, next_step_at, armed)
+values (%(practice_id)s, %(patient_id)s, %(held_id)s, %(kind)s, %(rule_id)s, %(rule_version)s, %(band)s, %(severity)s,
+    %(confirmed)s, %(late)s, %(reason)s, %(evidence)s, %(measured_at)s, %(now)s, %(now)s, %(back_in_range_at)s,
+    %(next_step_at)s, (%(next_step_at)s::timestamptz is not null)::integer)
+returning id;
+
+-- update
+-- Fold news into an open alert. Its call is left as it is.
+update alert
+set kind = %(kind)s, rule_version = %(rule_version)s, band = %(band)s, severity = %(severity)s,
+    confirmed = %(confirmed)s, late = %(late)s, reason = %(reason)s, evidence = %(evidence)s,
+    measured_at = %(measured_at)s, updated_at = %(now)s, back_in_range_at = %(back_in_range_at)s, version = version + 1
+where id = %(alert_id)s and version = %(version)s and status <> 'closed';
+
+-- rearm
+-- It became worse: call from the first step again, whoever has acknowledged it.
+update alert
+set status = 'open', acknowledged_at = null, acknowledged_by = null, step = 0, armed = armed + 1,
+    next_step_at = %(next_step_at)s
+where id = %(alert_id)s;
+
+-- open_technical
+-- A rule that cannot be applied: one open alert per practice, whoever finds it again.
+insert into alert (practice_id, kind, rule_id, rule_version, band, severity, reason, evidence, measured_at, opened_at,
+    updated_at, next_step_at, armed)
+values (%(practice_id)s, 'technical', %(rule_id)s, %(rule_version)s, %(band)s, %(severity)s, %(reason)s, %(evidence)s,
+    %(now)s, %(now)s, %(now)s, %(next_step_at)s, (%(next_step_at)s::timestamptz is not null)::integer)
+on conflict (practice_id, rule_id) where status <> 'closed' and patient_id is null and held_id is null do nothing
+returning id;
+
+-- add_event
+-- Something happened to an alert.
+insert into alert_event (practice_id, alert_id, at, kind, staff_id, reason, detail)
+values (%(practice_id)s, %(alert_id)s, %(at)s, %(kind)s, %(staff_id)s, %(reason)s, %(detail)s);
+
+-- events
+-- The life of an alert, oldest first.
+select alert_event.id, alert_event.at, alert_event.kind, alert_event.staff_id, staff.display_name, alert_event.reason,
+    alert_event.detail
+from alert_event left join staff on staff.id = alert_event.staff_id
+where alert_event.alert_id = %(alert_id)s
+order by alert_event.id;
+
+-- claim_due
+-- Alerts whose next call is due, the most severe first: each is one step further from here on, whoever asks next.
+with due as (
+    select id from alert
+    where next_step_at <= %(now)s and status = 'open'
+    order by severity desc, next_step_at, id
+    limit %(limit)s
+    for update skip locked
+)
+update alert
+set step = alert.step + 1, next_step_at = null, version = alert.version + 1
+from due
+where alert.id = due.id
+returning alert.id, alert.practice_id, alert.severity, alert.step - 1 as step, alert.armed;
+
+-- set_next_step
+-- When the step after this one is due.
+update alert set next_step_at = %(next_step_at)s where id = %(alert_id)s;
+
+-- call_sooner
+-- A message could not be delivered: the next step need not wait.
+update alert set next_step_at = %(now)s where id = %(alert_id)s and status = 'open' and next_step_at > %(now)s;
+
+-- state_for
+-- An alert as a member of its practice's staff finds it; locked.
+select alert.id, alert.practice_id, alert.status, alert.acknowledged_by
+from alert join staff on staff.practice_id = alert.practice_id
+where alert.id = %(alert_id)s and staff.id = %(staff_id)s and staff.active
+for update of alert;
+
+-- acknowledge
+-- Somebody has it: nobody else is called.
+update alert
+set status = 'acknowledged', acknowledged_at = %(now)s, acknowledged_by = %(staff_id)s, next_step_at = null,
+    version = version + 1
+where id = %(alert_id)s;
+
+-- close
+-- It is dealt with.
+update alert
+set status = 'closed', closed_at = %(now)s, closed_by = %(staff_id)s, disposition = %(disposition)s, note = %(note)s,
+    next_step_at = null, version = version + 1
+where id = %(alert_id)s;

@@ -1,0 +1,49 @@
+-- reachable
+-- The staff of some practices.
+select id, practice_id, username, role, email, active from staff where practice_id = any(%(practices)s) order by id;
+
+-- insert
+-- One message to one person; the key makes a second one of the same call impossible.
+insert into notification (practice_id, alert_id, step, recipient_id, channel, address, severity, key, reason, created_at,
+    due_at)
+values (%(practice_id)s, %(alert_id)s, %(step)s, %(recipient_id)s, %(channel)s, %(address)s, %(severity)s, %(key)s,
+    %(reason)s, %(now)s, %(now)s)
+on conflict (key) do nothing;
+
+-- claim
+-- Take messages that wait, or whose sender fell silent, the most severe first. The lease tells others to keep off.
+with due as (
+    select id from notification
+    where (state = 'pending' and due_at <= %(now)s) or (state = 'sending' and lease_until <= %(now)s)
+    order by severity desc, due_at, id
+    limit %(limit)s
+    for update skip locked
+)
+update notification
+set state = 'sending', attempts = notification.attempts + 1, lease_until = %(lease_until)s
+from due, alert, practice
+where notification.id = due.id and alert.id = notification.alert_id and practice.id = notification.practice_id
+returning notification.id, notification.practice_id, notification.alert_id, notification.step,
+    notification.recipient_id, notification.channel, notification.address, notification.severity,
+    notification.attempts, alert.public_id, practice.name as clinic;
+
+-- still_wanted
+-- Just before sending: is the message still ours, and is the alert still waiting for somebody?
+select notification.state = 'sending' and notification.attempts = %(attempts)s as ours, alert.status = 'open' as waiting
+from notification join alert on alert.id = notification.alert_id
+where notification.id = %(notification_id)s;
+
+-- lock_alert
+-- Before a message's end is written: the alert first, as everywhere.
+select id from alert where id = %(alert_id)s for update;
+
+-- finish
+-- What became of this attempt. An attempt that lost its lease to another says nothing.
+update notification
+set state = %(state)s, answer = %(answer)s, due_at = %(due_at)s, sent_at = %(sent_at)s, lease_until = null
+where id = %(notification_id)s and state = 'sending' and attempts = %(attempts)s
+returning id;
+
+-- cancel
+-- Nobody need be told any more.
+update notification set state = 'cancelled', answer = %(answer)s where alert_id = %(alert_id)s and state = 'pending';

@@ -1,0 +1,37 @@
+-- claim_news
+-- Take the patients who have waited longest. Their marks are gone when this transaction commits, and back if it does not.
+delete from patient_news
+where patient_id in (
+    select patient_id from patient_news order by since, patient_id limit %(limit)s for update skip locked
+)
+returning patient_id, practice_id;
+
+-- window
+-- What was measured of some patients, one row per value; not what was voided. All columns have a fixed width.
+select patient_id, measured_at, reading_no, code, unit, value
+from observation
+where patient_id = any(%(patients)s) and code = any(%(codes)s)
+    and measured_at > %(since)s and measured_at <= %(until)s and quality & 8 = 0;
+
+-- own_limits
+-- What replaces the rules' defaults for some patients.
+select patient_id, rule_id, band, quantity, unit, value from patient_limit where patient_id = any(%(patients)s);
+
+-- reading_ids
+-- The names of some readings. The time bound keeps the search to a few chunks.
+select reading_no, reading_id
+from reading
+where reading_no = any(%(numbers)s) and measured_at > %(since)s and measured_at <= %(until)s;
+
+-- claim_held
+-- Held items nobody has looked at for a red value, oldest first.
+select id, practice_id, patient_id, state, item
+from held
+where judged_at is null
+order by id
+limit %(limit)s
+for update skip locked;
+
+-- mark_judged
+-- These held items were looked at.
+update held set judged_at = %(now)s where id = any(%(ids)s);

@@ -1,0 +1,109 @@
+"""What the judge reads: patients with news, their window of observations as numpy columns, held items to look at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import numpy as np
+
+from alerts.limits import PatientLimit
+from alerts.series import Series, microseconds
+from rpm.store.database import Connection
+from rpm.store.queries import load
+
+_SQL = load("series")
+
+#: A row of the statement `window` as COPY sends it (format binary): a field count, then each field behind its length.
+#: All columns are NOT NULL and of fixed width, so rows are, and numpy reads them without a loop.
+_ROW: Final = np.dtype(
+    [
+        ("fields", ">i2"),
+        ("patient_length", ">i4"),
+        ("patient", ">i8"),
+        ("measured_at_length", ">i4"),
+        ("measured_at", ">i8"),
+        ("reading_no_length", ">i4"),
+        ("reading_no", ">i8"),
+        ("code_length", ">i4"),
+        ("code", ">i2"),
+        ("unit_length", ">i4"),
+        ("unit", ">i2"),
+        ("value_length", ">i4"),
+        ("value", ">f8"),
+    ]
+)
+#: Signature (11 bytes), flags (4), length of a header extension (4, always 0 today); and the file's end, a count of -1.
+_HEADER_BYTES: Final = 19
+_TRAILER_BYTES: Final = 2
+#: PostgreSQL counts microseconds from 2000-01-01.
+_POSTGRES_EPOCH_US: Final = microseconds(datetime(2000, 1, 1, tzinfo=UTC))
+
+
+@dataclass(frozen=True, slots=True)
+class HeldItem:
+    """A held item as it came (JSON), or None where it is not JSON. `open`: nobody has decided on it yet."""
+
+    held_id: int
+    practice_id: int
+    patient_id: int | None
+    open: bool
+    item: object
+
+
+def claim_news(connection: Connection, *, limit: int) -> dict[int, int]:
+    """Patient → practice of at most `limit` patients with news. Clearing it and judging them is one transaction."""
+    rows = connection.execute(_SQL["claim_news"], {"limit": limit}).fetchall()
+    return {row["patient_id"]: row["practice_id"] for row in rows}
+
+
+def window(
+    connection: Connection, *, patients: Sequence[int], codes: Sequence[int], since: datetime, until: datetime
+) -> Series:
+    """Everything measured of `patients` under `codes` within (since, until], voided values left out."""
+    parameters = {"patients": list(patients), "codes": list(codes), "since": since, "until": until}
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(b"copy (" + _SQL["window"] + b") to stdout (format binary)", parameters) as copy,
+    ):
+        data = b"".join(bytes(chunk) for chunk in copy)
+    rows = np.frombuffer(data[_HEADER_BYTES:-_TRAILER_BYTES], _ROW)
+    return Series.of(
+        patient=rows["patient"],
+        measured_at_us=rows["measured_at"].astype(np.int64) + _POSTGRES_EPOCH_US,
+        reading_no=rows["reading_no"],
+        code=rows["code"],
+        unit=rows["unit"],
+        value=rows["value"],
+    )
+
+
+def own_limits(connection: Connection, patients: Sequence[int]) -> list[PatientLimit]:
+    """The patients' own limits."""
+    rows = connection.execute(_SQL["own_limits"], {"patients": list(patients)}).fetchall()
+    return [
+        PatientLimit(row["patient_id"], row["rule_id"], row["band"], row["quantity"], row["unit"], row["value"])
+        for row in rows
+    ]
+
+
+def reading_ids(connection: Connection, numbers: Sequence[int], *, since: datetime, until: datetime) -> dict[int, UUID]:
+    """Reading number → the name it bears outside."""
+    parameters = {"numbers": list(numbers), "since": since, "until": until}
+    return {row["reading_no"]: row["reading_id"] for row in connection.execute(_SQL["reading_ids"], parameters)}
+
+
+def claim_held(connection: Connection, *, limit: int) -> list[HeldItem]:
+    """At most `limit` held items nobody has judged, locked until this transaction ends."""
+    rows = connection.execute(_SQL["claim_held"], {"limit": limit}).fetchall()
+    return [_held(row) for row in rows]
+
+
+def _held(row: dict[str, Any]) -> HeldItem:
+    return HeldItem(row["id"], row["practice_id"], row["patient_id"], row["state"] == "held", row["item"])
+
+
+def mark_judged(connection: Connection, held_ids: Sequence[int], *, now: datetime) -> None:
+    """These held items were looked at."""
+    connection.execute(_SQL["mark_judged"], {"ids": list(held_ids), "now": now})
