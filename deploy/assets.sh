@@ -38,7 +38,7 @@ log "fetching htmx and uPlot"
 rm -rf "$WORK"
 mkdir -p "$WORK"
 cp "$ROOT/package.json" "$ROOT/package-lock.json" "$ROOT/.npmrc" "$WORK"
-(cd "$WORK" && "${NPM[@]}" ci --ignore-scripts --no-audit --no-fund --loglevel=error >&2) || {
+(cd "$WORK" && "${NPM[@]}" ci --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error >&2) || {
   log "cannot get htmx and uPlot from npm's registry (offline?): run again with a network"
   exit 1
 }

@@ -19,6 +19,19 @@ GATEWAYS = ("gw-home-a", "gw-home-b", "gw-home-c")
 READY_S_MAX = 10.0
 
 
+def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> bool:
+    """Whether a server listens on its port before it ends, and before READY_S_MAX."""
+    deadline = time.monotonic() + READY_S_MAX
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return True
+    return False
+
+
 class Broker:
     """One broker. `start`, `stop` and `kill` may follow one another; port, accounts and passwords stay."""
 
@@ -54,14 +67,8 @@ class Broker:
             self._process = subprocess.Popen(
                 [program, "-c", config], stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=self.folder
             )
-        deadline = time.monotonic() + READY_S_MAX
-        while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                time.sleep(0.02)
-            else:
-                return self
+        if wait_for_port(self.port, self._process):
+            return self
         self.kill()
         last_words = self.log.read_text("utf-8", errors="replace").strip().splitlines()[-3:]
         raise RuntimeError(f"the broker did not start: {' / '.join(last_words)}")
