@@ -1,0 +1,111 @@
+"""Whose reading it is. The property at the end holds whatever is assigned: never a patient who did not use the device."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rpm.ingest.attribution import CLOCK_UNCERTAINTY, Assignment, Device, owner
+from rpm.ingest.reasons import Reason
+from schemas.reading import TimeSource
+
+NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
+HERS, HIS = 1, 2
+SINGLE = Device(id=1, practice_id=1, address="C0:00:00:00:10:01", single_person=True)
+SHARED = Device(id=2, practice_id=1, address="C0:00:00:00:10:02", single_person=False)
+
+
+def _whose(
+    device: Device,
+    *assignments: Assignment,
+    slot: int | None = None,
+    at: datetime = NOON,
+    source: TimeSource = TimeSource.DEVICE_CORRECTED,
+) -> int | Reason:
+    return owner(device, assignments, user_slot=slot, measured_at=at, time_source=source)
+
+
+def _hers(start: datetime | None = None, end: datetime | None = None, slot: int | None = None) -> Assignment:
+    return Assignment(slot, HERS, start, end)
+
+
+def _his(start: datetime | None = None, end: datetime | None = None, slot: int | None = None) -> Assignment:
+    return Assignment(slot, HIS, start, end)
+
+
+@pytest.mark.parametrize("slot", [None, 255])
+def test_a_single_persons_device_need_not_say_who(slot: int | None) -> None:
+    assert _whose(SINGLE, _hers(), slot=slot) == HERS
+
+
+@pytest.mark.parametrize("slot", [None, 255])
+def test_a_shared_device_must_say_who(slot: int | None) -> None:
+    assert _whose(SHARED, _hers(slot=1), _his(slot=2), slot=slot) is Reason.USER_UNKNOWN
+
+
+def test_each_slot_has_its_owner() -> None:
+    assert _whose(SHARED, _hers(slot=1), _his(slot=2), slot=1) == HERS
+    assert _whose(SHARED, _hers(slot=1), _his(slot=2), slot=2) == HIS
+    assert _whose(SHARED, _hers(slot=1), _his(slot=2), slot=3) is Reason.NOBODY_ASSIGNED
+
+
+def test_a_user_number_is_not_the_single_person() -> None:
+    assert _whose(SINGLE, _hers(), slot=2) is Reason.NOBODY_ASSIGNED
+
+
+def test_moving_a_cuff_moves_no_old_reading() -> None:
+    moved = NOON
+    assignments = _hers(NOON - timedelta(days=30), moved), _his(moved)
+    assert _whose(SINGLE, *assignments, at=moved - timedelta(hours=1)) == HERS
+    assert _whose(SINGLE, *assignments, at=moved + timedelta(hours=1)) == HIS
+
+
+@pytest.mark.parametrize("seconds", [-59, 0, 59])
+def test_near_a_change_of_hands_it_is_nobodys(seconds: int) -> None:
+    at = NOON + timedelta(seconds=seconds)
+    assert _whose(SINGLE, _hers(end=NOON), _his(NOON), at=at) is Reason.NEAR_REASSIGNMENT
+
+
+def test_a_clock_that_could_not_be_read_doubts_a_whole_day() -> None:
+    at = NOON + timedelta(hours=23)
+    assert _whose(SINGLE, _hers(end=NOON), _his(NOON), at=at) == HIS
+    assert _whose(SINGLE, _hers(end=NOON), _his(NOON), at=at, source=TimeSource.DEVICE) is Reason.NEAR_REASSIGNMENT
+
+
+def test_the_same_person_again_is_no_change_of_hands() -> None:
+    assert _whose(SINGLE, _hers(end=NOON), _hers(NOON), at=NOON) == HERS
+
+
+def test_the_first_use_begins_at_once() -> None:
+    assert _whose(SINGLE, _hers(NOON), at=NOON) == HERS
+
+
+def test_before_the_first_use_and_after_the_last() -> None:
+    used = _hers(NOON, NOON + timedelta(days=1))
+    assert _whose(SINGLE, used, at=NOON - timedelta(hours=1)) is Reason.BEFORE_ASSIGNMENT
+    assert _whose(SINGLE, used, at=NOON + timedelta(days=1)) is Reason.NOBODY_AT_THAT_TIME
+    assert _whose(SINGLE) is Reason.NOBODY_ASSIGNED
+
+
+_instants = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+
+
+@st.composite
+def _histories(draw: st.DrawFn) -> list[Assignment]:
+    """Uses of one slot that follow one another, with or without gaps, as the table's constraint allows."""
+    times = sorted(draw(st.lists(_instants, min_size=2, max_size=8, unique=True)))
+    return [
+        Assignment(None, draw(st.integers(1, 3)), start, end) for start, end in pairwise(times) if draw(st.booleans())
+    ]
+
+
+@given(_histories(), _instants, st.sampled_from(list(TimeSource)))
+def test_never_given_to_one_who_did_not_use_it(history: list[Assignment], at: datetime, source: TimeSource) -> None:
+    whose = _whose(SINGLE, *history, at=at, source=source)
+    users = {use.patient_id for use in history if use.holds(at)}
+    if not isinstance(whose, Reason):
+        assert {whose} == users
+        reach = CLOCK_UNCERTAINTY[source]
+        assert {use.patient_id for use in history if use.touches(at - reach, at + reach)} == {whose}
