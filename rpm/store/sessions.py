@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from rpm.access import (
     SESSION_AGE_MAX,
@@ -21,6 +22,15 @@ _SQL = queries.load("sessions")
 
 
 @dataclass(frozen=True, slots=True)
+class RunningTimer:
+    """The timer its owner sees on every page, so that it is never forgotten."""
+
+    public_id: UUID
+    patient_name: str
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A living or dead session. `csrf_token` is what its forms must carry."""
 
@@ -31,6 +41,7 @@ class Session:
     seen_at: datetime
     expires_at: datetime
     active: bool
+    timer: RunningTimer | None
 
 
 def start(connection: Connection, *, staff_id: int, now: datetime) -> str:
@@ -54,6 +65,10 @@ def find(connection: Connection, token: str) -> Session | None:
     row = connection.execute(_SQL["find"], {"token_hash": token_hash(token)}).fetchone()
     if row is None:
         return None
+    timer = None
+    if row["timer_started_at"] is not None:
+        name = f"{row['given_name']} {row['family_name']}"
+        timer = RunningTimer(row["timer_public_id"], name, row["timer_started_at"])
     return Session(
         actor=Actor(row["staff_id"], row["practice_id"], Role(row["role"]), row["display_name"]),
         practice=row["practice"],
@@ -62,6 +77,7 @@ def find(connection: Connection, token: str) -> Session | None:
         seen_at=row["seen_at"],
         expires_at=row["expires_at"],
         active=row["active"],
+        timer=timer,
     )
 
 

@@ -155,11 +155,6 @@ def standings(connection: Connection) -> dict[int, Standing]:
     return {row["practice_id"]: Standing(row["version"], row["urgent"], row["alerts"]) for row in rows}
 
 
-def heartbeats(connection: Connection) -> dict[str, datetime]:
-    """When each stage of the pipeline last beat."""
-    return {row["stage"]: row["beat_at"] for row in connection.execute(_SQL["heartbeats"]).fetchall()}
-
-
 def announce(connection: Connection, practice_id: int) -> None:
     """Tell every web process, once this transaction commits, that the practice's list changed."""
     connection.execute(_SQL["announce"], {"practice_id": practice_id})

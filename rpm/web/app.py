@@ -3,7 +3,8 @@
 import importlib
 import pkgutil
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -14,12 +15,16 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
+from alerts.rules import Rule, RulesError, read_rules
 from rpm import web
+from rpm.errors import UserError
 from rpm.settings import Settings
 from rpm.store.database import Clock, Database, DatabaseUnavailable
+from rpm.web.live import Watcher
 from rpm.web.pages import STATIC, is_fragment, render
 from rpm.web.problems import BadInput, Forbidden, ForeignForm, NotFound, NotSignedIn
 from rpm.web.session import is_https, now_of
@@ -114,10 +119,20 @@ def paths(router: APIRouter) -> list[str]:
 
 def create_app(database: Database, settings: Settings, clock: Clock) -> FastAPI:
     """The pages over one database. `clock` is the database's own in production, a story's in a story."""
-    app = FastAPI(title="Remote monitoring", docs_url=None, redoc_url=None, openapi_url=None)
+    watcher = Watcher(database, clock)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncGenerator[None]:
+        watcher.start()
+        yield
+        await run_in_threadpool(watcher.stop)
+
+    app = FastAPI(title="Remote monitoring", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app.state.watcher = watcher
     app.state.database = database
     app.state.settings = settings
     app.state.clock = clock
+    app.state.rules = _rules(settings)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.state.paths = frozenset(path for router in routers() for path in paths(router))
     for router in routers():
@@ -128,6 +143,14 @@ def create_app(database: Database, settings: Settings, clock: Clock) -> FastAPI:
         app.add_exception_handler(kind, _explained)
     app.add_exception_handler(DatabaseUnavailable, _database_away)
     return app
+
+
+def _rules(settings: Settings) -> tuple[Rule, ...]:
+    """The rules whose limits the charts show; UserError where the file cannot be used."""
+    try:
+        return read_rules(settings.rules_file)
+    except RulesError as error:
+        raise UserError(f"RPM_RULES_FILE: {error}") from error
 
 
 def _not_signed_in(request: Request, _error: Exception) -> Response:

@@ -34,10 +34,30 @@ def ago(instant: datetime, now: datetime) -> str:
     return f"{span(now - instant)} ago" if now >= instant else f"in {span(instant - now)}"
 
 
+def due(instant: datetime, now: datetime) -> str:
+    """How long until a deadline, or since it."""
+    return f"due in {span(instant - now)}" if now < instant else f"overdue by {span(now - instant)}"
+
+
 def absolute(instant: datetime, zone: str) -> str:
     """An instant in somebody's zone, without doubt: `Tue 3 Nov 2026, 07:12 EST`."""
     local = instant.astimezone(ZoneInfo(zone))
     return f"{local:%a} {local.day} {local:%b %Y, %H:%M %Z}"
+
+
+def moment(instant: datetime, zone: str) -> str:
+    """The time of day, to the second: `14:03:22`."""
+    return f"{instant.astimezone(ZoneInfo(zone)):%H:%M:%S}"
+
+
+def there(instant: datetime, zone: str) -> str:
+    """What time it is for somebody: worth a look before calling."""
+    return f"{instant.astimezone(ZoneInfo(zone)):%H:%M}"
+
+
+def words(name: str) -> str:
+    """A name of ours as words: `cuff_loose` → `cuff loose`."""
+    return name.replace("_", " ")
 
 
 def short(instant: datetime, zone: str) -> str:

@@ -79,6 +79,10 @@ def _environment() -> Environment:
             "short": formats.short,
             "day": formats.day,
             "ago": formats.ago,
+            "moment": formats.moment,
+            "there": formats.there,
+            "words": formats.words,
+            "due": formats.due,
             "span": formats.span,
             "clock": formats.clock,
         }

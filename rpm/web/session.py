@@ -154,6 +154,11 @@ def require(*roles: str) -> Require:
     return Require(tuple(Role(role) for role in roles))
 
 
+def session_of_request(request: Request) -> sessions.Session:
+    """The session `require` found for this request."""
+    return cast(sessions.Session, request.state.session)
+
+
 Nurse = Annotated[Actor, Depends(require("nurse"))]
 Admin = Annotated[Actor, Depends(require("admin"))]
 Anybody = Annotated[Actor, Depends(require("nurse", "biller", "admin"))]

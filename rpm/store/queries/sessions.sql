@@ -4,13 +4,16 @@ insert into session (token_hash, staff_id, csrf_token, created_at, seen_at, expi
 values (%(token_hash)s, %(staff_id)s, %(csrf_token)s, %(now)s, %(now)s, %(expires_at)s);
 
 -- find
--- The session behind a token, and whose it is.
+-- The session behind a token, whose it is, and the timer that person has running.
 select session.csrf_token, session.seen_at, session.expires_at,
     staff.id as staff_id, staff.practice_id, staff.role, staff.display_name, staff.active,
-    practice.name as practice, practice.time_zone
+    practice.name as practice, practice.time_zone,
+    timer.started_at as timer_started_at, patient.public_id as timer_public_id, patient.given_name, patient.family_name
 from session
     join staff on staff.id = session.staff_id
     join practice on practice.id = staff.practice_id
+    left join timer on timer.staff_id = staff.id
+    left join patient on patient.id = timer.patient_id
 where session.token_hash = %(token_hash)s;
 
 -- touch

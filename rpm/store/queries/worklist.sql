@@ -54,10 +54,6 @@ from (
 ) as parts
 group by practice_id;
 
--- heartbeats
--- When each stage of the pipeline last said that it is alive.
-select stage, beat_at from heartbeat order by stage;
-
 -- announce
 -- Tell every web process that a worklist changed, when this transaction commits.
 select pg_notify('worklist', %(practice_id)s::text);

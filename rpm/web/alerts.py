@@ -1,0 +1,122 @@
+"""What a nurse does about an alert: takes it, or closes it with what was done."""
+
+from datetime import datetime
+from typing import Annotated, Final
+from urllib.parse import parse_qsl
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import RedirectResponse, Response
+
+from rpm.access import Actor
+from rpm.audit import Action, record
+from rpm.store import alerts, patients, worklist
+from rpm.store.alerts import Disposition, Outcome
+from rpm.store.database import Connection
+from rpm.web.arrangement import Filter, Tab, Who
+from rpm.web.pages import is_fragment
+from rpm.web.problems import BadInput, NotFound
+from rpm.web.session import Now, Nurse, Store
+from rpm.web.worklist import SEARCH_LENGTH_MAX, answer_rows, filter_of
+
+router = APIRouter()
+
+NOTE_LENGTH_MAX: Final = 2000
+BACK_LENGTH_MAX: Final = 400
+
+#: How a nurse reads what the database keeps; the order is that of the choices.
+LABELS: Final[dict[Disposition, str]] = {
+    Disposition.CALLED: "Spoke with the patient",
+    Disposition.NO_ANSWER: "Called, no answer",
+    Disposition.MEDICATION_CHANGE: "Medication changed",
+    Disposition.EMERGENCY_DEPARTMENT: "Sent to the emergency department",
+    Disposition.FALSE_READING: "False reading",
+    Disposition.NO_ACTION: "No action needed",
+}
+
+Back = Annotated[str, Form(max_length=BACK_LENGTH_MAX)]
+PatientId = Annotated[UUID | None, Form()]
+
+
+def filter_from(query: str) -> Filter:
+    """The filter of the list somebody acted on; the plain list where it cannot be read."""
+    pairs = dict(parse_qsl(query))
+    try:
+        return filter_of(
+            tab=Tab(pairs.get("tab", Tab.CLINICAL)),
+            who=Who(pairs.get("who", Who.ALL)),
+            q=pairs.get("q", "")[:SEARCH_LENGTH_MAX],
+            page=int(pairs.get("page", "1")),
+        )
+    except ValueError:
+        return Filter()
+
+
+def _number(connection: Connection, public_id: UUID, actor: Actor) -> patients.AlertNumber:
+    number = patients.alert_number(connection, public_id, practice_id=actor.practice_id)
+    if number is None:
+        raise NotFound
+    return number
+
+
+def _noted(
+    connection: Connection, actor: Actor, number: patients.AlertNumber, action: Action, *, now: datetime
+) -> None:
+    worklist.announce(connection, actor.practice_id)
+    record(connection, actor, action, now=now, patient_id=number.patient_id, alert=number.alert_id)
+
+
+def _refuse(outcome: Outcome) -> None:
+    if not outcome.done:
+        raise BadInput(f"Nothing was changed: {outcome.reason}.")
+
+
+@router.post("/alerts/{public_id}/acknowledge")
+def acknowledge(
+    request: Request,
+    public_id: UUID,
+    actor: Nurse,
+    store: Store,
+    now: Now,
+    back: Back = "",
+    patient: PatientId = None,
+) -> Response:
+    """ "I have it": nobody else is called any more, and colleagues see who it is."""
+    with store.transaction() as connection:
+        number = _number(connection, public_id, actor)
+        _refuse(alerts.acknowledge(connection, alert_id=number.alert_id, staff_id=actor.staff_id, now=now))
+        _noted(connection, actor, number, Action.ACKNOWLEDGED, now=now)
+    if is_fragment(request):
+        return answer_rows(request, store, actor, filter_from(back), now=now)
+    if patient is not None:
+        return RedirectResponse(f"/patients/{patient}?alert={public_id}", status_code=303)
+    return RedirectResponse(f"/worklist?{back}" if back else "/worklist", status_code=303)
+
+
+@router.post("/alerts/{public_id}/close")
+def close(
+    public_id: UUID,
+    actor: Nurse,
+    store: Store,
+    now: Now,
+    disposition: Annotated[str, Form(max_length=40)] = "",
+    note: Annotated[str, Form(max_length=NOTE_LENGTH_MAX)] = "",
+    patient: PatientId = None,
+) -> Response:
+    """Dealt with, and how. What was chosen and the note stay with the alert."""
+    if disposition not in set(Disposition):
+        raise BadInput("Choose what was done before closing an alert.")
+    with store.transaction() as connection:
+        number = _number(connection, public_id, actor)
+        _refuse(
+            alerts.close(
+                connection,
+                alert_id=number.alert_id,
+                staff_id=actor.staff_id,
+                disposition=disposition,
+                note=note.strip(),
+                now=now,
+            )
+        )
+        _noted(connection, actor, number, Action.CLOSED, now=now)
+    return RedirectResponse(f"/patients/{patient}" if patient else "/worklist", status_code=303)

@@ -1,0 +1,170 @@
+"""A patient's values as charts: aligned columns in one unit, with the limits they are judged by. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from alerts.limits import Limits, PatientLimit
+from alerts.rules import Comparison, Rule
+from rpm.store.charts import Point
+from rpm.web.formats import number
+from schemas.codes import BY_NAME, UNIT_BY_NUMBER, UNIT_LABEL
+from schemas.quantity import converted
+
+#: Spans a nurse may choose, in days.
+SPANS: Final = (7, 30, 90, 365)
+DEFAULT_SPAN: Final = 30
+
+_WORDS: Final = {Comparison.ABOVE: "above", Comparison.AT_LEAST: "from", Comparison.BELOW: "below"}
+
+
+@dataclass(frozen=True, slots=True)
+class Vital:
+    """One chart: what stands in it together."""
+
+    key: str
+    title: str
+    quantities: tuple[str, ...]
+
+
+VITALS: Final = (
+    Vital("blood_pressure", "Blood pressure", ("systolic", "diastolic")),
+    Vital("body_weight", "Weight", ("body_weight",)),
+    Vital("glucose", "Glucose", ("glucose",)),
+    Vital("pulse_rate", "Pulse", ("pulse_rate",)),
+)
+CODES: Final = tuple(BY_NAME[name].number for vital in VITALS for name in vital.quantities)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitLine:
+    """A limit drawn across a chart."""
+
+    label: str
+    severity: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """One vital over time. `x` are Unix seconds, ascending; each series has a value or None for each x.
+
+    `quality` are the bits of `observation.quality`; `mixed` tells that some values were converted to `unit` to be drawn.
+    """
+
+    vital: Vital
+    unit: str
+    x: tuple[float, ...]
+    series: tuple[tuple[str, tuple[float | None, ...]], ...]
+    quality: tuple[int, ...]
+    limits: tuple[LimitLine, ...]
+    notes: tuple[str, ...]
+    mixed: bool
+
+    @property
+    def summary(self) -> str:
+        """What a person who does not see the chart is told."""
+        if not self.x:
+            return f"{self.vital.title}: no readings in this span."
+        spans = [
+            f"{label} from {min(known):g} to {max(known):g}, last {known[-1]:g}"
+            for label, values in self.series
+            if (known := [value for value in values if value is not None])
+        ]
+        return f"{self.vital.title} in {self.unit}: {len(self.x)} readings; {'; '.join(spans)}."
+
+    def as_json(self) -> dict[str, Any]:
+        """For the page's script."""
+        return {
+            "key": self.vital.key,
+            "title": self.vital.title,
+            "unit": self.unit,
+            "x": self.x,
+            "series": [{"label": label, "values": values} for label, values in self.series],
+            "quality": self.quality,
+            "limits": [{"label": line.label, "severity": line.severity, "value": line.value} for line in self.limits],
+            "notes": self.notes,
+            "summary": self.summary,
+            "mixed": self.mixed,
+        }
+
+
+def limits_of(rows: Iterable[Mapping[str, Any]], rules: Sequence[Rule], *, patient_id: int) -> Limits:
+    """A patient's own limits from rows of `patient_limit`."""
+    own = [
+        PatientLimit(patient_id, row["rule_id"], row["band"], row["quantity"], row["unit"], row["value"])
+        for row in rows
+    ]
+    return Limits.of(own, rules)
+
+
+def charts(points: Sequence[Point], rules: Sequence[Rule], limits: Limits, *, patient_id: int) -> list[Chart]:
+    """A chart for each vital the patient measures, in the order of VITALS. `points` are in order of time."""
+    return [
+        chart for vital in VITALS if (chart := _chart(vital, points, rules, limits, patient_id=patient_id)) is not None
+    ]
+
+
+def _chart(
+    vital: Vital, points: Sequence[Point], rules: Sequence[Rule], limits: Limits, *, patient_id: int
+) -> Chart | None:
+    codes = {BY_NAME[name].number: name for name in vital.quantities}
+    mine = [point for point in points if point.code in codes]
+    if not mine:
+        return None
+    # The unit the device uses now: a nurse compares with its display.
+    unit = UNIT_BY_NUMBER[mine[-1].unit]
+    instants = sorted({point.measured_at for point in mine})
+    place = {instant: index for index, instant in enumerate(instants)}
+    columns: dict[str, list[float | None]] = {name: [None] * len(instants) for name in vital.quantities}
+    quality = [0] * len(instants)
+    for point in mine:
+        index = place[point.measured_at]
+        drawn = converted(point.value, UNIT_BY_NUMBER[point.unit], unit)
+        columns[codes[point.code]][index] = round(drawn, 3)
+        quality[index] |= point.quality
+    return Chart(
+        vital=vital,
+        unit=UNIT_LABEL[unit],
+        x=tuple(instant.timestamp() for instant in instants),
+        series=tuple((BY_NAME[name].label, tuple(values)) for name, values in columns.items()),
+        quality=tuple(quality),
+        limits=tuple(_lines(vital, unit, rules, limits, patient_id=patient_id)),
+        notes=tuple(_notes(vital, unit, rules, limits, patient_id=patient_id)),
+        mixed=any(UNIT_BY_NUMBER[point.unit] != unit for point in mine),
+    )
+
+
+def _lines(vital: Vital, unit: str, rules: Sequence[Rule], limits: Limits, *, patient_id: int) -> Iterable[LimitLine]:
+    """The limits of threshold rules that speak of this vital."""
+    for rule, severity, quantity, comparison, value, own in _limits(vital, unit, rules, limits, patient_id=patient_id):
+        if rule.gain_since is None:
+            whose = " (own)" if own else ""
+            label = f"{quantity} {_WORDS[comparison]} {_short(value, quantity, unit)}{whose}"
+            yield LimitLine(label, severity, value)
+
+
+def _notes(vital: Vital, unit: str, rules: Sequence[Rule], limits: Limits, *, patient_id: int) -> Iterable[str]:
+    """Limits that are no line: a gain is counted from where one was."""
+    for rule, severity, quantity, _, value, own in _limits(vital, unit, rules, limits, patient_id=patient_id):
+        if rule.gain_since is not None:
+            whose = " (own limit)" if own else ""
+            yield f"{rule.title}: {severity} above {_short(value, quantity, unit)} {UNIT_LABEL[unit]}{whose}"
+
+
+def _limits(
+    vital: Vital, unit: str, rules: Sequence[Rule], limits: Limits, *, patient_id: int
+) -> Iterable[tuple[Rule, str, str, Comparison, float, bool]]:
+    for rule in rules:
+        for band in rule.bands:
+            for quantity in vital.quantities:
+                value = limits.limit(rule, band.severity, quantity, unit, patient=patient_id)
+                if quantity in band.limits and value is not None:
+                    own = limits.is_own(rule, band.severity, quantity, unit, patient=patient_id)
+                    yield rule, band.severity.word, quantity, band.limits[quantity].comparison, value, own
+
+
+def _short(value: float, quantity: str, unit: str) -> str:
+    decimals = BY_NAME[quantity].decimals[unit]
+    text = number(value, max(decimals, 2))
+    return text.rstrip("0").rstrip(".") if "." in text else text

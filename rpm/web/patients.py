@@ -1,0 +1,238 @@
+"""Patients: the list, one patient's page, its charts, and where each value came from."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Annotated, Any, Final
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from alerts.rules import Rule
+from rpm.access import Actor
+from rpm.audit import Action, record
+from rpm.store import charts, minutes, patients
+from rpm.store.database import Connection
+from rpm.store.patients import Patient, PatientAlert
+from rpm.web.alerts import LABELS
+from rpm.web.chart import CODES, DEFAULT_SPAN, SPANS, Chart, limits_of
+from rpm.web.chart import charts as build_charts
+from rpm.web.pages import render
+from rpm.web.problems import NotFound
+from rpm.web.session import Now, Nurse, Store, session_of_request
+from rpm.web.spent import UNASKED_MAX, Activity, counted, month_start, shared
+
+router = APIRouter()
+
+SEARCH_LENGTH_MAX: Final = 60
+#: "Days with readings" is counted over this span, as a supply period is.
+DAYS_SPAN: Final = timedelta(days=30)
+#: The newest readings are looked for this far back.
+READINGS_SPAN: Final = timedelta(days=365)
+#: A device clock further off than this is worth a word.
+OFFSET_WORTH_SAYING: Final = timedelta(seconds=90)
+
+
+def rules_of(request: Request) -> tuple[Rule, ...]:
+    """The rules this installation judges by."""
+    rules: tuple[Rule, ...] = request.app.state.rules
+    return rules
+
+
+def find(connection: Connection, public_id: UUID, actor: Actor) -> Patient:
+    """The patient behind an address; NotFound for nobody's id and for another practice's alike."""
+    patient = patients.by_public_id(connection, public_id, practice_id=actor.practice_id)
+    if patient is None:
+        raise NotFound
+    return patient
+
+
+def checked_span(days: int) -> int:
+    """A span the page offers; the default where an address asks for another."""
+    return days if days in SPANS else DEFAULT_SPAN
+
+
+@router.get("/patients")
+def show_list(
+    request: Request,
+    actor: Nurse,
+    store: Store,
+    now: Now,
+    q: Annotated[str, Query(max_length=SEARCH_LENGTH_MAX)] = "",
+) -> Response:
+    """Everybody the practice looks after, or those a search finds."""
+    with store.transaction() as connection:
+        lines = patients.search(connection, q, practice_id=actor.practice_id)
+        record(connection, actor, Action.SAW_PATIENT_LIST, now=now, patients=[line.patient_id for line in lines])
+    full = len(lines) == patients.SEARCH_MAX
+    return render(request, "patients.html", now=now, lines=lines, q=q, full=full)
+
+
+def read_charts(
+    connection: Connection, actor: Actor, patient: Patient, rules: tuple[Rule, ...], days: int, *, now: datetime
+) -> list[Chart]:
+    """The patient's charts over the last `days`."""
+    who = {"practice_id": actor.practice_id, "patient_id": patient.patient_id}
+    points = charts.points(connection, **who, codes=CODES, since=now - timedelta(days=days), until=now)
+    limits = limits_of(charts.own_limits(connection, **who), rules, patient_id=patient.patient_id)
+    return build_charts(points, rules, limits, patient_id=patient.patient_id)
+
+
+@dataclass(frozen=True, slots=True)
+class SpentLine:
+    """A time entry, and the minutes of it that others of this patient's entries claim too."""
+
+    entry: minutes.Entry
+    overlap: timedelta
+
+
+def spent_lines(entries: list[minutes.Entry]) -> list[SpentLine]:
+    """Each entry with what it shares with the standing others."""
+    standing = [one for one in entries if not one.reversed and one.reverses is None]
+    return [
+        SpentLine(
+            one,
+            counted(
+                (max(one.started_at, other.started_at), min(one.ended_at, other.ended_at))
+                for other in standing
+                if other is not one and one in standing and shared(span_of(one), span_of(other))
+            ),
+        )
+        for one in entries
+    ]
+
+
+def span_of(entry: minutes.Entry | minutes.Overlap) -> tuple[datetime, datetime]:
+    """From when to when."""
+    return entry.started_at, entry.ended_at
+
+
+def _months_minutes(entries: list[minutes.Entry]) -> int:
+    standing = [span_of(one) for one in entries if not one.reversed and one.reverses is None]
+    return int(counted(standing) / timedelta(minutes=1))
+
+
+@router.get("/patients/{public_id}")
+def show(
+    request: Request,
+    public_id: UUID,
+    actor: Nurse,
+    store: Store,
+    now: Now,
+    days: int = DEFAULT_SPAN,
+    alert: UUID | None = None,
+    saved: int | None = None,
+) -> Response:
+    """One patient: charts, open alerts, what was done, devices and the newest readings."""
+    session = session_of_request(request)
+    with store.transaction() as connection:
+        patient = find(connection, public_id, actor)
+        who = {"practice_id": actor.practice_id, "patient_id": patient.patient_id}
+        context = _page(connection, who, now=now, zone=session.time_zone)
+        context["charts"] = read_charts(connection, actor, patient, rules_of(request), checked_span(days), now=now)
+        context["overlaps"] = _overlaps_of(connection, who, saved, context["entries"])
+        record(connection, actor, Action.SAW_PATIENT, now=now, patient_id=patient.patient_id)
+    return render(
+        request,
+        "patient.html",
+        now=now,
+        patient=patient,
+        days=checked_span(days),
+        spans=SPANS,
+        chosen=alert,
+        saved=saved,
+        activities=list(Activity),
+        dispositions=LABELS,
+        unasked_max=UNASKED_MAX,
+        back=f"/worklist?at=a-{quote(str(alert))}" if alert else "/worklist",
+        **context,
+    )
+
+
+def _page(connection: Connection, who: dict[str, int], *, now: datetime, zone: str) -> dict[str, Any]:
+    alerts = patients.alerts(connection, **who)
+    entries = minutes.of_patient(connection, **who, since=month_start(now, zone))
+    by_status: dict[bool, list[PatientAlert]] = {
+        closed: list(group) for closed, group in groupby(alerts, key=lambda one: one.status == "closed")
+    }
+    return {
+        "open_alerts": by_status.get(False, []),
+        "closed_alerts": by_status.get(True, []),
+        "entries": spent_lines(entries),
+        "month_minutes": _months_minutes(entries),
+        "talked": any(one.entry.interactive for one in spent_lines(entries) if not one.entry.reversed),
+        "latest": {one.code: one for one in charts.latest(connection, **who)},
+        "devices": patients.devices(connection, **who),
+        "readings": charts.readings(connection, **who, since=now - READINGS_SPAN, until=now),
+        "measured_days": charts.days_with_readings(connection, **who, time_zone=zone, since=now - DAYS_SPAN, until=now),
+    }
+
+
+def _overlaps_of(
+    connection: Connection, who: dict[str, int], saved: int | None, entries: list[SpentLine]
+) -> list[minutes.Overlap]:
+    """What the entry just saved shares with others: told at once, counted once."""
+    entry = next((line.entry for line in entries if line.entry.entry_id == saved), None)
+    if entry is None:
+        return []
+    found = minutes.overlapping(
+        connection, **who, staff_id=entry.staff_id, started_at=entry.started_at, ended_at=entry.ended_at
+    )
+    return [one for one in found if one.entry_id != saved]
+
+
+@router.get("/patients/{public_id}/series")
+def series(
+    request: Request, public_id: UUID, actor: Nurse, store: Store, now: Now, days: int = DEFAULT_SPAN
+) -> Response:
+    """The charts as data. It names its patient: a page draws nothing that is not its own (A6)."""
+    days = checked_span(days)
+    with store.transaction() as connection:
+        patient = find(connection, public_id, actor)
+        drawn = read_charts(connection, actor, patient, rules_of(request), days, now=now)
+        alerts = patients.alerts(connection, practice_id=actor.practice_id, patient_id=patient.patient_id)
+        record(connection, actor, Action.SAW_PATIENT, now=now, patient_id=patient.patient_id, days=days)
+    since = now - timedelta(days=days)
+    return JSONResponse(
+        {
+            "patient": str(patient.public_id),
+            "zone": patient.time_zone,
+            "days": days,
+            "from": since.timestamp(),
+            "to": now.timestamp(),
+            "charts": [chart.as_json() for chart in drawn],
+            "alerts": [_mark(one) for one in alerts if one.measured_at > since],
+        }
+    )
+
+
+def _mark(alert: PatientAlert) -> dict[str, Any]:
+    values: list[dict[str, Any]] = alert.evidence.get("values", [])
+    return {
+        "id": str(alert.public_id),
+        "at": alert.measured_at.timestamp(),
+        "severity": alert.severity,
+        "reason": alert.reason,
+        "quantity": values[0].get("quantity", "") if values else "",
+    }
+
+
+@router.get("/patients/{public_id}/readings/{reading_id}")
+def provenance(request: Request, public_id: UUID, reading_id: UUID, actor: Nurse, store: Store, now: Now) -> Response:
+    """Where one reading came from: every clock, the device, the gateway, the bytes."""
+    with store.transaction() as connection:
+        patient = find(connection, public_id, actor)
+        facts = charts.provenance(connection, reading_id, practice_id=actor.practice_id, patient_id=patient.patient_id)
+        if facts is None:
+            raise NotFound
+        record(
+            connection,
+            actor,
+            Action.SAW_READING,
+            now=now,
+            patient_id=patient.patient_id,
+            reading_id=str(reading_id),
+        )
+    return render(request, "provenance.html", now=now, patient=patient, facts=facts)
