@@ -203,7 +203,12 @@ up() { # [PORT [SETTING=VALUE...]]
   [ "$made" = "$running_major" ] ||
     die "the data of $(basename "$CLUSTER") was made by PostgreSQL $made, this is $running_major: $0 destroy $(basename "$CLUSTER")"
   if ! running; then
-    [ "$port" != 0 ] || port=$(free_port)
+    # Without a port given it is the one it had before, if that is still free.
+    if [ "$port" = 0 ]; then
+      port=$(cat "$CLUSTER/port" 2>/dev/null || true)
+      [ -n "$port" ] && ! port_taken "$port" || port=$(free_port)
+    fi
+    echo "$port" >"$CLUSTER/port"
     start_cluster "$port" "${@:2}"
   fi
   [ "$(sql postgres "select count(*) from pg_database where datname = '$DATABASE'")" = 1 ] ||
