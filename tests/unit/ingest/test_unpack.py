@@ -126,18 +126,17 @@ _json = st.recursive(
 )
 
 
-@given(
-    st.fixed_dictionaries(
-        {},
-        optional={
-            "v": _json,
-            "gateway_id": st.just(GATEWAY) | _json,
-            "epoch": st.just(EPOCH) | _json,
-            "items": st.lists(st.fixed_dictionaries({}, optional={"seq": _json, "reading": _json})) | _json,
-            "undecoded": _json,
-        },
-    )
-)
+_item: dict[str, st.SearchStrategy[Any]] = {"seq": _json, "reading": _json}
+_message: dict[str, st.SearchStrategy[Any]] = {
+    "v": _json,
+    "gateway_id": st.just(GATEWAY) | _json,
+    "epoch": st.just(EPOCH) | _json,
+    "items": st.lists(st.fixed_dictionaries({}, optional=_item)) | _json,
+    "undecoded": _json,
+}
+
+
+@given(st.fixed_dictionaries({}, optional=_message))
 def test_any_json_becomes_rows(message: dict[str, Any]) -> None:
     rows = _rows(json.dumps(message).encode())
     assert rows

@@ -1,0 +1,555 @@
+-- Generated from a migrated database (python -m rpm.store.schema). Do not edit: write a migration.
+
+
+create extension if not exists timescaledb;
+
+create extension if not exists btree_gist;
+
+CREATE OR REPLACE FUNCTION public.audit_chain()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    -- One writer at a time, or two rows would name the same predecessor.
+    perform pg_advisory_xact_lock(20260001);
+    -- Numbered under the lock: the order of numbers is the order of the chain.
+    new.id := nextval(pg_get_serial_sequence('audit', 'id'));
+    select hash into new.previous_hash from audit order by id desc limit 1;
+    new.hash := sha256(convert_to(concat_ws('|', new.id, extract(epoch from new.at), new.practice_id, new.staff_id,
+        new.patient_id, new.action, new.detail::text, encode(coalesce(new.previous_hash, ''), 'hex')), 'UTF8'));
+    return new;
+end $function$;
+
+CREATE OR REPLACE FUNCTION public.refuse_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    raise exception '% is append-only', tg_table_name using errcode = 'integrity_constraint_violation';
+end $function$;
+
+create table alert (
+    id bigint not null generated always as identity,
+    public_id uuid not null default gen_random_uuid(),
+    practice_id integer not null,
+    patient_id bigint,
+    held_id bigint,
+    kind text not null,
+    rule_id text not null,
+    rule_version text not null,
+    band text not null,
+    severity smallint not null,
+    status text not null default 'open'::text,
+    confirmed boolean not null default true,
+    late boolean not null default false,
+    reason text not null,
+    evidence jsonb not null,
+    measured_at timestamp with time zone not null,
+    opened_at timestamp with time zone not null,
+    updated_at timestamp with time zone not null,
+    back_in_range_at timestamp with time zone,
+    acknowledged_at timestamp with time zone,
+    acknowledged_by bigint,
+    closed_at timestamp with time zone,
+    closed_by bigint,
+    disposition text,
+    note text,
+    step smallint not null default 0,
+    next_step_at timestamp with time zone,
+    armed smallint not null default 0,
+    version integer not null default 1,
+    constraint alert_kind_check CHECK ((kind = ANY (ARRAY['clinical'::text, 'verify'::text, 'review'::text, 'technical'::text]))),
+    constraint alert_pkey PRIMARY KEY (id),
+    constraint alert_public_id_key UNIQUE (public_id),
+    constraint alert_severity_check CHECK (((severity >= 1) AND (severity <= 3))),
+    constraint alert_status_check CHECK ((status = ANY (ARRAY['open'::text, 'acknowledged'::text, 'closed'::text])))
+);
+
+create table alert_event (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    alert_id bigint not null,
+    at timestamp with time zone not null,
+    kind text not null,
+    staff_id bigint,
+    reason text not null,
+    detail jsonb not null default '{}'::jsonb,
+    constraint alert_event_pkey PRIMARY KEY (id)
+);
+
+create table audit (
+    id bigint not null generated always as identity,
+    at timestamp with time zone not null,
+    practice_id integer not null,
+    staff_id bigint,
+    patient_id bigint,
+    action text not null,
+    detail jsonb not null default '{}'::jsonb,
+    previous_hash bytea,
+    hash bytea,
+    constraint audit_pkey PRIMARY KEY (id)
+);
+
+create table delivery (
+    gateway_id text not null,
+    epoch text not null,
+    seq bigint not null,
+    reading_id uuid,
+    outcome text not null,
+    constraint delivery_outcome_check CHECK ((outcome = ANY (ARRAY['stored'::text, 'duplicate'::text, 'unassigned'::text, 'quarantined'::text]))),
+    constraint delivery_pkey PRIMARY KEY (gateway_id, epoch, seq)
+);
+
+create table device (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    address text not null,
+    kind text not null,
+    label text not null,
+    manufacturer text,
+    model text,
+    serial text,
+    firmware text,
+    single_person boolean not null default true,
+    created_at timestamp with time zone not null,
+    seen_at timestamp with time zone,
+    constraint device_pkey PRIMARY KEY (id),
+    constraint device_practice_id_address_key UNIQUE (practice_id, address)
+);
+
+create table device_assignment (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    device_id bigint not null,
+    user_slot smallint,
+    patient_id bigint not null,
+    during tstzrange not null,
+    assigned_by bigint,
+    returned_by bigint,
+    constraint device_assignment_device_id_coalesce_during_excl EXCLUDE USING gist (device_id WITH =, COALESCE((user_slot)::integer, '-1'::integer) WITH =, during WITH &&),
+    constraint device_assignment_during_check CHECK ((NOT isempty(during))),
+    constraint device_assignment_pkey PRIMARY KEY (id),
+    constraint device_assignment_user_slot_check CHECK (((user_slot >= 0) AND (user_slot <= 254)))
+);
+
+create table enrolment (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    patient_id bigint not null,
+    established_patient boolean not null,
+    consented_at timestamp with time zone,
+    ordered_at timestamp with time zone,
+    ordered_by text,
+    condition_icd10 text,
+    set_up_at timestamp with time zone,
+    payer_profile text not null default 'medicare_ffs'::text,
+    started_at timestamp with time zone not null,
+    ended_at timestamp with time zone,
+    constraint enrolment_patient_id_tstzrange_excl EXCLUDE USING gist (patient_id WITH =, tstzrange(started_at, ended_at) WITH &&),
+    constraint enrolment_pkey PRIMARY KEY (id)
+);
+
+create table gateway (
+    id text not null,
+    practice_id integer not null,
+    label text not null,
+    created_at timestamp with time zone not null,
+    retired_at timestamp with time zone,
+    constraint gateway_pkey PRIMARY KEY (id)
+);
+
+create table gateway_event (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    gateway_id text not null,
+    at timestamp with time zone not null,
+    heard_at timestamp with time zone not null,
+    name text not null,
+    address text,
+    value text,
+    constraint gateway_event_gateway_id_at_name_address_key UNIQUE NULLS NOT DISTINCT (gateway_id, at, name, address),
+    constraint gateway_event_pkey PRIMARY KEY (id)
+);
+
+create table gateway_status (
+    gateway_id text not null,
+    practice_id integer not null,
+    heard_at timestamp with time zone not null,
+    kind text not null,
+    sent_at timestamp with time zone,
+    version text not null,
+    uptime_s double precision not null,
+    epoch text,
+    outbox_depth integer not null,
+    outbox_oldest_s double precision not null,
+    outbox_dropped bigint not null,
+    adapter text not null,
+    constraint gateway_status_pkey PRIMARY KEY (gateway_id)
+);
+
+create table heartbeat (
+    stage text not null,
+    beat_at timestamp with time zone not null,
+    detail jsonb not null default '{}'::jsonb,
+    constraint heartbeat_pkey PRIMARY KEY (stage)
+);
+
+create table held (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    state text not null default 'held'::text,
+    why text not null,
+    reason text not null,
+    pointer text not null default ''::text,
+    item jsonb,
+    raw bytea,
+    topic text not null,
+    gateway_id text,
+    epoch text,
+    seq bigint,
+    reading_id uuid,
+    device_id bigint,
+    patient_id bigint,
+    measured_at timestamp with time zone,
+    held_at timestamp with time zone not null,
+    judged_at timestamp with time zone,
+    decided_by bigint,
+    decided_at timestamp with time zone,
+    decision text,
+    constraint held_pkey PRIMARY KEY (id),
+    constraint held_state_check CHECK ((state = ANY (ARRAY['held'::text, 'released'::text, 'claimed'::text, 'void'::text]))),
+    constraint held_why_check CHECK ((why = ANY (ARRAY['quarantined'::text, 'unassigned'::text])))
+);
+
+create table latest (
+    patient_id bigint not null,
+    code smallint not null,
+    practice_id integer not null,
+    measured_at timestamp with time zone not null,
+    value double precision not null,
+    unit smallint not null,
+    reading_no bigint not null,
+    constraint latest_pkey PRIMARY KEY (patient_id, code)
+);
+
+create table login_failure (
+    key bytea not null,
+    count integer not null,
+    last_at timestamp with time zone not null,
+    constraint login_failure_pkey PRIMARY KEY (key)
+);
+
+create table notification (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    alert_id bigint not null,
+    step smallint not null,
+    recipient_id bigint not null,
+    channel text not null,
+    address text not null,
+    severity smallint not null,
+    key text not null,
+    state text not null default 'pending'::text,
+    attempts smallint not null default 0,
+    reason text not null,
+    answer text,
+    created_at timestamp with time zone not null,
+    due_at timestamp with time zone not null,
+    lease_until timestamp with time zone,
+    sent_at timestamp with time zone,
+    constraint notification_key_key UNIQUE (key),
+    constraint notification_pkey PRIMARY KEY (id),
+    constraint notification_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'cancelled'::text])))
+);
+
+create table observation (
+    measured_at timestamp with time zone not null,
+    value double precision not null,
+    reading_no bigint not null,
+    patient_id bigint not null,
+    practice_id integer not null,
+    code smallint not null,
+    unit smallint not null,
+    quality smallint not null
+);
+
+select create_hypertable('observation', by_range('measured_at', interval '7 days'), create_default_indexes => false);
+
+create table patient (
+    id bigint not null generated always as identity,
+    public_id uuid not null default gen_random_uuid(),
+    practice_id integer not null,
+    given_name text not null,
+    family_name text not null,
+    birth_date date not null,
+    phone text,
+    language text not null default 'en'::text,
+    time_zone text not null,
+    program text not null default 'standard'::text,
+    synthetic boolean not null default false,
+    created_at timestamp with time zone not null,
+    constraint patient_pkey PRIMARY KEY (id),
+    constraint patient_public_id_key UNIQUE (public_id)
+);
+
+create table patient_limit (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    patient_id bigint not null,
+    rule_id text not null,
+    band text not null,
+    quantity text not null,
+    value double precision not null,
+    unit text not null,
+    approved_by text not null,
+    approved_at timestamp with time zone not null,
+    constraint patient_limit_patient_id_rule_id_band_quantity_unit_key UNIQUE (patient_id, rule_id, band, quantity, unit),
+    constraint patient_limit_pkey PRIMARY KEY (id)
+);
+
+create table patient_news (
+    patient_id bigint not null,
+    practice_id integer not null,
+    since timestamp with time zone not null,
+    count integer not null default 1,
+    constraint patient_news_pkey PRIMARY KEY (patient_id)
+);
+
+create table practice (
+    id integer not null generated by default as identity,
+    name text not null,
+    time_zone text not null,
+    created_at timestamp with time zone not null,
+    constraint practice_pkey PRIMARY KEY (id)
+);
+
+create table reading (
+    reading_no bigint not null,
+    reading_id uuid not null,
+    practice_id integer not null,
+    patient_id bigint not null,
+    device_id bigint not null,
+    gateway_id text not null,
+    epoch text not null,
+    seq bigint not null,
+    kind text not null,
+    characteristic text not null,
+    user_slot smallint,
+    measured_at timestamp with time zone not null,
+    device_time text,
+    time_source text not null,
+    clock_offset_s double precision,
+    sequence_number integer,
+    received_at timestamp with time zone not null,
+    admitted_at timestamp with time zone not null,
+    backfill boolean not null,
+    late boolean not null,
+    automatic boolean not null default true,
+    status text[] not null,
+    flags text[] not null,
+    context jsonb not null,
+    raw bytea not null,
+    raw_context bytea,
+    voided_at timestamp with time zone,
+    released_by bigint
+);
+
+select create_hypertable('reading', by_range('measured_at', interval '7 days'), create_default_indexes => false);
+
+create table reading_key (
+    reading_id uuid not null,
+    reading_no bigint not null generated always as identity,
+    practice_id integer not null,
+    constraint reading_key_pkey PRIMARY KEY (reading_id)
+);
+
+create table session (
+    token_hash bytea not null,
+    staff_id bigint not null,
+    csrf_token text not null,
+    created_at timestamp with time zone not null,
+    seen_at timestamp with time zone not null,
+    expires_at timestamp with time zone not null,
+    constraint session_pkey PRIMARY KEY (token_hash)
+);
+
+create table staff (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    username text not null,
+    display_name text not null,
+    role text not null,
+    email text,
+    password_hash text not null,
+    active boolean not null default true,
+    created_at timestamp with time zone not null,
+    constraint staff_pkey PRIMARY KEY (id),
+    constraint staff_role_check CHECK ((role = ANY (ARRAY['nurse'::text, 'biller'::text, 'admin'::text]))),
+    constraint staff_username_check CHECK ((username = lower(username))),
+    constraint staff_username_key UNIQUE (username)
+);
+
+create table time_entry (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    patient_id bigint not null,
+    staff_id bigint not null,
+    alert_id bigint,
+    started_at timestamp with time zone not null,
+    ended_at timestamp with time zone not null,
+    service text not null default 'RPM'::text,
+    activity text not null,
+    interactive boolean not null,
+    manual boolean not null default false,
+    note text not null default ''::text,
+    reverses bigint,
+    created_at timestamp with time zone not null,
+    constraint time_entry_check CHECK ((ended_at > started_at)),
+    constraint time_entry_pkey PRIMARY KEY (id),
+    constraint time_entry_reverses_key UNIQUE (reverses)
+);
+
+create table timer (
+    staff_id bigint not null,
+    practice_id integer not null,
+    patient_id bigint not null,
+    alert_id bigint,
+    started_at timestamp with time zone not null,
+    constraint timer_pkey PRIMARY KEY (staff_id)
+);
+
+alter table alert add constraint alert_acknowledged_by_fkey FOREIGN KEY (acknowledged_by) REFERENCES staff(id);
+
+alter table alert add constraint alert_closed_by_fkey FOREIGN KEY (closed_by) REFERENCES staff(id);
+
+alter table alert add constraint alert_held_id_fkey FOREIGN KEY (held_id) REFERENCES held(id);
+
+alter table alert add constraint alert_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
+
+alter table alert add constraint alert_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table alert_event add constraint alert_event_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES alert(id);
+
+alter table alert_event add constraint alert_event_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table alert_event add constraint alert_event_staff_id_fkey FOREIGN KEY (staff_id) REFERENCES staff(id);
+
+alter table audit add constraint audit_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table device add constraint device_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table device_assignment add constraint device_assignment_assigned_by_fkey FOREIGN KEY (assigned_by) REFERENCES staff(id);
+
+alter table device_assignment add constraint device_assignment_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id);
+
+alter table device_assignment add constraint device_assignment_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
+
+alter table device_assignment add constraint device_assignment_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table device_assignment add constraint device_assignment_returned_by_fkey FOREIGN KEY (returned_by) REFERENCES staff(id);
+
+alter table enrolment add constraint enrolment_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
+
+alter table enrolment add constraint enrolment_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table gateway add constraint gateway_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table gateway_event add constraint gateway_event_gateway_id_fkey FOREIGN KEY (gateway_id) REFERENCES gateway(id);
+
+alter table gateway_event add constraint gateway_event_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table gateway_status add constraint gateway_status_gateway_id_fkey FOREIGN KEY (gateway_id) REFERENCES gateway(id);
+
+alter table gateway_status add constraint gateway_status_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table held add constraint held_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES staff(id);
+
+alter table held add constraint held_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id);
+
+alter table held add constraint held_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
+
+alter table held add constraint held_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table notification add constraint notification_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES alert(id);
+
+alter table notification add constraint notification_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table notification add constraint notification_recipient_id_fkey FOREIGN KEY (recipient_id) REFERENCES staff(id);
+
+alter table patient add constraint patient_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table patient_limit add constraint patient_limit_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
+
+alter table patient_limit add constraint patient_limit_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table session add constraint session_staff_id_fkey FOREIGN KEY (staff_id) REFERENCES staff(id) ON DELETE CASCADE;
+
+alter table staff add constraint staff_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table time_entry add constraint time_entry_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES alert(id);
+
+alter table time_entry add constraint time_entry_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
+
+alter table time_entry add constraint time_entry_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table time_entry add constraint time_entry_reverses_fkey FOREIGN KEY (reverses) REFERENCES time_entry(id);
+
+alter table time_entry add constraint time_entry_staff_id_fkey FOREIGN KEY (staff_id) REFERENCES staff(id);
+
+alter table timer add constraint timer_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES alert(id);
+
+alter table timer add constraint timer_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
+
+alter table timer add constraint timer_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table timer add constraint timer_staff_id_fkey FOREIGN KEY (staff_id) REFERENCES staff(id);
+
+CREATE INDEX alert_by_patient ON public.alert USING btree (patient_id, opened_at DESC);
+
+CREATE INDEX alert_due ON public.alert USING btree (next_step_at) WHERE (next_step_at IS NOT NULL);
+
+CREATE INDEX alert_open ON public.alert USING btree (practice_id, severity DESC, opened_at) WHERE (status <> 'closed'::text);
+
+CREATE UNIQUE INDEX alert_one_open_episode ON public.alert USING btree (patient_id, rule_id) WHERE ((status <> 'closed'::text) AND (held_id IS NULL));
+
+CREATE UNIQUE INDEX alert_one_open_technical ON public.alert USING btree (practice_id, rule_id) WHERE ((status <> 'closed'::text) AND (patient_id IS NULL) AND (held_id IS NULL));
+
+CREATE UNIQUE INDEX alert_one_per_held ON public.alert USING btree (held_id) WHERE (held_id IS NOT NULL);
+
+CREATE INDEX alert_event_by_alert ON public.alert_event USING btree (alert_id, id);
+
+CREATE TRIGGER alert_event_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.alert_event FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE INDEX audit_by_patient ON public.audit USING btree (patient_id, id);
+
+CREATE INDEX audit_by_shown ON public.audit USING gin (((detail -> 'patients'::text)));
+
+CREATE TRIGGER audit_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.audit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER audit_chained BEFORE INSERT ON public.audit FOR EACH ROW EXECUTE FUNCTION audit_chain();
+
+CREATE INDEX device_assignment_by_patient ON public.device_assignment USING btree (patient_id);
+
+CREATE INDEX held_by_device ON public.held USING btree (device_id) WHERE (state = 'held'::text);
+
+CREATE INDEX held_open ON public.held USING btree (practice_id, held_at) WHERE (state = 'held'::text);
+
+CREATE INDEX held_unjudged ON public.held USING btree (id) WHERE (judged_at IS NULL);
+
+CREATE UNIQUE INDEX held_reading ON public.held USING btree (reading_id) WHERE (reading_id IS NOT NULL);
+
+CREATE INDEX notification_by_alert ON public.notification USING btree (alert_id, id);
+
+CREATE INDEX notification_due ON public.notification USING btree (due_at) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
+
+CREATE INDEX observation_by_patient ON public.observation USING btree (patient_id, code, measured_at DESC);
+
+CREATE INDEX patient_by_practice ON public.patient USING btree (practice_id, family_name);
+
+CREATE INDEX reading_by_number ON public.reading USING btree (reading_no);
+
+CREATE INDEX reading_by_patient ON public.reading USING btree (patient_id, measured_at DESC);
+
+CREATE INDEX time_entry_by_patient ON public.time_entry USING btree (patient_id, started_at);
+
+CREATE TRIGGER time_entry_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.time_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
