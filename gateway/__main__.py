@@ -42,7 +42,7 @@ def outbox(config: Config) -> None:
     from gateway.settings import read_settings
 
     settings = read_settings(config)
-    opened = Outbox.read_only(settings.outbox, gateway_id=settings.gateway_id)
+    opened = Outbox.read_only(settings.outbox, bytes_max=settings.outbox_bytes_max, gateway_id=settings.gateway_id)
     try:
         stats = dataclasses.asdict(opened.stats(now=datetime.now(UTC)))
         print(json.dumps({**stats, "gaps": len(opened.gaps())}))

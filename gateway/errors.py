@@ -3,7 +3,7 @@
 GatewayError
 ├── UserError          a person gave something that cannot be used; its text is one line that says what to do
 │   └── OutboxRefused  the outbox file is in use, is not an outbox, or was written by a newer program
-└── OutboxUnwritable   nothing could be written: the disk is full or failing
+└── OutboxFailed       the disk is full or failing
 """
 
 
@@ -19,5 +19,5 @@ class OutboxRefused(UserError):
     """The outbox file cannot be opened by this program."""
 
 
-class OutboxUnwritable(GatewayError):
-    """Nothing could be written: the disk is full or failing."""
+class OutboxFailed(GatewayError):
+    """The disk is full or failing: nothing of what was asked was done."""

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from gateway.errors import OutboxUnwritable
+from gateway.errors import OutboxFailed
 from gateway.health import Shown, patient_state, status
 from gateway.identity import Enrolment
 from gateway.intake import settle_unfinished
@@ -24,7 +24,6 @@ log = structlog.get_logger()
 
 #: Between two looks at what may go: the ring, and how full the file is.
 HOUSEKEEPING_S: Final = 60.0
-MEGABYTE: Final = 1 << 20
 
 
 def utc_now() -> datetime:
@@ -72,8 +71,8 @@ class Gateway:
         while not stop.is_set():
             try:
                 self._tidy(now=utc_now())
-            except OutboxUnwritable as error:
-                log.critical("outbox_unwritable", reason=str(error))
+            except OutboxFailed as error:
+                log.critical("outbox_failed", reason=str(error))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), HOUSEKEEPING_S)
 
@@ -122,7 +121,7 @@ class Gateway:
 async def run_gateway(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT. UserError where the outbox cannot be used."""
     outbox = Outbox.open(
-        settings.outbox, bytes_max=settings.outbox_mb * MEGABYTE, gateway_id=settings.gateway_id, now=utc_now()
+        settings.outbox, bytes_max=settings.outbox_bytes_max, gateway_id=settings.gateway_id, now=utc_now()
     )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -74,7 +74,7 @@ def measured_at(
     source = TimeSource.DEVICE if clock_offset_s is None else TimeSource.DEVICE_CORRECTED
     try:
         if clock_offset_s is None:
-            candidates = [wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (1, 0)]
+            candidates = sorted((wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)), reverse=True)
         else:
             utc_offset = clock_read_at.astimezone(zone).utcoffset() or timedelta()
             candidates = [(wall + timedelta(seconds=clock_offset_s) - utc_offset).replace(tzinfo=UTC)]

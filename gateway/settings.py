@@ -148,6 +148,11 @@ class Settings(_Table):
         return self
 
     @property
+    def outbox_bytes_max(self) -> int:
+        """The outbox's cap in bytes."""
+        return self.outbox_mb << 20
+
+    @property
     def zone(self) -> ZoneInfo:
         """The home's time zone."""
         return ZoneInfo(self.time_zone)

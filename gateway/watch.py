@@ -19,7 +19,7 @@ from devices.gatt import AttError, LinkLost
 from devices.inbox import NotKept
 from devices.procedures import Ending, SessionFacts, collect, introduce
 from gateway.backoff import delay_s
-from gateway.errors import OutboxUnwritable
+from gateway.errors import OutboxFailed
 from gateway.identity import Enrolled, Enrolment
 from gateway.intake import facts_text, settle_session
 from gateway.outbox import Kept, Outbox
@@ -147,7 +147,7 @@ class Watch:
                 kept = await self._listen(enrolled, heard)
         except (RadioFault, LinkLost, AttError) as error:
             log.warning("session_failed", device=enrolled.slot, error=type(error).__name__, reason=str(error))
-        except (NotKept, OutboxUnwritable) as error:
+        except (NotKept, OutboxFailed) as error:
             # The device believes it was heard. Nothing can be kept of that, so it is at least said loudly.
             log.critical("reading_not_kept", device=enrolled.slot, error=type(error).__name__)
         except Exception as error:  # noqa: BLE001 - the edge of a session: one device's trouble is not another's

@@ -86,13 +86,16 @@ def open_file(path: Path, *, bytes_max: int) -> OpenFile:
         if path.exists() and _is_damaged(path):
             set_aside = _move_aside(path)
         connection = _connect(path, bytes_max=bytes_max)
+    except (OSError, sqlite3.OperationalError) as error:
+        os.close(lock)
+        raise OutboxRefused(f"the outbox {path} cannot be opened: {error}") from error
     except BaseException:
         os.close(lock)
         raise
     return OpenFile(connection, lock, set_aside)
 
 
-def open_to_read(path: Path) -> OpenFile:
+def open_to_read(path: Path, *, bytes_max: int) -> OpenFile:
     """Open an existing outbox beside the gateway that writes it; OutboxRefused where there is none."""
     if not path.exists():
         raise OutboxRefused(f"there is no outbox at {path} yet: `rpm-gateway run` makes it")
@@ -100,6 +103,7 @@ def open_to_read(path: Path) -> OpenFile:
         raise OutboxRefused(f"{path} is damaged: `rpm-gateway run` moves it aside and begins a new one")
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_S)
     _check_format(connection, path)
+    connection.execute(f"pragma max_page_count = {bytes_max // PAGE_BYTES}")
     return OpenFile(connection, None, None)
 
 
@@ -155,6 +159,15 @@ def _connect(path: Path, *, bytes_max: int) -> sqlite3.Connection:
     # Rows hold what people's bodies measured: nobody else on the machine reads them.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
+    try:
+        _prepare(connection, bytes_max=bytes_max)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, *, bytes_max: int) -> None:
     for pragma in (
         f"page_size = {PAGE_BYTES}",
         "journal_mode = wal",
@@ -169,7 +182,6 @@ def _connect(path: Path, *, bytes_max: int) -> sqlite3.Connection:
         connection.execute(f"pragma {pragma}")
     if not connection.execute("select count(*) from sqlite_schema").fetchone()[0]:
         _make(connection)
-    return connection
 
 
 def _make(connection: sqlite3.Connection) -> None:

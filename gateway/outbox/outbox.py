@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from devices.procedures import Frame
-from gateway.errors import OutboxUnwritable
+from gateway.errors import OutboxFailed, OutboxRefused
 from gateway.outbox import room
 from gateway.outbox.file import OpenFile, open_file, open_to_read
 from gateway.outbox.records import EventRow, Form, Gap, Kept, KeptSession, NewRow, Row, Stats
@@ -39,7 +39,11 @@ class Outbox:
     def open(cls, path: Path, *, bytes_max: int, gateway_id: str, now: datetime) -> Self:
         """Open or make the outbox for writing; OutboxRefused where that cannot be."""
         file = open_file(path, bytes_max=bytes_max)
-        outbox = cls(file, gateway_id=gateway_id)
+        try:
+            outbox = cls(file, gateway_id=gateway_id)
+        except OutboxFailed as error:
+            file.close()
+            raise OutboxRefused(str(error)) from error
         if file.set_aside is not None:
             outbox.add_event(
                 Event(gateway_id=gateway_id, at=now, name="outbox_damaged", value=f"moved to {file.set_aside.name}")
@@ -47,9 +51,9 @@ class Outbox:
         return outbox
 
     @classmethod
-    def read_only(cls, path: Path, *, gateway_id: str) -> Self:
+    def read_only(cls, path: Path, *, bytes_max: int, gateway_id: str) -> Self:
         """Look into an outbox that a running gateway writes; OutboxRefused where there is none."""
-        return cls(open_to_read(path), gateway_id=gateway_id)
+        return cls(open_to_read(path, bytes_max=bytes_max), gateway_id=gateway_id)
 
     def close(self) -> None:
         """Close the file. Nothing is pending: every verb committed before it returned."""
@@ -68,7 +72,7 @@ class Outbox:
         return number
 
     def keep(self, session: int, frame: Frame) -> None:
-        """A frame, on the disk when this returns; OutboxUnwritable where it could not be written.
+        """A frame, on the disk when this returns; OutboxFailed where it could not be written.
 
         Called inside the notification callback, before anything else: the device may already have been told to forget.
         """
@@ -80,16 +84,13 @@ class Outbox:
 
     def unfinished(self) -> list[KeptSession]:
         """Sessions whose frames are not rows yet: the one that just ended, or those of a process that was killed."""
-        return [
-            self.session(number)
-            for (number,) in self._connection.execute("select number from session order by number").fetchall()
-        ]
+        return [self.session(number) for (number,) in self._all("select number from session order by number")]
 
     def session(self, number: int) -> KeptSession:
         """One session with its frames."""
-        address, facts, opened_us = self._connection.execute(
-            "select address, facts, opened_us from session where number = ?", (number,)
-        ).fetchone()
+        ((address, facts, opened_us),) = self._all(
+            "select address, facts, opened_us from session where number = :number", number=number
+        )
         return KeptSession(number, address, facts, _from_micros(opened_us), tuple(self._frames(number)))
 
     def finish_session(
@@ -125,21 +126,23 @@ class Outbox:
 
     def knows(self, name: str) -> bool:
         """Whether a row of this name is here."""
-        return bool(self._one("select exists (select 1 from row where name = ?)", name))
+        return bool(self._one("select exists (select 1 from row where name = :name)", name=name))
 
     def last_sequence(self, address: str) -> int | None:
         """How far this device's records were read; None where they never were."""
-        row = self._connection.execute("select last_sequence from device where address = ?", (address,)).fetchone()
-        return None if row is None else row[0]
+        found = self._all("select last_sequence from device where address = :address", address=address)
+        return found[0][0] if found else None
 
     # What travels
 
     def due(self, *, now: datetime, limit: int) -> list[Row]:
         """Rows to send now, the newest first: a fresh reading does not wait behind the backlog (H9)."""
-        found = self._connection.execute(
+        found = self._all(
             "select seq, form, attempts, body from row where state < 2 and (next_try <= :now or next_try > :horizon)"
             " order by seq desc limit :limit",
-            {"now": now.timestamp(), "horizon": now.timestamp() + NEXT_TRY_S_MAX, "limit": limit},
+            now=now.timestamp(),
+            horizon=now.timestamp() + NEXT_TRY_S_MAX,
+            limit=limit,
         )
         return [Row(seq, Form(form), attempts, body) for seq, form, attempts, body in found]
 
@@ -150,7 +153,7 @@ class Outbox:
 
     def in_flight(self, *, now: datetime) -> int:
         """Rows sent whose receipt may still come before their next try."""
-        return self._one("select count(*) from row where state = 1 and next_try > ?", now.timestamp())
+        return self._one("select count(*) from row where state = 1 and next_try > :now", now=now.timestamp())
 
     def mark_sent(self, next_tries: Iterable[tuple[int, datetime]], *, now: datetime) -> None:
         """Note (seq, next try) of rows about to be published. Before it, so that no receipt can precede its send."""
@@ -222,7 +225,7 @@ class Outbox:
 
     def events(self, *, limit: int) -> list[EventRow]:
         """The oldest events that wait."""
-        found = self._connection.execute("select number, body from event order by number limit ?", (limit,))
+        found = self._all("select number, body from event order by number limit :limit", limit=limit)
         return [EventRow(number, body) for number, body in found]
 
     def settle_event(self, number: int, *, now: datetime) -> None:
@@ -235,7 +238,7 @@ class Outbox:
     def stats(self, *, now: datetime) -> Stats:
         """Depth, oldest age, ring and counters."""
         oldest = self._one("select min(received_us) from row where state < 2")
-        counters = dict(self._connection.execute("select name, value from meta").fetchall())
+        counters = {str(name): str(value) for name, value in self._all("select name, value from meta")}
         return Stats(
             epoch=self.epoch,
             depth=self._one("select count(*) from row where state < 2"),
@@ -251,21 +254,28 @@ class Outbox:
 
     def gaps(self) -> list[Gap]:
         """What had to be dropped unreceipted."""
-        found = self._connection.execute("select first_seq, last_seq, readings, at from gap order by first_seq")
+        found = self._all("select first_seq, last_seq, readings, at from gap order by first_seq")
         return [Gap(first, last, readings, _instant(at)) for first, last, readings, at in found]
 
     def _frames(self, session: int) -> Iterator[Frame]:
-        for characteristic, raw, received_us in self._connection.execute(
-            "select characteristic, raw, received_us from frame where session = ? order by number", (session,)
+        for characteristic, raw, received_us in self._all(
+            "select characteristic, raw, received_us from frame where session = :session order by number",
+            session=session,
         ):
             yield Frame(characteristic, raw, _from_micros(received_us))
 
-    def _one(self, query: str, *parameters: object) -> Any:
-        return self._connection.execute(query, parameters).fetchone()[0]
+    def _all(self, query: str, **parameters: object) -> list[tuple[Any, ...]]:
+        try:
+            return self._connection.execute(query, parameters).fetchall()
+        except sqlite3.OperationalError as error:
+            raise OutboxFailed(f"the outbox cannot be read: {error}") from error
+
+    def _one(self, query: str, **parameters: object) -> Any:
+        return self._all(query, **parameters)[0][0]
 
     @contextmanager
     def _writing(self, *, now: datetime, room_bytes: int = 0) -> Generator[None]:
-        """One transaction with room for `room_bytes`; OutboxUnwritable where the disk refuses, and then nothing of it."""
+        """One transaction with room for `room_bytes`; OutboxFailed where the disk refuses, and then nothing of it."""
         try:
             while room.used_share(self._connection, more_bytes=room_bytes) > room.FULL_AT:
                 with self._transaction():
@@ -275,7 +285,7 @@ class Outbox:
             with self._transaction():
                 yield
         except sqlite3.OperationalError as error:
-            raise OutboxUnwritable(f"the outbox cannot be written: {error}") from error
+            raise OutboxFailed(f"the outbox cannot be written: {error}") from error
 
     @contextmanager
     def _transaction(self) -> Generator[None]:

@@ -66,6 +66,7 @@ class Connection:
         self._inbox: deque[Puback | Message] = deque()
         self._answered: asyncio.Future[None] = self._loop.create_future()
         self._over = asyncio.Event()
+        self._closing = False
         self.lost: str | None = None
         self._client = client = Client(
             CallbackAPIVersion.VERSION2,
@@ -105,6 +106,7 @@ class Connection:
 
     async def close(self) -> None:
         """End it, with the will: the cloud is told that this gateway has gone."""
+        self._closing = True
         with contextlib.suppress(ValueError):
             self._client.disconnect(ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))
         if not await self._ended():
@@ -143,6 +145,10 @@ class Connection:
     def _on_connect(
         self, client: Client, _userdata: Any, _flags: ConnectFlags, code: ReasonCode, _properties: Properties | None
     ) -> None:
+        if self._closing:
+            # Given up while it was still connecting: it would throw its successor out, whose client id is the same.
+            client.disconnect()
+            return
         if code.is_failure:
             self._tell(self._fail, f"the broker refused: {code}")
             return

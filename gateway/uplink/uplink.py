@@ -16,7 +16,7 @@ import structlog
 from pydantic import ValidationError
 
 from gateway.backoff import delay_s
-from gateway.errors import OutboxUnwritable
+from gateway.errors import OutboxFailed
 from gateway.outbox import Outbox
 from gateway.settings import Broker
 from gateway.uplink.batches import Verdict, next_batch, next_try, render, verdict
@@ -136,9 +136,9 @@ class Uplink:
             await self._converse(connection, stop)
         except NotConnected as error:
             log.warning("uplink_not_connected", reason=str(error))
-        except OutboxUnwritable as error:
+        except OutboxFailed as error:
             # What cannot be marked must not be sent: the rows wait until the disk has room.
-            log.critical("outbox_unwritable", reason=str(error))
+            log.critical("outbox_failed", reason=str(error))
         finally:
             self.state.connected = False
             self._on_change()
@@ -165,9 +165,11 @@ class Uplink:
         clock = asyncio.get_running_loop().time()
         moments = [self._heartbeat_at]
         moments += [flight.at + PUBACK_S_MAX for flight in self._in_air.values()]
-        waiting = self._outbox.next_due_s(now=self._utc_now())
-        if waiting is not None:
-            moments.append(max(clock + waiting, self._paused_until))
+        if self._paused_until > clock:
+            moments.append(self._paused_until)
+        elif len(self._in_air) < (1 if self._pauses else WINDOW):
+            waiting = self._outbox.next_due_s(now=self._utc_now())
+            moments += [] if waiting is None else [clock + waiting]
         return min(max(min(moments) - clock, 0.05), self._heartbeat_s)
 
     def _pump(self, connection: Connection) -> None:
@@ -181,8 +183,9 @@ class Uplink:
         window = 1 if self._pauses else WINDOW
         while len(self._in_air) < window and self._send_rows(connection, now=now):
             pass
-        if not self._in_air and not self._pauses:
-            for event in self._outbox.events(limit=WINDOW):
+        carrying = any(flight.seqs or flight.event for flight in self._in_air.values())
+        if not carrying and (not self._pauses or self._outbox.next_due_s(now=now) is None):
+            for event in self._outbox.events(limit=window):
                 mid = connection.publish(Channel.EVENTS, event.body.encode())
                 self._in_air[mid] = _InAir((), event.number, clock)
 
@@ -200,7 +203,9 @@ class Uplink:
 
     def _say(self, connection: Connection, kind: StatusKind) -> None:
         self._heartbeat_at = asyncio.get_running_loop().time() + self._heartbeat_s
-        connection.publish(Channel.STATUS, self._status(kind, self._utc_now()).model_dump_json().encode())
+        mid = connection.publish(Channel.STATUS, self._status(kind, self._utc_now()).model_dump_json().encode())
+        # Awaited like any other: a connection that answers no heartbeat is dead, also where there is nothing to send.
+        self._in_air[mid] = _InAir((), None, asyncio.get_running_loop().time())
 
     # What comes down
 
@@ -216,6 +221,8 @@ class Uplink:
 
     def _answered(self, flight: _InAir, reason_code: int) -> None:
         now, meaning = self._utc_now(), verdict(reason_code)
+        if not flight.seqs and flight.event is None:
+            return  # a status: whether somebody hears it decides nothing
         if meaning is Verdict.NOBODY_LISTENING:
             self._outbox.unsend(flight.seqs, now=now)
             self._pause(meaning, reason_code)
@@ -223,6 +230,9 @@ class Uplink:
             self._pause(meaning, reason_code)
         elif meaning is Verdict.MESSAGE_REFUSED:
             log.error("message_refused", reason_code=reason_code, rows=flight.seqs[:3], count=len(flight.seqs))
+            if flight.event is not None:
+                # Telemetry that can never be taken is let go; a reading never is, it rests longer each time.
+                self._outbox.settle_event(flight.event, now=now)
         else:
             if flight.event is not None:
                 self._outbox.settle_event(flight.event, now=now)

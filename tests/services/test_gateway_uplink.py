@@ -29,8 +29,10 @@ from rpm.broker import WORKER
 from schemas.messages import (
     MESSAGE_BYTES_MAX,
     QOS,
+    UP,
     Channel,
     Event,
+    QuarantinedItem,
     ReadingBatch,
     Receipt,
     Request,
@@ -53,7 +55,7 @@ def stored(batch: ReadingBatch) -> Receipt:
         gateway_id=batch.gateway_id,
         epoch=batch.epoch,
         stored=tuple(item.seq for item in batch.items),
-        quarantined=tuple({"seq": item.seq, "reason": item.reason} for item in batch.undecoded),
+        quarantined=tuple(QuarantinedItem(seq=item.seq, reason=item.reason) for item in batch.undecoded),
     )
 
 
@@ -77,10 +79,15 @@ class FakeWorker:
         subscribed = threading.Event()
         client = Client(CallbackAPIVersion.VERSION2, client_id=WORKER, protocol=MQTTProtocolVersion.MQTTv5)
         client.username_pw_set(WORKER, self._broker.passwords[WORKER])
-        client.on_connect = lambda c, *_: c.subscribe(
-            [(share_filter(channel), QOS) for channel in (Channel.READINGS, Channel.STATUS, Channel.EVENTS)]
-        )
-        client.on_subscribe = lambda *_: subscribed.set()
+
+        def connected(*_facts: object) -> None:
+            client.subscribe([(share_filter(channel), QOS) for channel in UP])
+
+        def listening(*_facts: object) -> None:
+            subscribed.set()
+
+        client.on_connect = connected
+        client.on_subscribe = listening
         client.on_message = self._heard
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = 0
@@ -170,9 +177,11 @@ async def running(broker: Broker, outbox: Outbox, *, gateway_id: str = GATEWAY) 
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(WAIT_S_MAX):
-        while not holds():
-            await asyncio.sleep(0.02)
+    """Look until it holds: the broker and the worker live in other threads, and have no event to wait for."""
+    deadline = asyncio.get_running_loop().time() + WAIT_S_MAX
+    while not holds():
+        assert asyncio.get_running_loop().time() < deadline, "it never came to hold"
+        await asyncio.sleep(0.02)
 
 
 def put(outbox: Outbox, count: int, *, data: bytes | None = None) -> None:
@@ -223,11 +232,12 @@ async def test_a_refused_publication_keeps_the_row_and_is_told(
 ) -> None:
     worker.join()
     put(outbox, 1)
-    # The broker's own access list refuses: this gateway writes to a neighbour's topic.
-    monkeypatch.setattr(
-        "gateway.uplink.connection.topic",
-        lambda gateway_id, channel: topic("gw-home-b" if channel is Channel.READINGS else gateway_id, channel),
-    )
+
+    def to_a_neighbour(gateway_id: str, channel: Channel) -> str:
+        """The broker's own access list refuses that."""
+        return topic("gw-home-b" if channel is Channel.READINGS else gateway_id, channel)
+
+    monkeypatch.setattr("gateway.uplink.connection.topic", to_a_neighbour)
     async with running(broker, outbox) as uplink:
         await until(lambda: uplink.state.paused is not None)
         assert str(uplink.state.paused) == "gateway_refused"

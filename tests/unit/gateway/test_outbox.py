@@ -1,6 +1,7 @@
 """The outbox's verbs, one at a time: what is kept, what travels, what settles, and what goes when there is no room."""
 
 import sqlite3
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from gateway.errors import OutboxRefused
 from gateway.outbox import Outbox, room
 from schemas.messages import Event, QuarantinedItem, Receipt
-from tests.unit.gateway.frames import CUFF, FACTS, GATEWAY, MEGABYTE, NOON, frame, open_outbox, put
+from tests.unit.gateway.frames import CUFF, FACTS, GATEWAY, MEGABYTE, NOON, frame, open_outbox, put, row
 
 SOON = NOON + timedelta(seconds=5)
 LATER = NOON + timedelta(minutes=1)
@@ -61,10 +62,6 @@ def test_a_device_that_repeats_itself_adds_nothing_but_a_later_context_does(tmp_
     put(outbox, 1)
     assert outbox.stats(now=NOON).depth == 1
     assert outbox.stats(now=NOON).repeated == 1
-    from dataclasses import replace
-
-    from tests.unit.gateway.frames import row
-
     session = outbox.begin_session(address=CUFF, facts=FACTS, now=NOON)
     outbox.finish_session(session, [replace(row(1), context="03"), row(1)], now=NOON)
     assert outbox.stats(now=NOON).depth == 2
@@ -204,8 +201,9 @@ def test_two_gateways_never_share_an_outbox(tmp_path: Path) -> None:
     outbox = open_outbox(tmp_path)
     with pytest.raises(OutboxRefused, match="another rpm-gateway uses"):
         open_outbox(tmp_path)
-    reader = Outbox.read_only(tmp_path / "outbox.sqlite3", gateway_id=GATEWAY)
+    reader = Outbox.read_only(tmp_path / "outbox.sqlite3", bytes_max=MEGABYTE, gateway_id=GATEWAY)
     assert reader.epoch == outbox.epoch
+    assert 0.01 < reader.stats(now=NOON).used < 0.1
     reader.close()
     outbox.close()
     open_outbox(tmp_path).close()
@@ -251,4 +249,4 @@ def test_a_damaged_outbox_is_moved_aside_told_and_begun_anew(tmp_path: Path) -> 
 
 def test_looking_into_an_outbox_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(OutboxRefused, match="there is no outbox"):
-        Outbox.read_only(tmp_path / "outbox.sqlite3", gateway_id=GATEWAY)
+        Outbox.read_only(tmp_path / "outbox.sqlite3", bytes_max=MEGABYTE, gateway_id=GATEWAY)

@@ -1,0 +1,87 @@
+"""The radio's one rule, always disconnect, and bleak's errors in the words of `devices.gatt`.
+
+On real BlueZ a client that skips disconnect() after a hang-up makes the *next* readings vanish; no virtual radio shows
+that, so a backend that counts disconnects stands in for it here.
+"""
+
+import asyncio
+
+import pytest
+from bleak.exc import BleakError, BleakGATTProtocolError
+
+from devices.gatt import AttError, LinkLost
+from gateway.radio import RadioFault
+from tests.unit.gateway.fake_bleak import FakeClient, Peripheral, radio
+from tests.unit.gateway.frames import CUFF
+
+
+async def test_disconnect_is_called_after_the_device_hung_up() -> None:
+    cuff = Peripheral(CUFF, says=[b"\x00"])
+    async with radio(cuff).connected(cuff.device()) as link:
+        await link.subscribe("2A35", lambda _: None)
+        await asyncio.wait_for(link.gone.wait(), 5)
+        assert cuff.disconnects == 0
+    assert cuff.disconnects == 1
+
+
+async def test_disconnect_is_called_when_the_block_raises() -> None:
+    cuff = Peripheral(CUFF)
+    with pytest.raises(ZeroDivisionError):
+        async with radio(cuff).connected(cuff.device()):
+            raise ZeroDivisionError
+    assert cuff.disconnects == 1
+
+
+async def test_disconnect_is_called_when_the_program_is_told_to_stop() -> None:
+    cuff = Peripheral(CUFF, hangs_up=False)
+
+    async def session() -> None:
+        async with radio(cuff).connected(cuff.device()):
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(session())
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert cuff.disconnects == 1
+
+
+async def test_disconnect_is_called_when_connecting_failed() -> None:
+    cuff = Peripheral(CUFF, refuses_connection=1)
+    with pytest.raises(RadioFault, match="cannot connect: BleakError"):
+        async with radio(cuff).connected(cuff.device()):
+            pytest.fail("there is no connection")
+    assert cuff.disconnects == 1
+
+
+@pytest.mark.parametrize(
+    "code, drops, told",
+    [
+        # BlueZ reports a drop in the middle of a read as 0x0E, Unlikely Error (devices.md 4.5).
+        (0x0E, True, LinkLost),
+        (0x0E, False, AttError),
+        (0x05, False, AttError),
+    ],
+)
+async def test_att_errors_are_told_from_hang_ups(*, code: int, drops: bool, told: type[Exception]) -> None:
+    def fail(client: FakeClient) -> None:
+        if drops:
+            client.hang_up()
+        raise BleakGATTProtocolError(code)
+
+    cuff = Peripheral(CUFF, values={"2A29": b"A&D"}, read_fails=fail)
+    async with radio(cuff).connected(cuff.device()) as link:
+        with pytest.raises(told):
+            await link.read("2A29")
+
+
+async def test_a_driver_fault_is_neither() -> None:
+    def fail(_client: FakeClient) -> None:
+        raise BleakError("org.bluez.Error.NotPermitted")
+
+    cuff = Peripheral(CUFF, values={"2A29": b"A&D"}, read_fails=fail)
+    async with radio(cuff).connected(cuff.device()) as link:
+        with pytest.raises(RadioFault):
+            await link.read("2A29")
+        assert link.characteristics == {"2A29", "2A35"}

@@ -1,0 +1,126 @@
+"""The watch over a fake radio: who is connected to, who never is, and what happens when the radio or the disk fails."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from gateway.errors import OutboxFailed
+from gateway.identity import Enrolment
+from gateway.outbox import Outbox
+from gateway.radio import Radio
+from gateway.settings import Device
+from gateway.watch import Watch
+from schemas.codes import Kind
+from tests.unit.gateway.fake_bleak import FakeScanner, Peripheral, radio
+from tests.unit.gateway.frames import CUFF, GATEWAY, PLAIN_PRESSURE, open_outbox
+
+NEIGHBOUR = "C0:00:00:00:99:99"
+WAIT_S_MAX = 10.0
+
+
+@contextlib.asynccontextmanager
+async def watching(outbox: Outbox, air: Radio) -> AsyncGenerator[Watch]:
+    watch = Watch(
+        gateway_id=GATEWAY,
+        radio=air,
+        enrolment=Enrolment([Device(address=CUFF, kind=Kind.BLOOD_PRESSURE, label="cuff")]),
+        outbox=outbox,
+        zone=ZoneInfo("America/New_York"),
+        utc_now=lambda: datetime.now(UTC),
+        on_change=lambda: None,
+    )
+    stop = asyncio.Event()
+    task = asyncio.create_task(watch.run(stop))
+    yield watch
+    stop.set()
+    await asyncio.wait_for(task, WAIT_S_MAX)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    deadline = asyncio.get_running_loop().time() + WAIT_S_MAX
+    while not holds():
+        assert asyncio.get_running_loop().time() < deadline, "it never came to hold"
+        await asyncio.sleep(0.01)
+
+
+def depth(outbox: Outbox) -> int:
+    return outbox.stats(now=datetime.now(UTC)).depth
+
+
+async def test_a_device_of_this_home_is_heard_and_a_neighbours_is_left_alone(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    cuff = Peripheral(CUFF, says=[PLAIN_PRESSURE, PLAIN_PRESSURE])
+    neighbour = Peripheral(NEIGHBOUR, says=[PLAIN_PRESSURE])
+    async with watching(outbox, radio(cuff, neighbour)):
+        await until(lambda: depth(outbox) == 2)
+        await until(lambda: cuff.connections >= 2)
+    assert neighbour.connections == 0
+    assert neighbour.says == [PLAIN_PRESSURE]
+    assert cuff.disconnects == cuff.connections
+
+
+async def test_a_device_with_nothing_to_say_is_not_pestered(tmp_path: Path) -> None:
+    cuff = Peripheral(CUFF)
+    async with watching(open_outbox(tmp_path), radio(cuff)):
+        await asyncio.sleep(1.2)
+    assert 1 <= cuff.connections <= 2
+
+
+async def test_a_connection_that_failed_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.watch.AGAIN_FIRST_S", 0.05)
+    outbox = open_outbox(tmp_path)
+    cuff = Peripheral(CUFF, says=[PLAIN_PRESSURE], refuses_connection=2)
+    async with watching(outbox, radio(cuff)):
+        await until(lambda: depth(outbox) == 1)
+    assert cuff.connections >= 3
+
+
+async def test_a_radio_that_hangs_is_scanned_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.watch.SCAN_RETRY_FIRST_S", 0.05)
+    outbox = open_outbox(tmp_path)
+    cuff = Peripheral(CUFF, says=[PLAIN_PRESSURE])
+    air = radio(cuff)
+    FakeScanner.faults = 3
+    async with watching(outbox, air) as watch:
+        assert watch.adapter == "fake: not scanning"
+        await until(lambda: depth(outbox) == 1)
+        assert watch.adapter == "fake"
+    assert FakeScanner.starts == 4
+
+
+async def test_an_adapter_gone_silent_is_scanned_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.watch.SCAN_SILENT_S", 0.1)
+    async with watching(open_outbox(tmp_path), radio()):
+        await until(lambda: FakeScanner.starts >= 3)
+
+
+async def test_a_disk_that_refuses_ends_the_session_before_more_is_given_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outbox = open_outbox(tmp_path)
+    cuff = Peripheral(CUFF, says=[PLAIN_PRESSURE], hangs_up=False)
+
+    def refuse(*_: object) -> None:
+        raise OutboxFailed("the outbox cannot be written: database or disk is full")
+
+    monkeypatch.setattr(Outbox, "keep", refuse)
+    async with watching(outbox, radio(cuff)) as watch:
+        await until(lambda: cuff.disconnects >= 1)
+        monkeypatch.undo()
+        cuff.says.append(PLAIN_PRESSURE)
+        cuff.hangs_up = True
+        await until(lambda: depth(outbox) == 1)
+        assert watch.scanning
+
+
+async def test_a_stop_in_the_middle_of_a_session_keeps_what_was_heard(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    cuff = Peripheral(CUFF, says=[PLAIN_PRESSURE], hangs_up=False)
+    async with watching(outbox, radio(cuff)):
+        await until(lambda: outbox.stats(now=datetime.now(UTC)).frames == 1)
+    assert (depth(outbox), cuff.disconnects) == (1, 1)
