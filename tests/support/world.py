@@ -5,7 +5,6 @@ started. People and assignments are written by plain SQL, so that a mistake in t
 """
 
 import json
-import os
 import socket
 import sys
 import time
@@ -15,11 +14,14 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import psycopg
+from pwdlib import PasswordHash
 
 from rpm.demo.processes import Child, free_port, port_answers
 from tests.support.broker import Broker
 
 READY_S_MAX = 30.0
+PASSWORD = "a-password-of-the-tests"
+STAFF = (("rosa", "Rosa N.", "nurse"), ("bella", "Bella K.", "biller"), ("ada", "Ada M.", "admin"))
 POLL_S = 0.05
 _Found = TypeVar("_Found")
 
@@ -27,7 +29,11 @@ _DEVICE_KIND = {"cuff": "blood_pressure", "scale": "body_weight", "meter": "gluc
 _CAPTURE_KIND = {"cuff": "blood_pressure", "beurer_cuff": "blood_pressure", "scale": "body_weight", "meter": "glucose"}
 
 _PRACTICE = """
-insert into practice (name, time_zone, created_at) values ('Maple Street Clinic', 'America/New_York', 'epoch') returning id
+insert into practice (name, time_zone, created_at) values ('Maple Street Clinic', %(zone)s, 'epoch') returning id
+"""
+_STAFF = """
+insert into staff (practice_id, username, display_name, role, email, password_hash, created_at)
+values (%(practice)s, %(name)s, %(shown)s, %(role)s, %(name)s || '@clinic.example', %(hash)s, 'epoch') returning id
 """
 _PATIENT = """
 insert into patient (practice_id, given_name, family_name, birth_date, time_zone, created_at)
@@ -92,10 +98,11 @@ class World:
         broker: Broker,
         dsn: str,
         mail_url: str = "",
+        zone: str = "America/New_York",
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.folder, self.homes, self.broker, self.dsn = folder, tuple(homes), broker, dsn
-        self.ledger = folder / "ledger"
+        self.ledger, self.zone = folder / "ledger", zone
         self.port = free_port()
         self.children: dict[str, Child] = {}
         self.patients: dict[str, int] = {}
@@ -229,7 +236,10 @@ class World:
                 number: int = row[0]
                 return number
 
-            self.practice = insert(_PRACTICE)
+            self.practice = insert(_PRACTICE, zone=self.zone)
+            hashed = PasswordHash.recommended().hash(PASSWORD)
+            for name, shown, role in STAFF:
+                insert(_STAFF, practice=self.practice, name=name, shown=shown, role=role, hash=hashed)
             for home in self.homes:
                 connection.execute(_GATEWAY.encode(), {"id": home.gateway_id, "practice": self.practice})
                 for device in home.devices:
@@ -282,8 +292,3 @@ def _scenario(homes: Iterable[Home]) -> Iterable[str]:
             yield f'address = "{device.address}"'
             if device.settings:
                 yield device.settings
-
-
-def environment_without_servers() -> dict[str, str]:
-    """This process's environment without the settings that point at somebody else's servers."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("RPM_", "TSDB_", "PG"))}

@@ -1,0 +1,160 @@
+"""A squeeze of a cuff at home becomes an alert on a nurse's screen, and a line on a bill.
+
+Method: one home with a virtual cuff, a gateway, a broker, a worker, the pages and a mail server, each a process of its own and all
+real; a Chromium looks at the worklist while somebody squeezes the cuff. The second call of the policy comes after seconds, so that its
+absence after an acknowledgement means something (a control run without one receives it).
+"""
+
+import re
+import time
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from email.message import EmailMessage
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.support.broker import Broker
+from tests.support.mail import MailSink
+from tests.support.world import PASSWORD, Home, VirtualDevice, World
+
+PATIENT = "Maria Alvarez"
+CUFF = VirtualDevice("cuff", "cuff", "C0:00:00:00:0A:01", PATIENT)
+HOME = Home("a", (CUFF, VirtualDevice("neighbour", "cuff", "C0:00:00:00:0A:77", enrolled=False)))
+#: The policy of this story: a second call some seconds after the first.
+SECOND_CALL_S = 6
+ESCALATION = f"""
+fallback = ["role:admin"]
+
+[[policy]]
+severity = "urgent"
+
+[[policy.step]]
+after_min = 0
+targets = ["rota:nurses"]
+
+[[policy.step]]
+after_min = {SECOND_CALL_S / 60}
+targets = ["role:admin"]
+
+[[rota]]
+name = "nurses"
+time_zone = "UTC"
+
+[[rota.shift]]
+days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+from = "00:00"
+to = "24:00"
+who = ["staff:rosa"]
+"""
+#: What no message may hold: who it is, what was measured.
+HEALTH_DATA = ("Maria", "Alvarez", "192", "118", "mmHg", "blood pressure", "C0:00")
+
+
+def midday_zone() -> str:
+    """A zone where it is between noon and one now: neither the day nor the month can turn during the story."""
+    ahead = 12 - datetime.now(UTC).hour
+    return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"
+
+
+@pytest.fixture
+def world(tmp_path: Path, broker: Broker, dsn: str, mail_sink: MailSink) -> Iterator[World]:
+    """One home, a worker, the pages; everything runs."""
+    escalation = tmp_path / "escalation.toml"
+    escalation.write_text(ESCALATION, "utf-8")
+    settings = {"RPM_ESCALATION_FILE": str(escalation)}
+    with World(
+        tmp_path,
+        homes=[HOME],
+        broker=broker,
+        dsn=dsn,
+        mail_url=mail_sink.url,
+        zone=midday_zone(),
+        environment=settings,
+    ) as started:
+        started.start_worker()
+        started.start_gateway(HOME)
+        yield started
+
+
+def sign_in(page: Page, url: str, name: str) -> None:
+    """Sign in as somebody of the clinic."""
+    page.goto(f"{url}/login")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def text_of(mail: EmailMessage) -> str:
+    """Everything a mail says, headers included."""
+    body = mail.get_body(("plain", "html"))
+    return f"{mail.as_string()}\n{body.get_content() if body else ''}"
+
+
+def test_from_the_cuff_to_the_claim(world: World, page: Page, mail_sink: MailSink) -> None:
+    """The alert appears by itself, the mail arrives, acknowledging silences it, and the call is on the bill."""
+    url = world.start_pages()
+    sign_in(page, url, "rosa")
+    expect(page.get_by_role("heading", name="Nobody needs you right now")).to_be_visible()
+
+    world.ask("a", "cuff", "measure", systolic=192, diastolic=118, mean=143, pulse=88)
+
+    row = page.locator("li.alert", has_text=PATIENT)
+    expect(row).to_contain_text("192/118", timeout=20_000)  # nobody reloads the page
+    expect(row).to_contain_text(re.compile("urgent", re.IGNORECASE))
+    expect(page).to_have_title(re.compile(r"^\(?1\b|1 urgent"))
+
+    [mail] = mail_sink.wait(1, timeout_s=20)
+    assert mail_sink.recipients[0] == ("rosa@clinic.example",)
+    assert url in text_of(mail)
+    assert not [word for word in HEALTH_DATA if word.lower() in text_of(mail).lower()]
+
+    row.get_by_role("button", name="I have it").click()
+    expect(row).to_contain_text("You have it")
+    time.sleep(SECOND_CALL_S + 4)
+    assert len(mail_sink.messages) == 1, "acknowledged, and somebody was called all the same"
+
+    row.get_by_role("link", name=PATIENT).click()
+    expect(page.get_by_role("heading", name=PATIENT)).to_be_visible()
+    expect(page.locator("figure.chart[data-key]").first).to_be_visible()
+    page.get_by_role("button", name="Call: start timer").click()
+    time.sleep(2)
+    page.get_by_label("I spoke live").first.check()
+    page.get_by_role("button", name="Stop and save").click()
+    expect(page.get_by_text("Minutes saved.")).to_be_visible()
+    _twenty_one_minutes(page, datetime.now(ZoneInfo(world.zone)).date())
+    page.get_by_label("What was done").select_option("called")
+    page.get_by_role("textbox", name="Note").last.fill("Repeats it tonight.")
+    page.get_by_role("button", name="Close alert").click()
+    expect(page.get_by_role("heading", name="No open alerts")).to_be_visible()
+
+    page.context.clear_cookies()
+    sign_in(page, url, "bella")
+    page.goto(f"{url}/billing")
+    bill = page.get_by_role("row", name=re.compile("Alvarez")).first
+    expect(bill).to_contain_text("99457")
+    expect(bill).to_contain_text("21")
+    expect(bill).not_to_contain_text("99454")
+    assert world.ask("a", "neighbour", "state")["connections"] == 0
+
+
+def _twenty_one_minutes(page: Page, today: date) -> None:
+    """A call of the morning, typed in: what a nurse does who was on the phone away from her desk."""
+    page.get_by_text("Add minutes by hand…").click()
+    form = page.locator("form", has=page.get_by_role("button", name="Add minutes"))
+    form.get_by_label("Day").fill(today.isoformat())
+    form.get_by_label("Start").fill("09:00")
+    form.get_by_label("Minutes", exact=True).fill("21")
+    form.get_by_label("Why by hand").fill("Called from the ward.")
+    form.get_by_label("I spoke live").check()
+    form.get_by_role("button", name="Add minutes").click()
+    expect(page.get_by_text("typed in")).to_be_visible()
+
+
+def test_without_an_acknowledgement_the_next_one_is_called(world: World, mail_sink: MailSink) -> None:
+    """The control: the same story, nobody answers, and the second step calls the administrator."""
+    world.ask("a", "cuff", "measure", systolic=192, diastolic=118, mean=143, pulse=88)
+    mail_sink.wait(2, timeout_s=20 + SECOND_CALL_S)
+    assert mail_sink.recipients == [("rosa@clinic.example",), ("ada@clinic.example",)]
