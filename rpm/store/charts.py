@@ -13,7 +13,7 @@ _SQL = queries.load("charts")
 
 #: Points in one answer: a year of four readings a day of four quantities, or the newest of more.
 POINTS_MAX: Final = 6_000
-READINGS_MAX: Final = 40
+READINGS_MAX: Final = 25
 
 #: Bits of `observation.quality` (see the first migration).
 FLAGGED: Final = 1

@@ -168,13 +168,14 @@ def _lives(connection: Connection, alert_ids: Collection[int], *, practice_id: i
 
 @dataclass(frozen=True, slots=True)
 class AlertNumber:
-    """The inner numbers behind an alert's public id. `patient_id` is None where nobody is known to own the reading."""
+    """What stands behind an alert's public id. The patient is None where nobody is known to own the reading."""
 
     alert_id: int
     patient_id: int | None
+    patient_public_id: UUID | None
 
 
 def alert_number(connection: Connection, public_id: UUID, *, practice_id: int) -> AlertNumber | None:
     """The inner numbers of an alert of the practice; None for nobody's id and for another practice's alike."""
     row = connection.execute(_SQL["alert_ids"], {"public_id": public_id, "practice_id": practice_id}).fetchone()
-    return None if row is None else AlertNumber(row["id"], row["patient_id"])
+    return None if row is None else AlertNumber(row["id"], row["patient_id"], row["patient_public_id"])

@@ -136,3 +136,11 @@ def practice(connection: Connection, practice_id: int) -> Practice:
 def practices(connection: Connection) -> dict[int, str]:
     """The installation's practices by number."""
     return {row["id"]: row["name"] for row in connection.execute(_SQL["practices"]).fetchall()}
+
+
+def add_practice(connection: Connection, *, name: str, time_zone: str, now: datetime) -> int:
+    """Make a practice and return its number."""
+    row = connection.execute(_SQL["insert_practice"], {"name": name, "time_zone": time_zone, "now": now}).fetchone()
+    assert row is not None, "insert returns its row"
+    number: int = row["id"]
+    return number

@@ -3,10 +3,8 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Self
+from typing import Any
 from uuid import UUID
-
-import psycopg
 
 from rpm.store import queries
 from rpm.store.database import Connection
@@ -15,7 +13,6 @@ _SQL = queries.load("worklist")
 
 #: PostgreSQL channel on which every change of a worklist is told.
 CHANNEL = "worklist"
-CONNECT_TIMEOUT_S = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,27 +155,3 @@ def standings(connection: Connection) -> dict[int, Standing]:
 def announce(connection: Connection, practice_id: int) -> None:
     """Tell every web process, once this transaction commits, that the practice's list changed."""
     connection.execute(_SQL["announce"], {"practice_id": practice_id})
-
-
-class ChangeListener:
-    """A connection of its own that hears announcements. Hearing none proves nothing: the caller looks anyway."""
-
-    def __init__(self, dsn: str) -> None:
-        self._connection = psycopg.connect(
-            dsn,
-            autocommit=True,
-            connect_timeout=CONNECT_TIMEOUT_S,
-            keepalives_idle=10,
-            application_name="rpm-cloud live",
-        )
-        self._connection.execute(f"listen {CHANNEL}".encode())
-
-    def wait(self, timeout_s: float) -> bool:
-        """Whether something was announced within `timeout_s`; psycopg.OperationalError where the server went away."""
-        return any(True for _ in self._connection.notifies(timeout=timeout_s, stop_after=1))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._connection.close()

@@ -71,6 +71,16 @@ def _refuse(outcome: Outcome) -> None:
         raise BadInput(f"Nothing was changed: {outcome.reason}.")
 
 
+@router.get("/alerts/{public_id}")
+def show(public_id: UUID, actor: Nurse, store: Store) -> Response:
+    """Where a message leads: the page of the alert's patient, or the held readings where nobody is known."""
+    with store.transaction() as connection:
+        number = _number(connection, public_id, actor)
+    if number.patient_public_id is None:
+        return RedirectResponse("/held", status_code=303)
+    return RedirectResponse(f"/patients/{number.patient_public_id}?alert={public_id}", status_code=303)
+
+
 @router.post("/alerts/{public_id}/acknowledge")
 def acknowledge(
     request: Request,
@@ -81,7 +91,7 @@ def acknowledge(
     back: Back = "",
     patient: PatientId = None,
 ) -> Response:
-    """ "I have it": nobody else is called any more, and colleagues see who it is."""
+    """I have it: nobody else is called any more, and colleagues see who it is."""
     with store.transaction() as connection:
         number = _number(connection, public_id, actor)
         _refuse(alerts.acknowledge(connection, alert_id=number.alert_id, staff_id=actor.staff_id, now=now))

@@ -52,6 +52,7 @@ class Arrangement:
     matching: int
     in_tab: dict[Tab, int]
     by_severity: dict[int, int]
+    urgent_free: int
 
     @property
     def total(self) -> int:
@@ -64,9 +65,14 @@ def tab_of(alert: OpenAlert) -> Tab:
     return Tab.TECHNICAL if alert.kind == "technical" else Tab.CLINICAL
 
 
+def taken(alert: OpenAlert) -> bool:
+    """Whether somebody has it, or is with the patient."""
+    return alert.owner_id is not None or alert.timer_staff_id is not None
+
+
 def matches(alert: OpenAlert, wanted: Filter, *, staff_id: int) -> bool:
     """Whether the filter lets an alert through (its tab aside)."""
-    if wanted.who is Who.FREE and (alert.owner_id is not None or alert.timer_staff_id is not None):
+    if wanted.who is Who.FREE and taken(alert):
         return False
     if wanted.who is Who.MINE and staff_id not in (alert.owner_id, alert.timer_staff_id):
         return False
@@ -76,7 +82,11 @@ def matches(alert: OpenAlert, wanted: Filter, *, staff_id: int) -> bool:
 
 
 def arrange(alerts: Sequence[OpenAlert], wanted: Filter, *, staff_id: int) -> Arrangement:
-    """Put `alerts` (most severe first) before a nurse. No filter, tab or page ever hides an urgent one (H7)."""
+    """Put `alerts` (most severe first, then oldest) before a nurse: those nobody has stand before those somebody has.
+
+    No filter, tab or page ever hides an urgent one (H7).
+    """
+    alerts = sorted(alerts, key=lambda alert: (-alert.severity, taken(alert)))
     pinned = tuple(alert for alert in alerts if alert.severity == URGENT)
     others = [alert for alert in alerts if alert.severity != URGENT]
     in_tab = [alert for alert in others if tab_of(alert) is wanted.tab]
@@ -92,4 +102,5 @@ def arrange(alerts: Sequence[OpenAlert], wanted: Filter, *, staff_id: int) -> Ar
         matching=len(matching),
         in_tab={tab: sum(tab_of(alert) is tab for alert in alerts) for tab in Tab},
         by_severity={severity: sum(alert.severity == severity for alert in alerts) for severity in (3, 2, 1)},
+        urgent_free=sum(not taken(alert) for alert in pinned),
     )

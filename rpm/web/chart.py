@@ -41,6 +41,7 @@ class LimitLine:
     """A limit drawn across a chart."""
 
     label: str
+    quantity: str
     severity: str
     value: float
 
@@ -82,7 +83,10 @@ class Chart:
             "x": self.x,
             "series": [{"label": label, "values": values} for label, values in self.series],
             "quality": self.quality,
-            "limits": [{"label": line.label, "severity": line.severity, "value": line.value} for line in self.limits],
+            "limits": [
+                {"label": one.label, "quantity": one.quantity, "severity": one.severity, "value": one.value}
+                for one in self.limits
+            ],
             "notes": self.notes,
             "summary": self.summary,
             "mixed": self.mixed,
@@ -141,7 +145,7 @@ def _lines(vital: Vital, unit: str, rules: Sequence[Rule], limits: Limits, *, pa
         if rule.gain_since is None:
             whose = " (own)" if own else ""
             label = f"{quantity} {_WORDS[comparison]} {_short(value, quantity, unit)}{whose}"
-            yield LimitLine(label, severity, value)
+            yield LimitLine(label, BY_NAME[quantity].label, severity, value)
 
 
 def _notes(vital: Vital, unit: str, rules: Sequence[Rule], limits: Limits, *, patient_id: int) -> Iterable[str]:

@@ -25,6 +25,7 @@ from rpm.access import Actor
 from rpm.store import worklist
 from rpm.store.database import Clock, Database, DatabaseUnavailable
 from rpm.store.heartbeats import heartbeats
+from rpm.store.listener import Listener, ListenerLost
 from rpm.web.session import Nurse, Store, find_session, now_of, require, token_of
 
 router = APIRouter()
@@ -139,11 +140,11 @@ class Watcher:
     def _run(self) -> None:
         while not self._stop.is_set():
             try:
-                with worklist.ChangeListener(self._database.dsn) as listener:
+                with Listener(self._database.dsn, worklist.CHANNEL) as listener:
                     while not self._stop.is_set():
                         self._look_once()
                         listener.wait(LOOK_EVERY_S)
-            except (psycopg.Error, DatabaseUnavailable) as error:
+            except (psycopg.Error, ListenerLost, DatabaseUnavailable) as error:
                 _log.warning("live_database_away", kind=type(error).__name__)
                 self._stop.wait(LOOK_EVERY_S)
 

@@ -44,6 +44,15 @@ PLACES: Final = (
 HOME: Final = {Role.NURSE: "/worklist", Role.BILLER: "/billing", Role.ADMIN: "/admin"}
 
 
+#: What the pages take from npm; copied in at build, never committed.
+VENDORED: Final = ("vendor/htmx.min.js", "vendor/uPlot.iife.min.js", "vendor/uPlot.min.css")
+
+
+def missing_assets() -> list[str]:
+    """Which of the vendored files are not there."""
+    return [name for name in VENDORED if not (STATIC / name).is_file()]
+
+
 @cache
 def asset(name: str) -> str:
     """The address of a static file, which changes with its contents: browsers may keep it for good."""

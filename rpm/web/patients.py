@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from itertools import groupby
 from typing import Annotated, Any, Final
 from urllib.parse import quote
@@ -158,6 +159,7 @@ def _page(connection: Connection, who: dict[str, int], *, now: datetime, zone: s
         closed: list(group) for closed, group in groupby(alerts, key=lambda one: one.status == "closed")
     }
     return {
+        "version": version_of(alerts),
         "open_alerts": by_status.get(False, []),
         "closed_alerts": by_status.get(True, []),
         "entries": spent_lines(entries),
@@ -203,9 +205,16 @@ def series(
             "from": since.timestamp(),
             "to": now.timestamp(),
             "charts": [chart.as_json() for chart in drawn],
+            "version": version_of(alerts),
             "alerts": [_mark(one) for one in alerts if one.measured_at > since],
         }
     )
+
+
+def version_of(alerts: list[PatientAlert]) -> str:
+    """A word that differs whenever the patient's alerts would look different."""
+    facts = "|".join(f"{one.alert_id}/{one.status}/{one.severity}/{len(one.events)}" for one in alerts)
+    return sha256(facts.encode()).hexdigest()[:16]
 
 
 def _mark(alert: PatientAlert) -> dict[str, Any]:

@@ -62,5 +62,7 @@ where alert_event.alert_id = any(%(alert_ids)s) and alert_event.practice_id = %(
 order by alert_event.id;
 
 -- alert_ids
--- The inner number and patient of a practice's alert.
-select id, patient_id from alert where public_id = %(public_id)s and practice_id = %(practice_id)s;
+-- The inner number of a practice's alert, and whom it is about.
+select alert.id, alert.patient_id, patient.public_id as patient_public_id
+from alert left join patient on patient.id = alert.patient_id
+where alert.public_id = %(public_id)s and alert.practice_id = %(practice_id)s;

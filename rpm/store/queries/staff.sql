@@ -43,3 +43,8 @@ select name, time_zone from practice where id = %(practice_id)s;
 -- practices
 -- The practices of the installation; the one that only collects unclaimed gateways is none.
 select id, name from practice where id > 0 order by id;
+
+-- insert_practice
+-- Make a practice.
+insert into practice (name, time_zone, created_at) values (%(name)s, %(time_zone)s, %(now)s)
+returning id;

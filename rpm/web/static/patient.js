@@ -39,19 +39,31 @@
     };
   }
 
+  // Limits are in sight where their own quantity comes near them: a low limit of the upper line would only confuse
+  // among the values of the lower one, and a far limit must not press the readings flat.
+  function near(chart) {
+    return chart.limits.filter((limit) => {
+      const values = chart.series.find((one) => one.label === limit.quantity).values.filter((value) => value !== null);
+      const low = Math.min(...values), high = Math.max(...values), room = Math.max((high - low) * 0.6, high * 0.12);
+      return limit.value > low - room && limit.value < high + room;
+    });
+  }
+
   function limits(chart, marks) {
+    const shown = near(chart);
     return (u) => {
       const { ctx, bbox } = u, ratio = devicePixelRatio;
       ctx.save();
       ctx.font = `${11 * ratio}px system-ui, sans-serif`;
-      for (const limit of chart.limits) {
-        const y = u.valToPos(limit.value, "y", true);
-        if (y < bbox.top || y > bbox.top + bbox.height) continue;
+      ctx.textBaseline = "bottom";
+      for (const limit of shown) {
+        const y = u.valToPos(limit.value, "y", true), first = limit.quantity === chart.series[0].label;
         ctx.strokeStyle = ctx.fillStyle = paint[limit.severity];
         ctx.lineWidth = ratio;
         ctx.setLineDash([5 * ratio, 4 * ratio]);
         ctx.beginPath(); ctx.moveTo(bbox.left, y); ctx.lineTo(bbox.left + bbox.width, y); ctx.stroke();
-        ctx.fillText(`${limit.severity}: ${limit.label}`, bbox.left + 6 * ratio, y - 3 * ratio);
+        ctx.textAlign = first ? "left" : "right";
+        ctx.fillText(`${limit.severity}: ${limit.label}`, bbox.left + (first ? 6 * ratio : bbox.width - 14 * ratio), y - ratio);
       }
       ctx.setLineDash([]);
       for (const mark of marks) {
@@ -63,19 +75,10 @@
     };
   }
 
-  // Limits are in sight where the readings come near them; a far one must not press the readings flat.
   function range(chart) {
-    return () => {
-      const all = chart.series.flatMap((one) => one.values).filter((value) => value !== null);
-      let low = Math.min(...all), high = Math.max(...all);
-      const room = Math.max((high - low) * 0.35, high * 0.06);
-      for (const { value } of chart.limits) {
-        if (value < low && value > low - room) low = value;
-        if (value > high && value < high + room) high = value;
-      }
-      const margin = Math.max((high - low) * 0.12, high * 0.01);
-      return [low - margin, high + margin];
-    };
+    const all = [...chart.series.flatMap((one) => one.values).filter((value) => value !== null), ...near(chart).map((one) => one.value)];
+    const low = Math.min(...all), high = Math.max(...all), margin = Math.max((high - low) * 0.14, high * 0.01);
+    return () => [low - margin, high + margin];
   }
 
   function draw(chart, answer) {
@@ -91,6 +94,7 @@
     }));
     return new uPlot({
       width: box.clientWidth, height: HEIGHT,
+      fmtDate: (template) => uPlot.fmtDate(template.replace("{M}/{D}", "{D} {MMM}").replace("{h}:{mm}{aa}", "{HH}:{mm}").replace("{h}{aa}", "{HH}:00")),
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), answer.zone),
       cursor: { sync: { key: "patient" }, drag: { x: false, y: false } },
       scales: { x: { time: true, range: () => [answer.from, answer.to] }, y: { range: range(chart) } },
@@ -100,20 +104,32 @@
     }, [chart.x, ...chart.series.map((one) => one.values)], box);
   }
 
-  async function load(days) {
-    const mine = (asked += 1);
-    const answer = await (await fetch(`${place.dataset.source}?days=${days}`, { headers: { Accept: "application/json" } })).json();
+  async function load(automatic) {
+    const mine = (asked += 1), headers = { Accept: "application/json", ...(automatic && { "X-Automatic": "1" }) };
+    const response = await fetch(`${place.dataset.source}?days=${place.dataset.days}`, { headers });
+    const answer = await response.json();
     if (mine !== asked || answer.patient !== patient) return;
     plots.forEach((plot) => plot.destroy());
     plots = answer.charts.map((chart) => draw(chart, answer)).filter(Boolean);
     place.dataset.drawn = answer.patient;
+    if (answer.version !== place.dataset.version) tell();
+  }
+
+  // News about this patient: say so, and let the nurse finish what she is typing.
+  function tell() {
+    const notice = document.getElementById("notice"), words = document.createElement("p"), link = document.createElement("a");
+    words.className = "told";
+    link.href = location.pathname + location.search;
+    link.textContent = "load the page again";
+    words.append("This patient’s alerts have changed: ", link, ".");
+    notice.replaceChildren(words);
   }
 
   new ResizeObserver(() => {
     for (const plot of plots) plot.setSize({ width: plot.root.parentElement.clientWidth, height: HEIGHT });
   }).observe(place);
 
-  load(place.dataset.days).catch(() => { place.dataset.drawn = "failed"; });
+  load(false).catch(() => { place.dataset.drawn = "failed"; });
 
   // A key or a link that ends in #close means: show me the form.
   if (location.hash === "#close") {
@@ -121,17 +137,9 @@
     if (form) { form.open = true; form.scrollIntoView({ block: "center" }); form.querySelector("select").focus(); }
   }
 
-  // News about this patient: say so, and let the nurse finish what she is typing.
-  let version = "";
+  let version = null;
   document.addEventListener("rpm:live", (event) => {
-    if (version && version !== event.detail.version) {
-      const notice = document.getElementById("notice"), words = document.createElement("p"), link = document.createElement("a");
-      words.className = "told";
-      link.href = location.pathname + location.search;
-      link.textContent = "Load this page again";
-      words.append("Something changed on the worklist. ", link, " to see whether it is about this patient.");
-      notice.replaceChildren(words);
-    }
+    if (version !== null && version !== event.detail.version) load(true).catch(() => {});
     version = event.detail.version;
   });
 })();

@@ -1,0 +1,87 @@
+"""`rpm-cloud serve`: the pages, and (unless told otherwise) the worker beside them in the same process."""
+
+import errno
+import socket
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
+from typing import Final
+
+import structlog
+import typer
+import uvicorn
+
+from rpm.errors import UserError
+from rpm.settings import Settings, read_settings
+from rpm.store.database import Database
+from rpm.store.migrate import require_current
+from rpm.web.app import create_app
+from rpm.web.pages import missing_assets
+
+_log = structlog.get_logger()
+
+#: An open stream never ends by itself; a server that goes down does not wait for it longer than this.
+SHUTDOWN_S_MAX: Final = 3
+POOL_SIZE: Final = 12
+
+
+def bound_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens, or a UserError that says what to do about the port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        if error.errno == errno.EADDRINUSE:
+            raise UserError(f"port {port} is in use: stop what listens there, or set RPM_WEB_PORT") from error
+        raise UserError(f"cannot listen on {host} port {port} ({error.strerror}): check RPM_WEB_HOST") from error
+    listening.listen()
+    return listening
+
+
+def serve(
+    web_only: bool = typer.Option(False, "--web-only", help="Only the pages: workers run as processes of their own."),
+) -> None:
+    """Serve the pages, and judge, escalate and take in readings beside them unless --web-only is given."""
+    settings = read_settings().require("dsn", *(() if web_only else ("broker_url",)))
+    missing = missing_assets()
+    if missing:
+        raise UserError(f"the pages' {missing[0]} is not there: run `make assets` (it needs npm once)")
+    listening = bound_socket(settings.web_host, settings.web_port)
+    database = Database(settings.dsn, size_max=POOL_SIZE).open()
+    require_current(settings.dsn)
+    app = create_app(database, settings, database.clock)
+    # No access log: an address can hold somebody's id.
+    config = uvicorn.Config(
+        app, access_log=False, log_config=None, server_header=False, timeout_graceful_shutdown=SHUTDOWN_S_MAX
+    )
+    _log.info("serving", host=settings.web_host, port=settings.web_port, worker=not web_only)
+    try:
+        with nullcontext() if web_only else worker(database, settings):
+            uvicorn.Server(config).run(sockets=[listening])
+    finally:
+        database.close()
+
+
+@contextmanager
+def worker(database: Database, settings: Settings) -> Generator[None]:
+    """The worker's threads in this process. Imported only now: `--web-only` needs no MQTT."""
+    from rpm.ingest import worker as ingest
+    from rpm.jobs import loops
+
+    stop = threading.Event()
+    threads = [*loops.start(database, settings, stop)]
+    try:
+        threads += ingest.start(database, settings, stop)
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(timeout=SHUTDOWN_S_MAX)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(serve)
