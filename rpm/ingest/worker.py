@@ -16,6 +16,8 @@ import structlog
 from rpm.ingest.batch import SettledMeanwhile, settle
 from rpm.ingest.inbox import Delivery, Inbox
 from rpm.ingest.receipts import Settlement, receipts
+from rpm.ingest.subscriber import Subscriber, broker_address
+from rpm.settings import Settings
 from rpm.store import heartbeats, readings
 from rpm.store.database import Clock, Database, DatabaseUnavailable
 from schemas.messages import Receipt
@@ -133,14 +135,24 @@ def watch(loop: IngestLoop, post: Post, stop: threading.Event, *, leave: Callabl
 
 
 def start(
-    database: Database, post: Post, stop: threading.Event, *, clock: Clock | None = None
+    database: Database, settings: Settings, stop: threading.Event, *, clock: Clock | None = None
 ) -> list[threading.Thread]:
-    """Run the loop and its watchdog in threads of their own. `post` is started already."""
-    loop = IngestLoop(database, post, stop, clock=clock)
-    threads = [
-        threading.Thread(target=loop.run, name="ingest"),
-        threading.Thread(target=watch, args=(loop, post, stop), name="ingest-watchdog", daemon=True),
-    ]
-    for thread in threads:
-        thread.start()
-    return threads
+    """Join the workers at the broker and take in readings until `stop` is set; the threads to join then.
+
+    UserError where the broker's URL is none, or the broker refuses the account.
+    """
+    subscriber = Subscriber(broker_address(settings.broker_url))
+    subscriber.start()
+    loop = IngestLoop(database, subscriber, stop, clock=clock)
+    watchdog = threading.Thread(target=watch, args=(loop, subscriber, stop), name="ingest-watchdog", daemon=True)
+    watchdog.start()
+    thread = threading.Thread(target=_run, args=(loop, subscriber), name="ingest", daemon=True)
+    thread.start()
+    return [thread]
+
+
+def _run(loop: IngestLoop, subscriber: Subscriber) -> None:
+    try:
+        loop.run()
+    finally:
+        subscriber.stop()

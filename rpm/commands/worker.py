@@ -1,0 +1,46 @@
+"""`rpm-cloud worker`: take in readings, judge, call and send, without the pages. Run as many as the load needs."""
+
+import signal
+import threading
+from typing import Final
+
+import structlog
+import typer
+
+from rpm.settings import read_settings
+from rpm.store.database import Database
+from rpm.store.migrate import require_current
+
+_log = structlog.get_logger()
+
+POOL_SIZE: Final = 10
+#: How long a worker that is told to stop finishes what it has in hand.
+SHUTDOWN_S_MAX: Final = 10.0
+
+
+def worker() -> None:
+    """Take in readings, judge them, call for help. Any number of workers may run; they share the work."""
+    from rpm.ingest import worker as ingest
+    from rpm.jobs import loops
+
+    settings = read_settings().require("dsn", "broker_url")
+    require_current(settings.dsn)
+    database = Database(settings.dsn, size_max=POOL_SIZE).open()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop.set())
+    try:
+        threads = [*ingest.start(database, settings, stop), *loops.start(database, settings, stop)]
+        _log.info("worker.started")
+        stop.wait()
+        for thread in threads:
+            thread.join(timeout=SHUTDOWN_S_MAX)
+    finally:
+        stop.set()
+        database.close()
+    _log.info("worker.stopped")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command()(worker)
