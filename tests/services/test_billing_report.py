@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from rpm.billing.episode import Practice, ServiceMonth
 from rpm.billing.report import MonthReport, ReportRow, month_report
-from rpm.store import billing, queries
+from rpm.store import billing
 from rpm.store.database import Connection, Database
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -131,20 +131,6 @@ class Clinic:
 
 def codes(row: ReportRow) -> dict[str, int]:
     return {one.code: one.units for one in row.codes}
-
-
-@pytest.mark.parametrize("name", sorted(queries.load("billing")))
-def test_every_statement_fits_the_schema(database: Database, name: str) -> None:
-    """Prepared against the migrated schema; every parameter has a type the server can tell."""
-    empty = dict.fromkeys(
-        ("practice_id", "public_id", "patient_id", "since", "until", "now", "zone", "limit"),
-    )
-    lists: dict[str, list[object]] = {key: [] for key in ("episode_ids", "patient_ids", "sinces", "untils")}
-    with database.transaction() as connection:
-        assert (
-            connection.execute(queries.load("billing")[name], {**empty, **lists}).fetchall() == []
-            or name == "practices"
-        )
 
 
 def test_from_stored_readings_to_codes(database: Database) -> None:
