@@ -1,0 +1,93 @@
+"""What tests of the three loops share: a clinic, its rules and plan, and a channel that remembers."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from alerts.channels import Answer
+from alerts.escalation import Plan, parse_plan
+from alerts.rules import read_rules
+from rpm.jobs import escalate, evaluate, send
+from rpm.settings import CARE
+from rpm.store.database import Database
+from rpm.store.notifications import Claimed
+from tests.support.clinic import Clinic
+
+RULES = read_rules(Path(CARE) / "rules.toml")
+#: The nurses at once, the administrator after a quarter of an hour, once more after another.
+PLAN = parse_plan("""
+fallback = ["role:admin"]
+[[policy]]
+severity = "urgent"
+repeat_every_min = 15
+repeat_times = 1
+step = [{ after_min = 0, targets = ["role:nurse"] }, { after_min = 15, targets = ["role:admin"] }]
+[[policy]]
+severity = "priority"
+step = [{ after_min = 0, targets = ["role:nurse"] }]
+""")
+JUDGEMENT = evaluate.Judgement(RULES, PLAN)
+#: More turns than anything here needs: a loop that never ends is a failure, not a hang.
+TURNS_MAX = 2000
+
+
+@dataclass
+class Outbox:
+    """A channel that remembers what it was given, and answers as it is told."""
+
+    sent: list[tuple[str, str, str]] = field(default_factory=list)
+    answer: Answer = field(default_factory=lambda: Answer(True, "taken"))
+
+    def send(self, address: str, *, subject: str, body: str) -> Answer:
+        self.sent.append((address, subject, body))
+        return self.answer
+
+    @property
+    def addresses(self) -> list[str]:
+        return [address for address, _, _ in self.sent]
+
+
+def url_of(claimed: Claimed) -> str:
+    return f"https://clinic.example/alerts/{claimed.public_id}"
+
+
+class Desk:
+    """The clinic's loops, turned by hand."""
+
+    def __init__(self, database: Database, *, now: datetime, plan: Plan = PLAN) -> None:
+        self.database, self.plan = database, plan
+        self.clinic = Clinic(database, now=now)
+        self.outbox = Outbox()
+
+    @property
+    def now(self) -> datetime:
+        return self.clinic.now
+
+    def forward(self, **span: float) -> None:
+        self.clinic.now += timedelta(**span)
+
+    def judge(self) -> evaluate.Report:
+        return evaluate.run_once(self.database, now=self.now, judgement=evaluate.Judgement(RULES, self.plan))
+
+    def call(self) -> None:
+        """Escalate and send until nothing is due at this instant."""
+        for _ in range(TURNS_MAX):
+            moved = escalate.run_once(self.database, now=self.now, plan=self.plan)
+            sent = send.run_once(self.database, now=self.now, channel=self.outbox, url_of=url_of)
+            if not moved.done and not sent.more:
+                return
+        raise AssertionError("the loops do not come to rest")
+
+    def rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:
+        with self.database.transaction() as connection:
+            return connection.execute(statement.encode(), values).fetchall()
+
+    def alerts(self) -> list[dict[str, Any]]:
+        return self.rows("select * from alert order by id")
+
+    def events(self, alert_id: int) -> list[str]:
+        return [
+            row["kind"]
+            for row in self.rows("select kind from alert_event where alert_id = %(id)s order by id", id=alert_id)
+        ]

@@ -1,0 +1,147 @@
+"""The threads of a worker: from a stored reading to a mail, by themselves; and what they do when something breaks."""
+
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import psycopg
+import pytest
+from structlog.testing import capture_logs
+
+from rpm.errors import UserError
+from rpm.jobs import loops, scheduler
+from rpm.jobs.loops import AFTER_FAILURE_S, Loop
+from rpm.settings import Settings
+from rpm.store import readings, sessions
+from rpm.store.database import Database
+from rpm.store.heartbeats import heartbeats
+from tests.services.judging import Desk
+from tests.support.clock import MORNING, SettableClock
+from tests.support.mail import MailSink
+
+JOIN_S = 15.0
+
+
+@pytest.fixture
+def settings(mail_sink: MailSink, tmp_path: Path) -> Settings:
+    plan = tmp_path / "escalation.toml"
+    plan.write_text(
+        'fallback = ["role:admin"]\n'
+        '[[policy]]\nseverity = "urgent"\nstep = [{ after_min = 0, targets = ["role:nurse"] }]\n',
+        "utf-8",
+    )
+    return Settings(mail_url=mail_sink.url, escalation_file=plan, public_url="https://clinic.example/")
+
+
+@pytest.fixture
+def stop() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+def test_from_a_reading_to_a_mail_by_themselves(
+    database: Database, settings: Settings, mail_sink: MailSink, stop: threading.Event
+) -> None:
+    """On an injected clock that stands still: nothing here needs time to pass but the loops' own waits."""
+    desk = Desk(database, now=MORNING)
+    desk.clinic.staff("nora")
+    threads = loops.start(database, settings, stop, clock=SettableClock())
+    desk.clinic.pressure(desk.clinic.patient("Maria", "Alvarez"), 192, 118)
+    with database.transaction() as connection:
+        readings.tell(connection)
+    [mail] = mail_sink.wait(1)
+    assert "https://clinic.example/alerts/" in str(mail.get_content())
+    stop.set()
+    for thread in threads:
+        thread.join(JOIN_S)
+    assert not any(thread.is_alive() for thread in threads)
+    with database.transaction() as connection:
+        beats = {one.stage: one.beat_at for one in heartbeats(connection)}
+    assert {stage: beats[stage] for stage in ("evaluate", "escalate", "send")} == dict.fromkeys(
+        ("evaluate", "escalate", "send"), MORNING
+    )
+
+
+@dataclass
+class _Report:
+    done: int = 0
+    more: bool = False
+
+
+def test_a_turn_that_fails_is_named_and_the_loop_goes_on(database: Database, stop: threading.Event) -> None:
+    turns: list[datetime] = []
+
+    def turn(now: datetime) -> _Report:
+        turns.append(now)
+        if len(turns) == 1:
+            raise ZeroDivisionError("82.1 kg")
+        stop.set()
+        return _Report()
+
+    with capture_logs() as said:
+        loops.run(Loop("evaluate", turn), database, stop, SettableClock())
+    assert turns == [MORNING, MORNING]
+    assert said == [{"event": "turn_failed", "loop": "evaluate", "error": "ZeroDivisionError", "log_level": "error"}]
+    assert AFTER_FAILURE_S > 0
+
+
+def test_a_loop_whose_listening_connection_is_cut_listens_anew(database: Database, stop: threading.Event) -> None:
+    waiter = loops.Waiter(database.dsn, loops.NEWS, stop)
+    waiter.wait()
+    with psycopg.connect(database.dsn, autocommit=True) as connection:
+        connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'rpm-cloud listens%'"
+        )
+        waiter.wait()
+        waiter.wait()
+        connection.execute("select pg_notify('patient_news', '')")
+        began = time.monotonic()
+        waiter.wait()
+        assert time.monotonic() - began < loops.TICK_S
+    waiter.close()
+
+
+def test_a_full_claim_is_followed_without_a_wait(database: Database, stop: threading.Event) -> None:
+    turns: list[datetime] = []
+
+    def turn(now: datetime) -> _Report:
+        turns.append(now)
+        if len(turns) == 5:
+            stop.set()
+        return _Report(1, more=True)
+
+    began = time.monotonic()
+    loops.run(Loop("evaluate", turn), database, stop, SettableClock())
+    assert time.monotonic() - began < loops.TICK_S
+
+
+@pytest.mark.parametrize(
+    "wrong, said",
+    [
+        ({"rules_file": "/nowhere/rules.toml"}, "/nowhere/rules.toml: cannot be read: No such file or directory"),
+        ({"escalation_file": "/nowhere/e.toml"}, "/nowhere/e.toml: cannot be read: No such file or directory"),
+        ({"mail_url": "mailto://host"}, "RPM_MAIL_URL must hold {to}"),
+        ({"mail_url": "nonsense?to={to}"}, "RPM_MAIL_URL is not an apprise URL"),
+    ],
+)
+def test_a_wrong_setting_is_one_line(database: Database, wrong: dict[str, str], said: str) -> None:
+    with pytest.raises(UserError) as caught:
+        loops.loops(database, Settings.model_validate(wrong))
+    assert str(caught.value).startswith(said)
+    assert "\n" not in str(caught.value)
+
+
+def test_housekeeping_forgets_dead_sessions(database: Database) -> None:
+    nurse = Desk(database, now=MORNING).clinic.staff("nora")
+    clock = SettableClock()
+    with database.transaction() as connection:
+        token = sessions.start(connection, staff_id=nurse, now=clock())
+    clock.forward(days=30)
+    [chore] = [chore for chore in scheduler.CHORES if chore.name == "expire_sessions"]
+    chore.run(database, clock())
+    with database.transaction() as connection:
+        assert sessions.find(connection, token) is None
