@@ -21,7 +21,7 @@ _ISO_DATE: Final = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
 #: The last instant before a bound.
 INSTANT: Final = timedelta(microseconds=1)
 #: A page of so many rows stays below 300 kB.
-ROWS_PER_PAGE: Final = 60
+ROWS_PER_PAGE: Final = 100
 #: The month chooser reaches back so far; older months are a matter of the address.
 MONTHS_BACK: Final = 12
 
