@@ -127,6 +127,8 @@ class BumbleClientBackend(BaseBleakClient):
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
+            if adapter.lost and not _own_cancellation():
+                raise BleakError("the radio went away") from None
             # Tell the controller to give up, and wait until it has: it may have connected meanwhile.
             with contextlib.suppress(core.BaseBumbleError, TimeoutError):
                 await adapter.device.send_sync_command(hci.HCI_LE_Create_Connection_Cancel_Command())

@@ -80,14 +80,20 @@ class Mute(_Command):
     on: bool = True
 
 
+class Press(_Command):
+    """Switch it on: a meter whose reader died is asked again, though it believes to have told everything."""
+
+    do: Literal["press"]
+
+
 class State(_Command):
     """How many records were taken, confirmed and are pending; connections ever made."""
 
     do: Literal["state"]
 
 
-Command = Annotated[Measure | Weigh | Prick | Say | Silence | Mute | State, Field(discriminator="do")]
-command_adapter: TypeAdapter[Measure | Weigh | Prick | Say | Silence | Mute | State] = TypeAdapter(Command)
+Command = Annotated[Measure | Weigh | Prick | Say | Silence | Mute | Press | State, Field(discriminator="do")]
+command_adapter: TypeAdapter[Measure | Weigh | Prick | Say | Silence | Mute | Press | State] = TypeAdapter(Command)
 
 
 def perform(device: Peripheral, command: Command) -> Answer:
@@ -127,6 +133,8 @@ def _measure(device: Peripheral, command: Command) -> int | None:
             device.fall_silent(seconds, after_frames=frames)
         case Mute(on=on):
             device.mute = on
+        case Press():
+            device.press_button()
         case State():
             pass
     return None

@@ -3,16 +3,16 @@
 {"home": "a", "device": "cuff", "do": "measure", "systolic": 192, "diastolic": 118, "pulse": 88, "user_slot": 1}
 {"ok": true, "measurement": 1}
 {"do": "wait", "confirmed": 3, "timeout_s": 20}          # of all devices; of one with "home" and "device"
-{"ok": true, "confirmed": 3, "pending": 0}
+{"ok": true, "taken": 3, "confirmed": 3, "pending": 0}      # "taken" and "pending": 0 can be waited for as well
 {"home": "a", "device": "cuff", "do": "weigh", "kg": 80}
 {"ok": false, "error": "cuff is not a scale"}
 """
 
 import asyncio
 import json
-from typing import Any, Final, cast
+from typing import Any, Final, Literal, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from devices.virtual.air import Air
 from devices.virtual.commands import Answer, CommandRefused, command_adapter, perform
@@ -21,6 +21,23 @@ from devices.virtual.peripheral import Peripheral
 
 WAIT_S_DEFAULT: Final = 20.0
 _POLL_S: Final = 0.02
+
+
+class Wait(BaseModel):
+    """Wait until at least so many records were taken and confirmed, and at most so many are pending."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    do: Literal["wait"]
+    taken: int = 0
+    confirmed: int = 0
+    pending: int | None = None
+    timeout_s: float = WAIT_S_DEFAULT
+
+    def is_over(self, counts: dict[str, int]) -> bool:
+        """Whether these counts were waited for."""
+        few_pending = self.pending is None or counts["pending"] <= self.pending
+        return few_pending and counts["taken"] >= self.taken and counts["confirmed"] >= self.confirmed
 
 
 async def serve_control(air: Air, *, port: int = 0) -> tuple[asyncio.Server, int]:
@@ -59,35 +76,27 @@ async def answer(air: Air, line: bytes) -> Answer:
 
 
 async def _do(air: Air, request: dict[str, Any]) -> Answer:
-    home, device = request.pop("home", None), request.pop("device", None)
-    devices = air.devices(home, device)
+    devices = air.devices(request.pop("home", None), request.pop("device", None))
     if request.get("do") == "wait":
-        return await _wait(devices, request)
+        return await _wait(devices, Wait.model_validate(request))
     if len(devices) != 1:
         raise CommandRefused("name one home and one device")
     return perform(devices[0], command_adapter.validate_python(request))
 
 
-async def _wait(devices: list[Peripheral], request: dict[str, Any]) -> Answer:
-    """Until so many records are confirmed (and, where asked, so few pending), or the time is up."""
-    confirmed_min = int(request.get("confirmed", 0))
-    pending_max = request.get("pending")
+async def _wait(devices: list[Peripheral], wait: Wait) -> Answer:
     try:
-        async with asyncio.timeout(float(request.get("timeout_s", WAIT_S_DEFAULT))):
-            while not _reached(devices, confirmed_min, pending_max):  # noqa: ASYNC110 - a person or a test is waiting
+        async with asyncio.timeout(wait.timeout_s):
+            while not wait.is_over(_counts(devices)):  # noqa: ASYNC110 - a person or a test is waiting
                 await asyncio.sleep(_POLL_S)
     except TimeoutError as error:
         raise TimeoutError(f"not yet: {_counts(devices)}") from error
     return dict(_counts(devices))
 
 
-def _reached(devices: list[Peripheral], confirmed_min: int, pending_max: int | None) -> bool:
-    counts = _counts(devices)
-    return counts["confirmed"] >= confirmed_min and (pending_max is None or counts["pending"] <= pending_max)
-
-
 def _counts(devices: list[Peripheral]) -> dict[str, int]:
     return {
+        "taken": sum(device.taken for device in devices),
         "confirmed": sum(device.confirmed for device in devices),
         "pending": sum(device.pending for device in devices),
     }

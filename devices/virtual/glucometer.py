@@ -1,7 +1,8 @@
 """The virtual glucose meter: a store of records that a reader asks for through the Record Access Control Point.
 
 Records stay in the meter. It advertises while it holds one that nobody is known to have, and forgets that wish when its
-"success" to a report was confirmed.
+"success" to a report was confirmed. A reader's radio stack may confirm that before the reader has handled the records it
+answers for; one that dies in between asks again when the meter is next switched on (`press_button`).
 """
 
 # bumble leaves parameters unannotated here and there.

@@ -101,9 +101,9 @@ class Peripheral:
         self.label = label
         self.habits = habits or Habits()
         self.connection: Connection | None = None
-        self.connections = 0
-        self.taken = 0
-        self.confirmed = 0
+        self.connections: int = 0
+        self.taken: int = 0
+        self.confirmed: int = 0
         #: A fault: accepts everything, says nothing, never hangs up.
         self.mute = False
         self._frames_sent = 0
@@ -111,6 +111,7 @@ class Peripheral:
         self._silences: dict[int, float] = {}
         self._ledger = ledger
         self._gone = asyncio.Event()
+        self._switched_on = False
         self._awake_until_s = 0.0
         self._active_at_s = 0.0
         self._advertising_lock = asyncio.Lock()
@@ -140,13 +141,19 @@ class Peripheral:
 
     async def power_off(self) -> None:
         """Stop what it does and leave the air; a peer notices by silence."""
-        for task in tuple(self._tasks):
-            task.cancel()
+        async with self._advertising_lock:  # a command to the controller is not left half done
+            for task in tuple(self._tasks):
+                task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.controller.vanish()
 
+    def press_button(self) -> None:
+        """Somebody switches it on: be there for one connection, though there is nothing new to say."""
+        self._switched_on = True
+        self.wake()
+
     def wake(self) -> None:
-        """A measurement was taken or a button pressed: advertise, if there is something to say."""
+        """A measurement was taken: advertise, if there is something to say."""
         self._awake_until_s = asyncio.get_running_loop().time() + self.habits.advertise_s
         self._spawn(self._advertise_as_needed())
         if self.habits.advertise_s:
@@ -177,7 +184,7 @@ class Peripheral:
     async def _advertise_as_needed(self) -> None:
         async with self._advertising_lock:
             awake = not self.habits.advertise_s or asyncio.get_running_loop().time() < self._awake_until_s
-            wanted = awake and self.pending > 0 and self.connection is None
+            wanted = awake and (self.pending > 0 or self._switched_on) and self.connection is None
             if wanted and not self.device.is_advertising:
                 await self.device.start_advertising(auto_restart=False)
             elif not wanted and self.device.is_advertising:
@@ -186,6 +193,7 @@ class Peripheral:
     def _on_connection(self, connection: Connection) -> None:
         self.connection = connection
         self.connections += 1
+        self._switched_on = False
         self._frames_sent = 0
         self._gone = asyncio.Event()
         self._stay_awake()
