@@ -1,0 +1,353 @@
+"""The loop against a real broker and a real database: what is receipted is committed, and nothing is lost whoever dies.
+
+Losses are looked for in the database by plain SQL. The sender sends again what has no receipt, as a gateway does.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+
+import psycopg
+import pytest
+
+from rpm.errors import UserError
+from rpm.ingest.batch import settle
+from rpm.ingest.subscriber import Subscriber, broker_address
+from rpm.ingest.unpack import Message
+from rpm.ingest.worker import EXIT_STALLED, STAGE, STALL_S_MAX, IngestLoop, watch
+from rpm.store.database import Connection, Database
+from rpm.store.gateways import register_gateway
+from rpm.store.heartbeats import last_beat
+from schemas.codes import Kind
+from schemas.messages import Channel
+from schemas.reading import Reading
+from tests.support.broker import Broker
+from tests.support.clinic import Clinic
+from tests.support.database import DatabaseServer
+from tests.support.readings import batch, pressure
+from tests.support.sender import Sender
+
+WAIT_S_MAX = 30.0
+
+
+def _eventually(condition: Callable[[], bool], *, timeout_s: float = WAIT_S_MAX) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.fixture
+def cuff(database: Database) -> str:
+    """The address of Maria's cuff, in a home whose gateways are registered."""
+    now = datetime.now(UTC)
+    clinic = Clinic(database, now=now)
+    maria = clinic.patient("Maria", "Alvarez")
+    with database.transaction() as connection:
+        for gateway_id in ("gw-home-a", "gw-home-b"):
+            register_gateway(connection, gateway_id, practice_id=clinic.practice_id, label="Home", now=now)
+    return maria.devices[Kind.BLOOD_PRESSURE][1]
+
+
+@pytest.fixture
+def sender(broker: Broker) -> Iterator[Sender]:
+    made = Sender(broker)
+    yield made
+    made.close()
+
+
+@contextmanager
+def _subscribed(broker: Broker) -> Generator[Subscriber]:
+    subscriber = Subscriber(broker_address(broker.url()))
+    subscriber.start()
+    assert _eventually(lambda: subscriber.connected)
+    try:
+        yield subscriber
+    finally:
+        subscriber.stop()
+
+
+@contextmanager
+def _working(database: Database, broker: Broker) -> Generator[Subscriber]:
+    """A worker's ingest in this process."""
+    stop = threading.Event()
+    with _subscribed(broker) as subscriber:
+        thread = threading.Thread(target=IngestLoop(database, subscriber, stop).run)
+        thread.start()
+        try:
+            yield subscriber
+        finally:
+            stop.set()
+            thread.join()
+
+
+@contextmanager
+def _worker_process(dsn: str, broker: Broker) -> Generator[subprocess.Popen[bytes]]:
+    """A worker as a process of its own, for killing."""
+    environment = {**os.environ, "RPM_DSN": dsn, "RPM_BROKER_URL": broker.url()}
+    log = broker.folder / "worker.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rpm", "worker"], env=environment, stdout=output, stderr=output
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _squeezes(count: int, cuff: str, *, first_seq: int = 1) -> dict[int, Reading]:
+    now = datetime.now(UTC).replace(microsecond=0)
+    return {
+        first_seq + n: pressure(100 + n % 80, 60, now - timedelta(seconds=first_seq + n), address=cuff)
+        for n in range(count)
+    }
+
+
+def _stored(dsn: str) -> list[str]:
+    with psycopg.connect(dsn) as connection:
+        return [str(row[0]) for row in connection.execute("select reading_id from reading").fetchall()]
+
+
+def _assert_each_stored_once(dsn: str, readings: dict[int, Reading]) -> None:
+    stored = _stored(dsn)
+    assert sorted(stored) == sorted(str(reading.reading_id) for reading in readings.values())
+
+
+def test_a_squeeze_comes_back_as_a_receipt(database: Database, broker: Broker, cuff: str, sender: Sender) -> None:
+    readings = _squeezes(3, cuff)
+    with _working(database, broker):
+        sender.send(*readings.values())
+        assert sender.wait(readings)
+        assert _eventually(lambda: _beaten(database))
+    assert [receipt.stored for receipt in sender.receipts] == [(1, 2, 3)]
+    _assert_each_stored_once(database.dsn, readings)
+
+
+def _beaten(database: Database) -> bool:
+    with database.transaction() as connection:
+        return last_beat(connection, STAGE) is not None
+
+
+class _CommitFails(Database):
+    """Refuses to commit what holds a reading, for as long as it is told to."""
+
+    failing = True
+    failures = 0
+
+    @contextmanager
+    def transaction(self) -> Generator[Connection]:
+        with super().transaction() as connection:
+            yield connection
+            found = connection.execute("select count(*) as n from delivery").fetchone()
+            if self.failing and found is not None and found["n"]:
+                self.failures += 1
+                raise psycopg.OperationalError("no commit today")
+
+
+def test_no_receipt_before_the_commit(database: Database, broker: Broker, cuff: str, sender: Sender) -> None:
+    readings = _squeezes(2, cuff)
+    faulty = _CommitFails(database.dsn)
+    faulty.open()
+    with _working(faulty, broker):
+        sender.send(*readings.values())
+        assert _eventually(lambda: faulty.failures >= 3)
+        assert sender.receipts == []
+        assert _stored(database.dsn) == []
+        faulty.failing = False
+        assert sender.wait(readings)
+    faulty.close()
+    _assert_each_stored_once(database.dsn, readings)
+
+
+def test_poison_is_receipted_and_holds_nobody_up(database: Database, broker: Broker, cuff: str, sender: Sender) -> None:
+    readings = _squeezes(60, cuff)
+    with _working(database, broker):
+        for seq, reading in readings.items():
+            sender.say(b"\x00poison", Channel.READINGS if seq % 2 else Channel.STATUS)
+            sender.send(reading, first_seq=seq)
+        assert sender.wait(readings)
+    _assert_each_stored_once(database.dsn, readings)
+    with database.transaction() as connection:
+        held = connection.execute("select topic, reason from held").fetchall()
+    assert {row["reason"] for row in held} == {"unreadable"}
+    assert len(held) == 2
+
+
+def test_a_late_acknowledgement_is_not_given(broker: Broker) -> None:
+    """Packet ids begin anew after a reconnection: an old one would acknowledge a new message (L7)."""
+    with _subscribed(broker) as subscriber:
+        first = Sender(broker)
+        for _ in range(3):
+            first.say(b"old")
+        assert _eventually(lambda: len(subscriber.inbox) == 3)
+        old = subscriber.inbox.take(wait_s=1)
+        broker.kill()
+        assert _eventually(lambda: not subscriber.connected)
+        broker.start()
+        assert _eventually(lambda: subscriber.connected)
+        second = Sender(broker, "gw-home-b")
+        for _ in range(3):
+            second.say(b"new")
+        assert _eventually(lambda: len(subscriber.inbox) >= 3)
+        new = [each for each in subscriber.inbox.take(wait_s=1) if each.message.payload == b"new"]
+        assert {each.mid for each in new} & {each.mid for each in old}
+        assert subscriber.acknowledge(old) == 3
+        assert subscriber.acknowledge(new) == 0
+        first.close()
+        second.close()
+
+
+def test_the_broker_is_killed_mid_stream(database: Database, broker: Broker, cuff: str, sender: Sender) -> None:
+    readings = _squeezes(150, cuff)
+    with _working(database, broker):
+        for seq, reading in readings.items():
+            sender.send(reading, first_seq=seq)
+            if seq == 75:
+                broker.kill()
+                broker.start()
+        assert sender.until_receipted(readings)
+    _assert_each_stored_once(database.dsn, readings)
+
+
+def test_the_database_is_killed_mid_stream(
+    database_server: DatabaseServer, database: Database, broker: Broker, cuff: str, sender: Sender
+) -> None:
+    readings = _squeezes(120, cuff)
+    with _working(database, broker):
+        for seq, reading in readings.items():
+            sender.send(reading, first_seq=seq)
+            if seq == 60:
+                assert sender.wait({1})
+                database_server.kill()
+        assert not sender.wait(readings, timeout_s=2)
+        database_server.start()
+        assert sender.until_receipted(readings)
+    _assert_each_stored_once(database.dsn, readings)
+
+
+def test_a_worker_is_killed_and_nothing_is_lost(dsn: str, broker: Broker, cuff: str, sender: Sender) -> None:
+    readings = _squeezes(400, cuff)
+    sent = iter(readings.items())
+    unsettled = 0
+    for _ in range(3):
+        with _worker_process(dsn, broker) as worker:
+            seq, reading = next(sent)
+            assert sender.until_receipted({seq: reading}), (broker.folder / "worker.log").read_text("utf-8")[-2000:]
+            for seq, reading in islice(sent, 100):
+                sender.send(reading, first_seq=seq)
+            worker.send_signal(signal.SIGKILL)
+            worker.wait()
+        unsettled += len({each for each in readings if each <= seq} - sender.settled())
+    assert unsettled, "every kill came after the work was done: this proves nothing"
+    with _worker_process(dsn, broker) as worker:
+        assert sender.until_receipted(readings)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(timeout=WAIT_S_MAX) == 0
+    _assert_each_stored_once(dsn, readings)
+
+
+def test_two_workers_share_the_work(database: Database, broker: Broker, cuff: str, sender: Sender) -> None:
+    readings = _squeezes(60, cuff)
+    with _working(database, broker) as one, _working(database, broker) as other:
+        for seq, reading in readings.items():
+            sender.send(reading, first_seq=seq)
+        assert sender.wait(readings)
+        assert one.client_id != other.client_id
+    _assert_each_stored_once(database.dsn, readings)
+    assert all(not receipt.duplicate for receipt in sender.receipts)
+
+
+def test_a_loop_that_hangs_ends_its_process(database: Database, broker: Broker) -> None:
+    stop, left = threading.Event(), list[int]()
+    with _subscribed(broker) as subscriber:
+        loop = IngestLoop(database, subscriber, stop)
+        loop.turned_at = time.monotonic() - STALL_S_MAX - 1
+        watch(loop, subscriber, stop, leave=left.append)
+    assert left == [EXIT_STALLED]
+
+
+def test_a_callback_that_fails_ends_the_process(
+    database: Database, broker: Broker, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """paho's thread dies of it and still calls itself connected (L14)."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a bug in a callback")
+
+    monkeypatch.setattr(threading, "excepthook", lambda _: None)
+    stop, left = threading.Event(), list[int]()
+    with _subscribed(broker) as subscriber:
+        subscriber._client.on_message = fail  # pyright: ignore[reportPrivateUsage]
+        sender.say(b"anything")
+        assert _eventually(lambda: not subscriber.alive)
+        watch(IngestLoop(database, subscriber, stop), subscriber, stop, leave=left.append)
+    assert left == [EXIT_STALLED]
+
+
+def test_an_inbox_without_room_begins_anew(broker: Broker, sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What found no room is not acknowledged: the connection is dropped, and the gateway sends it again."""
+    monkeypatch.setattr("rpm.ingest.inbox.INBOX_MESSAGES_MAX", 2)
+    with _subscribed(broker) as subscriber:
+        for number in range(5):
+            sender.say(b"%d" % number)
+        assert _eventually(lambda: len(subscriber.inbox) == 2)
+        time.sleep(0.2)
+        subscriber.acknowledge(subscriber.inbox.take(wait_s=1))
+        assert _eventually(lambda: not subscriber.connected)
+        assert _eventually(lambda: subscriber.connected)
+        sender.say(b"again")
+        assert _eventually(lambda: len(subscriber.inbox) > 0)
+
+
+def test_an_account_the_broker_does_not_know(broker: Broker) -> None:
+    with pytest.raises(UserError, match="refuses the account") as raised:
+        Subscriber(broker_address(f"mqtt://worker:wrong@127.0.0.1:{broker.port}")).start()
+    assert "\n" not in str(raised.value)
+
+
+def test_an_account_that_may_not_join_the_workers(broker: Broker) -> None:
+    address = broker_address(broker.url("gw-home-a"))
+    subscriber = Subscriber(address)
+    # The broker pins a gateway's client id, so a thief of its password must use it.
+    subscriber._client._client_id = b"gw-home-a"  # pyright: ignore[reportPrivateUsage]
+    with pytest.raises(UserError, match="may not join"):
+        subscriber.start()
+
+
+@pytest.mark.parametrize("url", ["", "mqtt://", "http://worker:x@127.0.0.1:1883", "mqtt://worker:x@127.0.0.1:port"])
+def test_a_url_that_is_no_brokers(url: str) -> None:
+    with pytest.raises(UserError, match="RPM_BROKER_URL"):
+        broker_address(url)
+
+
+def test_settling_does_not_need_a_broker(database: Database, cuff: str) -> None:
+    """The demonstration's history goes this way."""
+    ((seq, reading),) = _squeezes(1, cuff).items()
+    outcomes = settle(database, [Message(*batch("gw-home-a", reading, first_seq=seq))], now=database.clock())
+    assert [each.outcome.value for each in outcomes] == ["stored"]
+
+
+def test_the_worker_says_what_is_missing() -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RPM_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "rpm", "worker"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S_MAX,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith("rpm-cloud: RPM_DSN is not set")
+    assert done.stderr.count("\n") == 1
