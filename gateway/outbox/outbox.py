@@ -153,7 +153,10 @@ class Outbox:
 
     def in_flight(self, *, now: datetime) -> int:
         """Rows sent whose receipt may still come before their next try."""
-        return self._one("select count(*) from row where state = 1 and next_try > :now", now=now.timestamp())
+        # `state < 2` says nothing new to the reader: SQLite knows the partial index by it.
+        return self._one(
+            "select count(*) from row where state < 2 and state = 1 and next_try > :now", now=now.timestamp()
+        )
 
     def mark_sent(self, next_tries: Iterable[tuple[int, datetime]], *, now: datetime) -> None:
         """Note (seq, next try) of rows about to be published. Before it, so that no receipt can precede its send."""
@@ -176,7 +179,9 @@ class Outbox:
         """After an outage nobody's next try is further away than `within_s`."""
         soon = now.timestamp() + within_s
         with self._writing(now=now):
-            self._connection.execute("update row set next_try = ?1 where state = 1 and next_try > ?1", (soon,))
+            self._connection.execute(
+                "update row set next_try = ?1 where state < 2 and state = 1 and next_try > ?1", (soon,)
+            )
 
     def settle(self, receipt: Receipt, *, now: datetime) -> int:
         """Mark as receipted the rows the cloud has committed; how many that were.

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.errors import UserError
 from gateway.identity import Enrolment
-from gateway.settings import Backend, read_settings
+from gateway.settings import Backend, Settings, read_settings
 from schemas.codes import Kind
 
 GOOD = """
@@ -91,3 +91,12 @@ def test_one_device_is_enrolled_once(tmp_path: Path) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"cannot read .*nowhere.toml: No such file"):
         read_settings(tmp_path / "nowhere.toml")
+
+
+def test_the_readme_shows_settings_that_work(tmp_path: Path) -> None:
+    readme = (Path(__file__).parents[3] / "gateway" / "README.md").read_text()
+    shown = readme.split("```toml\n")[1].split("```")[0]
+    settings = read_settings(write(tmp_path, shown))
+    top_level = {name for name in Settings.model_fields if f"{name} = " in shown}
+    assert top_level == set(Settings.model_fields) - {"broker", "radio", "device"}, "every setting is shown"
+    assert (settings.outbox_mb, settings.ring_days, settings.heartbeat_s) == (64, 7, 60)
