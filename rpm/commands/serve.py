@@ -50,8 +50,8 @@ def serve(
     if missing:
         raise UserError(f"the pages' {missing[0]} is not there: run `make assets` (it needs npm once)")
     listening = bound_socket(settings.web_host, settings.web_port)
-    database = Database(settings.dsn, size_max=POOL_SIZE).open()
     require_current(settings.dsn)
+    database = Database(settings.dsn, size_max=POOL_SIZE).open()
     app = create_app(database, settings, database.clock)
     # No access log: an address can hold somebody's id.
     config = uvicorn.Config(

@@ -6,7 +6,8 @@
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const paint = { urgent: colour("--urgent"), priority: colour("--priority"), routine: colour("--routine") };
   const lines = [colour("--accent"), colour("--quiet")], severities = ["", "routine", "priority", "urgent"];
-  const FLAGGED = 1, LATE = 2, HEIGHT = 190, MARK = 5;
+  const FLAGGED = 1, LATE = 2, MARK = 5;
+  const height = (chart) => (chart.series.length > 1 ? 250 : 180);
   let plots = [], asked = 0;
 
   function points(chart) {
@@ -93,7 +94,7 @@
       value: (_, value) => (value === null ? "–" : `${value} ${chart.unit}`),
     }));
     return new uPlot({
-      width: box.clientWidth, height: HEIGHT,
+      width: box.clientWidth, height: height(chart),
       fmtDate: (template) => uPlot.fmtDate(template.replace("{M}/{D}", "{D} {MMM}").replace("{h}:{mm}{aa}", "{HH}:{mm}").replace("{h}{aa}", "{HH}:00")),
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), answer.zone),
       cursor: { sync: { key: "patient" }, drag: { x: false, y: false } },
@@ -126,7 +127,7 @@
   }
 
   new ResizeObserver(() => {
-    for (const plot of plots) plot.setSize({ width: plot.root.parentElement.clientWidth, height: HEIGHT });
+    for (const plot of plots) plot.setSize({ width: plot.root.parentElement.clientWidth, height: plot.height });
   }).observe(place);
 
   load(false).catch(() => { place.dataset.drawn = "failed"; });

@@ -1,0 +1,335 @@
+"""Who gets in, and who gets what: log-in, sessions, form tokens, roles on every route, other practices' ids.
+
+The matrix below declares for every route who may use it. The test goes over the application's own routes, so a route
+nobody declared fails, as does one that lets anybody else in (F104). Another practice's ids answer like ids of nothing.
+"""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from rpm.access import FAILURES_MAX, SESSION_AGE_MAX, SESSION_IDLE_MAX, ThrottleScope
+from rpm.settings import Settings
+from rpm.store.database import Database
+from rpm.web.app import routers
+from rpm.web.login import TOO_MANY, WRONG
+from tests.support.clinic import PASSWORD, URGENT, Clinic
+from tests.support.clock import SettableClock
+from tests.support.visitor import Visitor
+from tests.support.website import Website
+
+ROLES = ("nurse", "biller", "admin")
+EVERYBODY, STAFF = "everybody", set(ROLES)
+NURSE, ADMIN, BILLING = {"nurse"}, {"admin"}, {"biller", "admin"}
+CARE = {"nurse", "admin"}
+
+MATRIX: dict[tuple[str, str], set[str] | str] = {
+    ("GET", "/"): STAFF,
+    ("GET", "/login"): EVERYBODY,
+    ("POST", "/login"): EVERYBODY,
+    ("POST", "/logout"): STAFF,
+    ("GET", "/live"): NURSE,
+    ("POST", "/live/active"): STAFF,
+    ("GET", "/worklist"): NURSE,
+    ("GET", "/worklist/rows"): NURSE,
+    ("GET", "/alerts/{public_id}"): NURSE,
+    ("POST", "/alerts/{public_id}/acknowledge"): NURSE,
+    ("POST", "/alerts/{public_id}/close"): NURSE,
+    ("GET", "/patients"): NURSE,
+    ("GET", "/patients/{public_id}"): NURSE,
+    ("GET", "/patients/{public_id}/series"): NURSE,
+    ("GET", "/patients/{public_id}/readings/{reading_id}"): NURSE,
+    ("POST", "/patients/{public_id}/timer"): NURSE,
+    ("POST", "/timer/stop"): NURSE,
+    ("POST", "/timer/discard"): NURSE,
+    ("POST", "/patients/{public_id}/minutes"): NURSE,
+    ("POST", "/patients/{public_id}/minutes/{entry_id}/reverse"): NURSE,
+    ("GET", "/billing"): BILLING,
+    ("GET", "/billing/month.csv"): BILLING,
+    ("GET", "/billing/patients/{public_id}"): BILLING,
+    ("GET", "/held"): CARE,
+    ("POST", "/held/{held_id}/release"): CARE,
+    ("POST", "/held/{held_id}/void"): CARE,
+    ("POST", "/held/{held_id}/claim"): CARE,
+    ("GET", "/devices"): CARE,
+    ("GET", "/admin"): ADMIN,
+    ("POST", "/admin/users"): ADMIN,
+    ("POST", "/admin/users/{staff_id}/password"): ADMIN,
+    ("POST", "/admin/users/{staff_id}/active"): ADMIN,
+    ("GET", "/admin/audit"): ADMIN,
+}
+
+
+def routes() -> list[tuple[str, str]]:
+    return [
+        (method, route.path)
+        for router in routers()
+        for route in router.routes
+        if isinstance(route, APIRoute)
+        for method in sorted(route.methods)
+    ]
+
+
+def concrete(path: str) -> str:
+    """An address of that pattern that names nothing."""
+    numbered = path.replace("{public_id}", str(uuid4())).replace("{reading_id}", str(uuid4()))
+    while "{" in numbered:
+        start, end = numbered.index("{"), numbered.index("}")
+        numbered = f"{numbered[:start]}999{numbered[end + 1 :]}"
+    return numbered
+
+
+@pytest.fixture
+def clinic(database: Database, clock: SettableClock) -> Clinic:
+    clinic = Clinic(database, now=clock())
+    for role in ROLES:
+        clinic.staff(role, role)
+    return clinic
+
+
+@pytest.fixture
+def website(clinic: Clinic, clock: SettableClock) -> Iterator[Website]:
+    with Website(clinic.database, clock) as website:
+        yield website
+
+
+@pytest.fixture
+def visitor(website: Website) -> Visitor:
+    return Visitor(website)
+
+
+def ask(visitor: Visitor, method: str, path: str) -> httpx.Response:
+    return visitor.get(concrete(path)) if method == "GET" else visitor.post(concrete(path))
+
+
+def refused_for_role(answer: httpx.Response) -> bool:
+    return answer.status_code == httpx.codes.FORBIDDEN and "not yours to open" in answer.text
+
+
+def test_every_route_is_declared() -> None:
+    undeclared = sorted(set(routes()) - set(MATRIX))
+    assert not undeclared, f"declare in MATRIX who may use {undeclared}"
+
+
+def test_nobody_without_a_session_gets_anything(visitor: Visitor) -> None:
+    for method, path in routes():
+        answer = ask(visitor, method, path)
+        if MATRIX[method, path] == EVERYBODY:
+            assert answer.status_code in {httpx.codes.OK, httpx.codes.UNAUTHORIZED}, path
+        else:
+            assert answer.status_code == httpx.codes.SEE_OTHER, path
+            assert answer.headers["location"].startswith("/login"), path
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_gets_what_the_matrix_says_and_no_more(visitor: Visitor, role: str) -> None:
+    visitor.sign_in(role)
+    for method, path in routes():
+        if path in {"/live", "/login", "/logout"}:
+            continue  # A stream without an end, and the end of the session: both have tests of their own.
+        answer = ask(visitor, method, path)
+        allowed = role in MATRIX[method, path]
+        assert refused_for_role(answer) is not allowed, f"{role} {method} {path}: {answer.status_code}"
+        assert answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR, f"{role} {method} {path}"
+
+
+@pytest.mark.parametrize("role", ["biller", "admin"])
+def test_the_live_stream_is_for_nurses(visitor: Visitor, role: str) -> None:
+    assert refused_for_role(visitor.sign_in(role).get("/live"))
+
+
+def test_a_form_without_the_sessions_token_changes_nothing(clinic: Clinic, visitor: Visitor) -> None:
+    alert = clinic.alert(clinic.patient("Ann", "Lee"), "glucose_low", URGENT, "Glucose 48 mg/dL")
+    visitor.sign_in("nurse")
+    path = f"/alerts/{alert.public_id}/acknowledge"
+    own = visitor.token
+    for token, origin in ((f"{own[:-1]}x", None), ("", None), (own, "http://evil.example"), (own, "null")):
+        assert visitor.post(path, token=token, origin=origin).status_code == httpx.codes.FORBIDDEN
+    assert visitor.http.post(path, data={"csrf": own}).status_code == httpx.codes.FORBIDDEN, "a browser says its origin"
+    assert visitor.post(path).status_code == httpx.codes.SEE_OTHER
+
+
+def test_every_unsafe_route_wants_the_token(visitor: Visitor) -> None:
+    visitor.sign_in("nurse")
+    for method, path in routes():
+        if method != "GET" and path != "/login":
+            answer = visitor.post(concrete(path), token="guessed")
+            assert answer.status_code == httpx.codes.FORBIDDEN, path
+
+
+def test_a_log_in_from_another_site_is_refused(visitor: Visitor) -> None:
+    answer = visitor.http.post(
+        "/login", data={"username": "nurse", "password": PASSWORD}, headers={"Origin": "http://evil.example"}
+    )
+    assert answer.status_code == httpx.codes.FORBIDDEN
+
+
+def test_unknown_name_and_wrong_password_are_told_alike(visitor: Visitor) -> None:
+    texts = []
+    for name in ("nurse", "nobody-of-that-name"):
+        answer = visitor.post("/login", username=name, password="wrong")
+        assert answer.status_code == httpx.codes.UNAUTHORIZED
+        assert WRONG in answer.text
+        texts.append(answer.text.replace(name, "NAME"))
+    assert texts[0] == texts[1]
+
+
+def test_guessing_waits_and_the_wait_ends(visitor: Visitor, clock: SettableClock) -> None:
+    for _ in range(FAILURES_MAX[ThrottleScope.PAIR]):
+        assert visitor.post("/login", username="nurse", password="wrong").status_code == httpx.codes.UNAUTHORIZED
+    answer = visitor.post("/login", username="nurse", password=PASSWORD)
+    assert answer.status_code == httpx.codes.TOO_MANY_REQUESTS
+    assert TOO_MANY in answer.text
+    assert visitor.post("/login", username="biller", password=PASSWORD).status_code == httpx.codes.SEE_OTHER
+    clock.forward(minutes=16)
+    assert visitor.post("/login", username="nurse", password=PASSWORD).status_code == httpx.codes.SEE_OTHER
+
+
+def test_one_address_cannot_try_many_names(visitor: Visitor) -> None:
+    statuses = [
+        visitor.post("/login", username=f"name{number}", password="wrong").status_code
+        for number in range(FAILURES_MAX[ThrottleScope.ADDRESS] + 1)
+    ]
+    assert set(statuses[:-1]) == {httpx.codes.UNAUTHORIZED}
+    assert statuses[-1] == httpx.codes.TOO_MANY_REQUESTS
+
+
+def test_a_session_ends_when_nobody_is_there(visitor: Visitor, clock: SettableClock) -> None:
+    visitor.sign_in("nurse")
+    clock.set(clock() + SESSION_IDLE_MAX / 2)
+    assert visitor.get("/worklist").status_code == httpx.codes.OK
+    clock.set(clock() + SESSION_IDLE_MAX / 2)
+    # The page's own refresh is no sign of a person ...
+    assert visitor.get("/worklist/rows", **{"X-Automatic": "1"}).status_code == httpx.codes.OK
+    clock.set(clock() + SESSION_IDLE_MAX / 2)
+    assert visitor.get("/worklist").headers["location"] == "/login?next=/worklist"
+    assert "15 minutes without activity" in visitor.page("/login")
+
+
+def test_a_session_ends_after_a_working_day(visitor: Visitor, clock: SettableClock) -> None:
+    visitor.sign_in("nurse")
+    for _ in range(int(SESSION_AGE_MAX / SESSION_IDLE_MAX) * 2 - 1):
+        clock.set(clock() + SESSION_IDLE_MAX / 2)
+        assert visitor.get("/worklist").status_code == httpx.codes.OK
+    clock.set(clock() + SESSION_IDLE_MAX / 2)
+    assert visitor.get("/worklist").status_code == httpx.codes.SEE_OTHER
+
+
+def test_the_token_changes_with_every_log_in_and_only_its_hash_is_kept(clinic: Clinic, visitor: Visitor) -> None:
+    first = visitor.sign_in("nurse").http.cookies["rpm_session"]
+    visitor.sign_in("nurse")
+    second = visitor.http.cookies["rpm_session"]
+    assert first != second
+    visitor.http.cookies.clear()
+    visitor.http.cookies.set("rpm_session", first)
+    assert visitor.get("/worklist").status_code == httpx.codes.SEE_OTHER, "the old session is gone"
+    with clinic.database.transaction() as connection:
+        kept = connection.execute("select token_hash from session").fetchall()
+    assert len(kept) == 1
+    assert second.encode() not in bytes(kept[0]["token_hash"])
+
+
+def test_signing_out_ends_the_session(visitor: Visitor) -> None:
+    token = visitor.sign_in("nurse").http.cookies["rpm_session"]
+    assert visitor.post("/logout").headers["location"] == "/login?why=out"
+    visitor.http.cookies.set("rpm_session", token)
+    assert visitor.get("/worklist").status_code == httpx.codes.SEE_OTHER
+
+
+def test_a_disabled_account_is_out_at_once(clinic: Clinic, website: Website, visitor: Visitor) -> None:
+    visitor.sign_in("nurse")
+    admin = Visitor(website).sign_in("admin")
+    with clinic.database.transaction() as connection:
+        row = connection.execute("select id from staff where username = 'nurse'").fetchone()
+    assert row is not None
+    assert admin.post(f"/admin/users/{row['id']}/active", active="false").status_code == httpx.codes.SEE_OTHER
+    assert visitor.get("/worklist").status_code == httpx.codes.SEE_OTHER
+    assert visitor.post("/login", username="nurse", password=PASSWORD).status_code == httpx.codes.UNAUTHORIZED
+
+
+def test_the_cookie_is_bound_to_https_where_there_is_https(clinic: Clinic, clock: SettableClock) -> None:
+    origin = "https://rpm.example"
+    settings = Settings(dsn=clinic.database.dsn, public_url=origin)
+    with Website(clinic.database, clock, settings=settings) as website:
+        visitor = Visitor(website, origin=origin)
+        cookie = visitor.post("/login", username="nurse", password=PASSWORD).headers["set-cookie"]
+        assert "max-age" in visitor.get("/login").headers["strict-transport-security"]
+    assert cookie.startswith("__Host-rpm_session=")
+    assert {"Secure", "HttpOnly", "SameSite=lax", "Path=/"} <= {part.strip() for part in cookie.split(";")}
+
+
+def test_no_one_is_sent_to_another_site(visitor: Visitor) -> None:
+    for target in ("//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)"):
+        answer = visitor.post("/login", username="nurse", password=PASSWORD, next=target)
+        assert answer.headers["location"] == "/", target
+
+
+def test_headers_of_every_answer(visitor: Visitor) -> None:
+    visitor.sign_in("nurse")
+    for path in ("/worklist", "/login", "/nowhere", "/static/app.css"):
+        headers = visitor.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"], path
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["cache-control"] == (
+            "no-store" if "static" not in path else "public, max-age=31536000, immutable"
+        )
+
+
+def test_a_page_holds_nothing_inline_and_asks_nobody_else(clinic: Clinic, website: Website, visitor: Visitor) -> None:
+    patient = clinic.patient("Ann", "Lee")
+    clinic.alert(patient, "glucose_low", URGENT, "Glucose 48 mg/dL")
+    visitor.sign_in("nurse")
+    for path in ("/worklist", "/patients", f"/patients/{patient.public_id}", "/login"):
+        text = (Visitor(website) if path == "/login" else visitor).page(path)
+        assert " style=" not in text, path
+        assert "<style" not in text, path
+        assert " onclick=" not in text, path
+        assert "<script>" not in text, path
+        assert "http://" not in text.replace("http://www.w3.org/2000/svg", ""), path
+        assert "https://" not in text, path
+
+
+def test_too_large_a_form_is_refused(visitor: Visitor) -> None:
+    answer = visitor.sign_in("nurse").post("/timer/stop", note="x" * 70_000)
+    assert answer.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE
+
+
+def test_another_practices_ids_are_ids_of_nothing(clinic: Clinic, visitor: Visitor, database: Database) -> None:
+    """P6: every route that takes an id, asked for a stranger's by someone whose role may use it."""
+    other = Clinic(database, now=clinic.now, name="Other Clinic")
+    stranger = other.patient("Eve", "Foreign")
+    reading = other.pressure(stranger, 150, 90)
+    alert = other.alert(stranger, "glucose_low", URGENT, "Glucose 48 mg/dL")
+    visitor.sign_in("nurse")
+    page = f"/patients/{stranger.public_id}"
+    for path in (page, f"{page}/series", f"{page}/readings/{reading}", f"/alerts/{alert.public_id}"):
+        answer = visitor.get(path)
+        assert answer.status_code == httpx.codes.NOT_FOUND, path
+        assert "Foreign" not in answer.text
+    work = {"day": "2026-06-10", "start": "09:00", "worked": "5", "activity": "call", "note": "why"}
+    for path, fields in (
+        (f"{page}/timer", {}),
+        (f"{page}/minutes", work),
+        (f"{page}/minutes/1/reverse", {"note": "why"}),
+        (f"/alerts/{alert.public_id}/acknowledge", {}),
+        (f"/alerts/{alert.public_id}/close", {"disposition": "called"}),
+    ):
+        assert visitor.post(path, **fields).status_code == httpx.codes.NOT_FOUND, path
+    assert "Foreign" not in visitor.page("/worklist")
+    assert "Foreign" not in visitor.page("/patients")
+    own = clinic.patient("Ann", "Lee")
+    assert visitor.get(f"/patients/{own.public_id}/readings/{reading}").status_code == httpx.codes.NOT_FOUND
+
+
+def test_an_administrator_manages_only_his_practice(clinic: Clinic, visitor: Visitor, database: Database) -> None:
+    other = Clinic(database, now=clinic.now, name="Other Clinic")
+    stranger = other.staff("stranger")
+    visitor.sign_in("admin")
+    assert "stranger" not in visitor.page("/admin")
+    password = {"password": "a-new-password-for-you"}
+    assert visitor.post(f"/admin/users/{stranger}/password", **password).status_code == httpx.codes.NOT_FOUND
+    assert visitor.post(f"/admin/users/{stranger}/active", active="false").status_code == httpx.codes.NOT_FOUND
