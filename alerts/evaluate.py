@@ -32,11 +32,36 @@ NOTHING_SETTLED: Final[Settled] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class _Amounts:
-    """What a rule compares, row by row: indices into the series, amounts, and the earlier row a gain is since (or -1)."""
+class _Rows:
+    """The rows of some quantities: their indices in the series, their columns, where each reading begins, their slots."""
 
     rows: Ints
     picked: Series
+    starts: Ints
+    slot: Ints
+
+    @classmethod
+    def of(cls, series: Series, rows: Ints) -> "_Rows":
+        picked = series.take(rows)
+        # A unit number outside the table becomes 0, a unit for which nothing is written: no limit, so no finding.
+        unit = np.where((picked.unit > 0) & (picked.unit < UNIT_STRIDE), picked.unit, 0)
+        starts = run_starts(picked.patient, picked.measured_at_us, picked.reading_no)
+        return cls(rows, picked, starts, picked.code.astype(np.int64) * UNIT_STRIDE + unit)
+
+    def any(self, flags: Bools) -> Bools:
+        """Row flags as reading flags: any of a reading's rows."""
+        return flags if len(flags) == len(self.starts) else np.logical_or.reduceat(flags, self.starts)
+
+    def all(self, flags: Bools) -> Bools:
+        """The same: all of a reading's rows."""
+        return flags if len(flags) == len(self.starts) else np.logical_and.reduceat(flags, self.starts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Amounts:
+    """What a rule compares, row by row: the value or a gain, and the series' row a gain is since (-1: none)."""
+
+    of: _Rows
     amount: Floats
     since: Ints
 
@@ -51,21 +76,24 @@ def evaluate(
     """
     found: list[RuleFindings] = []
     failures: list[RuleFailure] = []
+    picked: dict[tuple[str, ...], _Rows] = {}
     now_us = microseconds(now)
     for rule in rules:
         try:
-            known = settled.get(rule.id)
-            found.append(_apply(series, rule, limits, now_us=now_us, settled=known))
+            rows = picked.get(rule.quantities)
+            if rows is None:
+                codes = [BY_NAME[name].number for name in rule.quantities]
+                rows = picked[rule.quantities] = _Rows.of(series, series.rows_of(codes))
+            amounts = _gains(series, rule, rows) if rule.gain_since else _values(rows)
+            found.append(_apply(rule, limits, amounts, now_us=now_us, settled=settled.get(rule.id)))
         except Exception as error:  # noqa: BLE001 - the edge of one rule, by name: its fault must not silence the others
             failures.append(RuleFailure(rule.id, rule.version, type(error).__name__))
     return Findings(series, limits, tuple(found), tuple(failures))
 
 
-def _apply(series: Series, rule: Rule, limits: Limits, *, now_us: int, settled: Ints | None) -> RuleFindings:
-    amounts = _gains(series, rule) if rule.gain_since else _values(series, rule)
-    picked = amounts.picked
-    starts = run_starts(picked.patient, picked.measured_at_us, picked.reading_no)
-    severity, out, clear = _judge(rule, limits, amounts, starts)
+def _apply(rule: Rule, limits: Limits, amounts: _Amounts, *, now_us: int, settled: Ints | None) -> RuleFindings:
+    rows, picked, starts = amounts.of.rows, amounts.of.picked, amounts.of.starts
+    severity, out, clear = _judge(rule, limits, amounts)
     patient, at_us, reading_no = picked.patient[starts], picked.measured_at_us[starts], picked.reading_no[starts]
 
     fresh = np.flatnonzero((severity > 0) & (at_us >= now_us - int(RAISE_WINDOW_H * US_PER_HOUR)))
@@ -80,7 +108,7 @@ def _apply(series: Series, rule: Rule, limits: Limits, *, now_us: int, settled: 
         reading_no=reading_no[fresh],
         severity=severity[fresh],
         late=at_us[fresh] < now_us - int(rule.late_after_h * US_PER_HOUR),
-        row=amounts.rows[starts[fresh]],
+        row=rows[starts[fresh]],
         since=amounts.since[starts[fresh]],
         stands_patient=stands_patient,
         stands=stands,
@@ -88,18 +116,17 @@ def _apply(series: Series, rule: Rule, limits: Limits, *, now_us: int, settled: 
     )
 
 
-def _values(series: Series, rule: Rule) -> _Amounts:
-    rows = series.rows_of([BY_NAME[name].number for name in rule.quantities])
-    picked = series.take(rows)
-    return _Amounts(rows, picked, picked.value, np.full(len(rows), -1, np.int64))
+def _values(rows: _Rows) -> _Amounts:
+    return _Amounts(rows, rows.picked.value, np.full(len(rows.rows), -1, np.int64))
 
 
-def _gains(series: Series, rule: Rule) -> _Amounts:
+def _gains(series: Series, rule: Rule, rows: _Rows) -> _Amounts:
     """The gain since the earlier weight the rule names, in the unit of the later one; NaN where there is none."""
     assert rule.gain_since is not None
-    rows = series.rows_of([BY_NAME[name].number for name in rule.quantities])
-    rows = rows[np.isfinite(series.value[rows])]
-    picked = series.take(rows)
+    real = np.isfinite(rows.picked.value)
+    if not real.all():
+        rows = _Rows.of(series, rows.rows[real])
+    picked = rows.picked
     since = earlier_value(
         picked.patient,
         picked.measured_at_us,
@@ -107,37 +134,36 @@ def _gains(series: Series, rule: Rule) -> _Amounts:
         from_us=int(rule.gain_since.from_h * US_PER_HOUR),
         to_us=int(rule.gain_since.to_h * US_PER_HOUR),
     )
+    if not len(since):
+        return _Amounts(rows, picked.value, since)
     earlier = np.maximum(since, 0)
-    amount = gain(picked.value, picked.unit, picked.value[earlier], picked.unit[earlier]) if len(rows) else picked.value
-    amount = np.where(since >= 0, amount, np.nan)
-    return _Amounts(rows, picked, amount, np.where(since >= 0, rows[earlier] if len(rows) else since, -1))
+    gained = gain(picked.value, picked.unit, picked.value[earlier], picked.unit[earlier])
+    return _Amounts(rows, np.where(since >= 0, gained, np.nan), np.where(since >= 0, rows.rows[earlier], -1))
 
 
-def _judge(rule: Rule, limits: Limits, amounts: _Amounts, starts: Ints) -> tuple[Small, Bools, Bools]:
+def _judge(rule: Rule, limits: Limits, amounts: _Amounts) -> tuple[Small, Bools, Bools]:
     """Per reading: the severity of its worst band (0: none), whether any limit is breached, whether all are clear."""
-    picked = amounts.picked
+    rows, slot = amounts.of, amounts.of.slot
+    starts, patient = rows.starts, rows.picked.patient
     if not len(starts):
         return np.zeros(0, np.int8), np.zeros(0, np.bool_), np.zeros(0, np.bool_)
-    # A unit number outside the table becomes 0, a unit for which nothing is written: no limit, so no finding.
-    unit = np.where((picked.unit > 0) & (picked.unit < UNIT_STRIDE), picked.unit, 0)
-    slot = picked.code.astype(np.int64) * UNIT_STRIDE + unit
     margins = {slot_of(name, unit): rule.clear_by[unit] for name in rule.quantities for unit in BY_NAME[name].units}
     margin = _table(margins)[slot]
     toward = amounts.amount - margin if rule.downward else amounts.amount + margin
     severity = np.zeros(len(starts), np.int8)
-    out, near, looked_at = (np.zeros(len(picked), np.bool_) for _ in range(3))
+    out, near, looked_at = (np.zeros(len(slot), np.bool_) for _ in range(3))
     for band in reversed(rule.bands):
-        limit = _limits_of(rule, band, limits, picked.patient, slot)
+        limit = _limits_of(rule, band, limits, patient, slot)
         breached = _breaches(amounts.amount, limit, downward=rule.downward)
         looked_at |= ~np.isnan(limit)
         near |= _breaches(toward, limit, downward=rule.downward)
         out |= breached
-        holds = np.logical_or.reduceat(breached, starts)
+        holds = rows.any(breached)
         if band.sessions:
-            holds &= _enough_sessions(band.sessions, holds, picked.patient[starts], picked.measured_at_us[starts])
+            holds = holds & _enough_sessions(band.sessions, holds, patient[starts], rows.picked.measured_at_us[starts])
         severity[holds] = band.severity
     clear = np.isfinite(amounts.amount) & looked_at & ~near & ~out
-    return severity, np.logical_or.reduceat(out, starts), np.logical_and.reduceat(clear, starts)
+    return severity, rows.any(out), rows.all(clear)
 
 
 def _table(values: Mapping[int, float]) -> Floats:

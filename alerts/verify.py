@@ -22,6 +22,8 @@ VERSION: Final = "1"
 #: A meter's own words, and the special values some send in their place.
 _HIGH: Final = ("result_too_high", Absent.POSITIVE_INFINITY)
 _LOW: Final = ("result_too_low", Absent.NEGATIVE_INFINITY)
+#: Beyond it a number is no measurement, and JSON's integers no longer fit a double.
+VALUE_MAX: Final = 1e9
 #: No device clock that is right says less.
 COHERENT_SINCE: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -98,11 +100,12 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 
 def _instant(value: object) -> datetime | None:
+    """An aware instant in UTC; None for anything else, and for one that UTC's calendar cannot hold."""
     try:
         instant = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+        return instant.astimezone(UTC) if instant is not None and instant.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return instant.astimezone(UTC) if instant is not None and instant.tzinfo is not None else None
 
 
 def _meter_word(reading: Mapping[str, Any], quantities: Mapping[str, Any]) -> str | None:
@@ -122,7 +125,9 @@ def _values(quantities: Mapping[str, Any], at: datetime) -> list[Value]:
     for name, code in BY_NAME.items():
         quantity = _mapping(quantities.get(name))
         value, unit = quantity.get("value"), quantity.get("unit")
-        if isinstance(value, int | float) and not isinstance(value, bool) and unit in code.units:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= VALUE_MAX:
+            continue
+        if unit in code.units:
             found.append(Value(name, float(value), str(unit), at, 0))
     return found
 

@@ -71,23 +71,28 @@ class Report:
 
 
 def run_once(database: Database, *, now: datetime, judgement: Judgement, limit: int = CLAIM_LIMIT) -> Report:
-    """Judge at most `limit` patients and HELD_LIMIT held items."""
+    """Judge at most `limit` patients, then HELD_LIMIT held items, each in a transaction of its own."""
     with database.transaction() as connection:
         claimed = series.claim_news(connection, limit=limit)
         values, findings, changes = _judge(connection, sorted(claimed), judgement, now=now)
         written = _save(connection, changes, claimed, judgement, now=now)
         told = {claimed[change.alert.patient] for change in changes if change.reason is not ChangeReason.UNCHANGED}
         told |= _report_failures(connection, findings, set(claimed.values()), judgement, now=now)
-        held = series.claim_held(connection, limit=HELD_LIMIT)
-        told |= _verify(connection, held, judgement, now=now)
-        for practice_id in sorted(told):
-            worklist.announce(connection, practice_id)
-    failed = tuple(failure.rule_id for failure in findings.failures)
+        _announce(connection, told)
     for failure in findings.failures:
         log.error("rule_failed", rule=failure.rule_id, version=failure.rule_version, error=failure.error)
     if findings.limits.ignored:
         log.warning("patient_limits_ignored", count=len(findings.limits.ignored))
+    with database.transaction() as connection:
+        held = series.claim_held(connection, limit=HELD_LIMIT)
+        _announce(connection, _verify(connection, held, judgement, now=now))
+    failed = tuple(failure.rule_id for failure in findings.failures)
     return Report(len(claimed), values, written, len(held), failed, len(claimed) == limit or len(held) == HELD_LIMIT)
+
+
+def _announce(connection: Connection, practices: set[int]) -> None:
+    for practice_id in sorted(practices):
+        worklist.announce(connection, practice_id)
 
 
 def _judge(

@@ -1,0 +1,100 @@
+"""Rules files: what is shipped is coherent, and a mistake is named in one line, by rule and field."""
+
+from pathlib import Path
+
+import pytest
+
+from alerts.limits import PatientLimit
+from alerts.rules import Rule, RulesError, parse_rules, read_rules
+from rpm.settings import CARE
+from schemas.codes import BY_NAME
+
+TEXT = (Path(CARE) / "rules.toml").read_text("utf-8")
+RULES = {rule.id: rule for rule in parse_rules(TEXT)}
+
+
+def limits_of(rule: Rule) -> dict[tuple[str, str], dict[str, float]]:
+    return {
+        (band.severity.word, f"{name} {limit.comparison}"): limit.values
+        for band in rule.bands
+        for name, limit in band.limits.items()
+    }
+
+
+def test_the_shipped_defaults_are_the_guidelines_pairs() -> None:
+    """Adult defaults: AHA/ACC 2025 (180/120), BEAT-HF (80, 90, 40, 130), ADA levels (54 | 3.0, 70 | 3.9), heart-failure
+    weight advice (3 lb a day, 5 lb a week); each pair as published, not converted.
+    """
+    assert limits_of(RULES["blood_pressure_high"]) == {
+        ("urgent", "systolic above"): {"mm[Hg]": 180, "kPa": 24.0},
+        ("urgent", "diastolic above"): {"mm[Hg]": 120, "kPa": 16.0},
+        ("priority", "systolic at_least"): {"mm[Hg]": 160, "kPa": 21.3},
+        ("priority", "diastolic at_least"): {"mm[Hg]": 100, "kPa": 13.3},
+    }
+    assert limits_of(RULES["glucose_low"]) == {
+        ("urgent", "glucose below"): {"mg/dL": 54, "mmol/L": 3.0},
+        ("priority", "glucose below"): {"mg/dL": 70, "mmol/L": 3.9},
+    }
+    assert limits_of(RULES["glucose_high"])[("priority", "glucose above")] == {"mg/dL": 250, "mmol/L": 13.9}
+    assert limits_of(RULES["weight_gain_24h"])[("priority", "body_weight above")] == {"kg": 1.36, "[lb_av]": 3}
+    assert limits_of(RULES["weight_gain_7d"])[("priority", "body_weight above")] == {"kg": 2.27, "[lb_av]": 5}
+    assert limits_of(RULES["blood_pressure_low"])[("urgent", "systolic below")]["mm[Hg]"] == 80
+    assert limits_of(RULES["heart_rate_high"])[("urgent", "pulse_rate above")] == {"/min": 130}
+    assert limits_of(RULES["heart_rate_low"])[("urgent", "pulse_rate below")] == {"/min": 40}
+
+
+def test_every_vital_is_judged() -> None:
+    judged = {name for rule in RULES.values() for name in rule.quantities}
+    assert judged == {code.name for code in BY_NAME.values() if code.vital}
+
+
+@pytest.mark.parametrize(
+    "old, new, said",
+    [
+        ("[[rule]]", "[[rule", "rules: not TOML: Expected ']]' at the end of an array declaration (at line"),
+        (", kPa = 24.0 }", " }", "limits.systolic: write the limit for each of mm[Hg], kPa, and no other unit"),
+        ("= 180, kPa", "= 150, kPa", "urgent limits.systolic: milder than priority in mm[Hg]"),
+        (
+            "= 180, kPa",
+            '= "high", kPa',
+            "band 'urgent', limits, systolic, above, mm[Hg]: Input should be a valid number",
+        ),
+        ('severity = "urgent"', 'severity = "red"', "'red' is no severity (routine, priority, urgent)"),
+        ("limits.systolic.above", "limits.systolic.over", "limits, systolic, over: Extra inputs are not permitted"),
+        ("limits.systolic.above", "limits.blood.above", "no quantity called 'blood' is judged"),
+        ("{values}{sessions}", "{name}{sessions}", "sentence: {name} is not one of limit, sessions, values"),
+        ('id = "blood_pressure_low"', 'id = "blood_pressure_high"', "rule id given twice: blood_pressure_high"),
+        ('clear_by = { "mm[Hg]" = 5, kPa = 0.7 }', "clear_by = {}", "clear_by: write it for each of mm[Hg], kPa"),
+        ("breaching = 2", "breaching = 5", "breaching cannot exceed of_last"),
+        ("limits.diastolic.above", "limits.diastolic.below", "all limits of a rule look the same way, up or down"),
+        ("from_h = 18, to_h = 36", "from_h = 36, to_h = 18", "from_h must be less than to_h"),
+        ('version = "1"', "version = 1", "version: Input should be a valid string"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_its_place(old: str, new: str, said: str) -> None:
+    assert old in TEXT
+    with pytest.raises(RulesError) as caught:
+        parse_rules(TEXT.replace(old, new, 1))
+    assert said in str(caught.value)
+    assert str(caught.value).startswith("rules: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_the_rule_at_fault_is_named() -> None:
+    with pytest.raises(RulesError, match="rule 'weight_gain_7d', band 'priority', limits, body_weight, above, kg"):
+        parse_rules(TEXT.replace("kg = 2.27", 'kg = "much"'))
+
+
+@pytest.mark.parametrize("content, said", [(None, "No such file"), (b"\xff\xfe", "not UTF-8")])
+def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes | None, said: str) -> None:
+    path = tmp_path / "rules.toml"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(RulesError, match=said):
+        read_rules(path)
+
+
+def test_a_patient_s_limit_says_which_quantity() -> None:
+    """Systolic and diastolic share a rule, a band and a unit."""
+    fields = PatientLimit.__dataclass_fields__
+    assert {"rule_id", "band", "quantity", "unit", "value"} <= set(fields)
