@@ -23,6 +23,7 @@ from schemas.messages import (
     MESSAGE_BYTES_MAX,
     Channel,
     Event,
+    ReadingBatch,
     Receipt,
     Request,
     Status,
@@ -216,6 +217,42 @@ async def test_a_killed_broker_costs_nothing(broker: Broker, worker: FakeWorker,
         worker.join()
         await until(lambda: depth(outbox) == 0)
     assert set(worker.seqs) == set(range(1, 251))
+
+
+async def test_a_frozen_broker_is_noticed_and_left(
+    broker: Broker, worker: FakeWorker, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its socket stays open and takes every byte: only the missing answer tells (H10, L14)."""
+    monkeypatch.setattr("gateway.uplink.uplink.PUBACK_S_MAX", 0.5)
+    monkeypatch.setattr("gateway.uplink.connection.CLOSE_S_MAX", 0.5)
+    monkeypatch.setattr("gateway.uplink.connection.OPEN_S_MAX", 0.5)
+    worker.join()
+    async with running(broker, outbox) as uplink:
+        await until(lambda: uplink.state.connected)
+        broker.freeze()
+        put(outbox, 1)
+        uplink.wake()
+        await until(lambda: not uplink.state.connected)
+        assert depth(outbox) == 1
+        broker.thaw()
+        await until(lambda: depth(outbox) == 0)
+
+
+async def test_a_reading_no_worker_survives_holds_back_no_other(
+    broker: Broker, worker: FakeWorker, outbox: Outbox
+) -> None:
+    """One row of a hundred kills whoever takes it (L24): sent in vain, it travels in ever smaller company."""
+    poison = 60
+
+    def dies_of_it(batch: ReadingBatch) -> Receipt | None:
+        return None if any(item.seq == poison for item in batch.items) else stored(batch)
+
+    worker.answer = dies_of_it
+    worker.join()
+    put(outbox, 101)
+    async with running(broker, outbox):
+        await until(lambda: depth(outbox) == 1)
+        assert [row.seq for row in outbox.due(now=datetime(2100, 1, 1, tzinfo=UTC), limit=5)] == [poison]
 
 
 async def test_birth_and_will_tell_the_cloud_who_is_there(broker: Broker, worker: FakeWorker, outbox: Outbox) -> None:

@@ -81,9 +81,21 @@ class Broker:
         """Kill -9, and wait. Persistence is off: it forgets every session and message."""
         self._end(signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """SIGSTOP: its sockets stay open, and nobody answers."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(how)
+            # A frozen one takes the signal once it is thawed.
+            self._process.send_signal(signal.SIGCONT)
             self._process.wait(timeout=READY_S_MAX)
             self._process = None
 
