@@ -10,7 +10,6 @@ answers for; one that dies in between asks again when the meter is next switched
 
 import asyncio
 from dataclasses import replace
-from decimal import Decimal
 from typing import Final
 
 from bumble.att import ATT_Error, ErrorCode
@@ -23,7 +22,7 @@ from devices.encoding import MalformedFrame
 from devices.glucose import GlucoseContext, GlucoseMeasurement
 from devices.racp import SEQUENCE_NUMBER_MAX, Filter, Opcode, Operator, RecordAccess, Result
 from devices.virtual.ledger import Said
-from devices.virtual.peripheral import Peripheral, Properties, service
+from devices.virtual.peripheral import Peripheral, Properties, decimal_of, service
 
 #: Glucose Feature: every detection bit, but one bond only.
 _FEATURE: Final = (0x03FF).to_bytes(2, "little")
@@ -79,7 +78,7 @@ class Glucometer(Peripheral):
         if shown is None:
             raise ValueError("a glucose meter stamps every record: its clock cannot be 'none'")
         molar = mmol_l is not None
-        number = Decimal(str(mmol_l if mmol_l is not None else mg_dl))
+        number = decimal_of(mmol_l if mmol_l is not None else mg_dl or 0.0)
         sequence = self._records[-1].sequence_number or 0 if self._records else 0
         sequence = sequence % SEQUENCE_NUMBER_MAX + 1
         offset = self.time_offset_min

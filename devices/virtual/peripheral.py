@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, ClassVar, Final
 
 from bumble import hci
@@ -360,6 +361,11 @@ class Peripheral:
 def service(uuid: str, characteristics: "list[Characteristic[bytes]]") -> Service:
     """A primary service by its 16-bit UUID."""
     return Service(_uuid(uuid), characteristics)
+
+
+def decimal_of(number: float) -> Decimal:
+    """The decimal a display shows for this number: 192 for 192.0, as devices send it."""
+    return Decimal(int(number)) if number == int(number) else Decimal(str(number))
 
 
 def _uuid(short: str) -> UUID:

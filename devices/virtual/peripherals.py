@@ -20,7 +20,7 @@ from typing_extensions import override
 from devices import gatt
 from devices.blood_pressure import BloodPressureMeasurement
 from devices.virtual.ledger import Said
-from devices.virtual.peripheral import Peripheral, Properties, service
+from devices.virtual.peripheral import Peripheral, Properties, decimal_of, service
 from devices.weight_scale import WeightMeasurement
 
 #: Blood Pressure Feature: body movement, cuff fit, irregular pulse, pulse range, position, several bonds.
@@ -121,9 +121,9 @@ class BloodPressureCuff(PushingPeripheral):
     ) -> int:
         """Squeeze once, values in mmHg or kPa; the mean is reckoned where none is given. Its number in this device."""
         unit = "kPa" if kpa else "mm[Hg]"
-        pressures = [_decimal(systolic), _decimal(diastolic)]
+        pressures = [decimal_of(systolic), decimal_of(diastolic)]
         reckoned = (pressures[0] + 2 * pressures[1]) / 3
-        pressures.append(_decimal(mean) if mean is not None else round(reckoned, 1 if kpa else 0))
+        pressures.append(decimal_of(mean) if mean is not None else round(reckoned, 1 if kpa else 0))
         shown = self.clock.shows()
         frame = BloodPressureMeasurement(
             systolic=pressures[0],
@@ -131,7 +131,7 @@ class BloodPressureCuff(PushingPeripheral):
             mean_arterial=pressures[2],
             kpa=kpa,
             time_stamp=shown,
-            pulse_rate=None if pulse is None else _decimal(pulse),
+            pulse_rate=None if pulse is None else decimal_of(pulse),
             user=user_slot,
             status=status,
         )
@@ -171,10 +171,10 @@ class WeightScale(PushingPeripheral):
             raise ValueError("a scale shows kg or lb, one of them")
         imperial = lb is not None
         step = Decimal("0.01") if imperial else Decimal("0.005")
-        weight = round(_decimal(lb if lb is not None else kg or 0.0) / step) * step
+        weight = round(decimal_of(lb if lb is not None else kg or 0.0) / step) * step
         height = bmi = None
         if height_m is not None and not imperial:
-            height = _decimal(height_m)
+            height = decimal_of(height_m)
             bmi = round(weight / (height * height), 1)
         shown = self.clock.shows()
         frame = WeightMeasurement(
@@ -193,8 +193,3 @@ class WeightScale(PushingPeripheral):
             user_slot=user_slot,
         )
         return self._store(said)
-
-
-def _decimal(number: float) -> Decimal:
-    """The decimal a display shows for this number."""
-    return Decimal(str(number))

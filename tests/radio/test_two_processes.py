@@ -96,6 +96,8 @@ async def test_every_device_is_read_over_tcp_and_the_ledger_says_the_same(air: A
     assert sorted(frames(kept)) == sorted(sent)
     assert "0e205cea07070e1729200140018007" in sent, "the bytes of a real scale (devices/vectors/weight_scale.json)"
     assert [line["device"] for line in ledger] == ["cuff", "scale", "meter", "meter", "captured"]
+    # Pressures as whole numbers, exponent 0, as cuffs send them: 192, 118, 143.
+    assert ledger[0]["raw"].startswith("1ec00076008f00")
     assert ledger[0]["values"]["systolic"] == {"value": 192.0, "unit": "mm[Hg]"}
 
 
