@@ -15,7 +15,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.types.json import Jsonb
 
 from alerts.severity import Severity
 from rpm.jobs import evaluate
@@ -25,33 +24,13 @@ from rpm.store import queries, series
 from rpm.store.database import Database
 from rpm.store.listener import Listener
 from schemas.codes import BY_NAME, UNIT_NUMBER, Kind
-from schemas.messages import ReadingItem
-from schemas.quantity import Absent
-from schemas.reading import Reading
 from tests.services.judging import JUDGEMENT, Desk
-from tests.support import readings
 from tests.support.clock import MORNING
 
 
 @pytest.fixture
 def desk(database: Database) -> Desk:
     return Desk(database, now=MORNING)
-
-
-@pytest.mark.parametrize("aggregate", ["alerts", "series", "notifications"])
-def test_every_statement_fits_the_schema(database: Database, aggregate: str) -> None:
-    for number, (name, statement) in enumerate(sorted(queries.load(aggregate).items())):
-        with database.transaction() as connection:
-            text = statement.decode()
-            parameters = dict.fromkeys(_names(text))
-            for place, key in enumerate(parameters, start=1):
-                text = text.replace(f"%({key})s", f"${place}")
-            connection.execute(f"prepare statement_{number} as {text}".encode())
-            assert connection.execute("select 1 from pg_prepared_statements").fetchone(), name
-
-
-def _names(text: str) -> list[str]:
-    return [part.split(")s")[0] for part in text.split("%(")[1:]]
 
 
 def test_a_crisis_becomes_one_alert_that_says_why(desk: Desk) -> None:
@@ -181,81 +160,6 @@ def test_a_backlog_with_old_reds_calls_nobody(desk: Desk) -> None:
     [alert] = desk.alerts()
     assert (alert["kind"], alert["severity"], alert["late"], alert["next_step_at"]) == ("review", 1, True, None)
     assert desk.outbox.sent == []
-
-
-def _hold(desk: Desk, reading: Reading, **facts: Any) -> int:
-    item = ReadingItem(seq=1, reading=reading).model_dump(mode="json")
-    values = {"item": Jsonb(item), "practice": desk.clinic.practice_id, "now": desk.now, "patient": None, **facts}
-    with desk.database.transaction() as connection:
-        row = connection.execute(
-            "insert into held (practice_id, why, reason, item, topic, held_at, patient_id)"
-            " values (%(practice)s, 'quarantined', 'value_implausible', %(item)s, 't', %(now)s, %(patient)s) returning id",
-            values,
-        ).fetchone()
-    assert row is not None
-    return int(row["id"])
-
-
-@pytest.mark.parametrize(
-    "reading, sentence",
-    [
-        (
-            readings.pressure(270, 125, MORNING),
-            "Held reading 270/125 mmHg; limit systolic above 180 mmHg: verify now",
-        ),
-        (readings.glucose(Absent.POSITIVE_INFINITY, MORNING), "Meter shows HI: verify now"),
-        (readings.glucose(Absent.NRES, MORNING, status=("result_too_low",)), "Meter shows LO: verify now"),
-        # A clock nobody read: it may be years off, so the value counts as now.
-        (
-            readings.glucose(40, MORNING - timedelta(days=900), time_source="device"),
-            "Held reading 40 mg/dL; limit below 54 mg/dL: verify now",
-        ),
-    ],
-)
-def test_quarantine_never_silences_a_red(desk: Desk, reading: Reading, sentence: str) -> None:
-    desk.clinic.staff("nora")
-    patient = desk.clinic.patient("Maria", "Alvarez")
-    held = _hold(desk, reading, patient=patient.id)
-    desk.judge()
-    [alert] = desk.alerts()
-    assert (alert["kind"], alert["severity"], alert["held_id"], alert["reason"]) == ("verify", 3, held, sentence)
-    assert desk.judge().held == 0
-    desk.call()
-    assert desk.outbox.addresses == ["nora@clinic.example"]
-
-
-@pytest.mark.parametrize(
-    "reading",
-    [
-        readings.pressure(150, 90, MORNING),
-        readings.glucose(40, MORNING, context={"sample_location": "control_solution"}),
-        readings.weight(500, MORNING),
-    ],
-)
-def test_a_held_value_that_is_not_red_waits_on_its_page(desk: Desk, reading: Reading) -> None:
-    _hold(desk, reading)
-    assert desk.judge().held == 1
-    assert desk.alerts() == []
-
-
-def test_an_old_held_red_waits_on_the_worklist(desk: Desk) -> None:
-    _hold(desk, readings.glucose(40, MORNING - timedelta(days=3)))
-    desk.judge()
-    [alert] = desk.alerts()
-    assert (alert["kind"], alert["severity"], alert["late"], alert["next_step_at"]) == ("verify", 1, True, None)
-
-
-def test_a_held_item_that_is_no_reading_is_looked_at_once(desk: Desk) -> None:
-    with desk.database.transaction() as connection:
-        for item in (None, Jsonb([1, 2]), Jsonb({"reading": {"quantities": {"glucose": {"value": "40"}}}})):
-            connection.execute(
-                "insert into held (practice_id, why, reason, item, topic, held_at)"
-                " values (%s, 'quarantined', 'unreadable', %s, 't', %s)",
-                [desk.clinic.practice_id, item, desk.now],
-            )
-    assert desk.judge().held == 3
-    assert desk.judge().held == 0
-    assert desk.alerts() == []
 
 
 def test_a_rule_that_raises_is_told_and_silences_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
