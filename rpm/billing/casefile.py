@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from rpm.billing.case import Case, ReadingState, TimeElsewhere, TimeEntry, Transmission
 from rpm.billing.claim import THIS_PRACTICE, ClaimLine
@@ -18,6 +27,8 @@ from rpm.errors import UserError
 
 #: A case is one episode: a file larger than this is not one.
 CASE_BYTES_MAX: Final = 20_000_000
+YEAR_MIN: Final = 1970
+YEAR_MAX: Final = 2100
 
 
 def _day_or_instant(value: object) -> object:
@@ -31,6 +42,18 @@ def _day_or_instant(value: object) -> object:
         raise ValueError(form) from error
 
 
+def _plausible(value: Any) -> Any:
+    """A date or instant of this age: one of the year 1 would only break the arithmetic of zones."""
+    if not YEAR_MIN <= value.year <= YEAR_MAX:
+        raise ValueError(f"the year must be {YEAR_MIN} to {YEAR_MAX}")
+    return value
+
+
+Instant = Annotated[AwareDatetime, AfterValidator(_plausible)]
+Day = Annotated[date, AfterValidator(_plausible)]
+DayOrInstant = Annotated[date | datetime, AfterValidator(_plausible)]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -40,8 +63,8 @@ class ReadingEntry(_Model):
 
     id: Annotated[str, Field(min_length=1, description="name of the reading; the same name twice is one reading")]
     device: Annotated[str, Field(description="which device sent it")] = ""
-    measured_at: Annotated[AwareDatetime, Field(description="when it was measured, with offset")]
-    received_at: Annotated[AwareDatetime, Field(description="when it had been transmitted, with offset")]
+    measured_at: Annotated[Instant, Field(description="when it was measured, with offset")]
+    received_at: Annotated[Instant, Field(description="when it had been transmitted, with offset")]
     source: Annotated[
         Literal["automatic", "manual"], Field(description="automatic, or manual: told or typed by a person")
     ] = "automatic"
@@ -50,8 +73,8 @@ class ReadingEntry(_Model):
 
 class _Span(_Model):
     staff: Annotated[str, Field(min_length=1, description="who spent it")]
-    start: Annotated[AwareDatetime, Field(description="with offset")]
-    end: Annotated[AwareDatetime, Field(description="with offset, after start")]
+    start: Annotated[Instant, Field(description="with offset")]
+    end: Annotated[Instant, Field(description="with offset, after start")]
 
     @model_validator(mode="after")
     def _forwards(self) -> Self:
@@ -77,7 +100,7 @@ class TimeEntryEntry(_Span):
     ] = "care management"
     clinical_staff: Annotated[bool, Field(strict=True, description="false for staff whose time never counts")] = True
     entered_at: Annotated[
-        AwareDatetime | None,
+        Instant | None,
         Field(description="when it was written down; a minute belongs to the service entered first"),
     ] = None
 
@@ -91,16 +114,13 @@ class ClaimEntry(_Model):
 
     code: Annotated[str, Field(min_length=5, max_length=5, description="the code, e.g. 99454")]
     units: Annotated[int, Field(strict=True, description="default 1")] = 1
-    start: Annotated[date, Field(description="first local day it covers")]
-    end: Annotated[date, Field(description="last local day it covers")]
+    start: Annotated[Day, Field(description="first local day it covers")]
+    end: Annotated[Day, Field(description="last local day it covers")]
     biller: Annotated[str, Field(description="who billed it; default this practice")] = THIS_PRACTICE
 
     def line(self) -> ClaimLine:
         """The line as the rules see it."""
         return ClaimLine(self.code, self.units, self.start, self.end, self.biller)
-
-
-DayOrInstant = date | datetime
 
 
 class CaseFile(_Model):
@@ -118,15 +138,15 @@ class CaseFile(_Model):
     order: Annotated[DayOrInstant | None, Field(description="date or instant of the order; null where there is none")]
     set_up: Annotated[DayOrInstant | None, Field(description="date or instant of set-up; null where there is none")]
     anchor: Annotated[
-        date | None, Field(description="first day of the first period; default the first day with countable data")
+        Day | None, Field(description="first day of the first period; default the first day with countable data")
     ] = None
-    episode_ended: Annotated[date | None, Field(description="last day of the episode, where it has ended")] = None
-    died: Annotated[date | None, Field(description="date of death")] = None
+    episode_ended: Annotated[Day | None, Field(description="last day of the episode, where it has ended")] = None
+    died: Annotated[Day | None, Field(description="date of death")] = None
     claim_hold_days: Annotated[
         int | None, Field(ge=0, le=365, description="days a claim waits for late data; default the profile's, 5")
     ] = None
     claim_locks: Annotated[
-        dict[date, AwareDatetime], Field(description="first day of a period -> instant at which its claim was locked")
+        dict[Day, Instant], Field(description="first day of a period -> instant at which its claim was locked")
     ] = {}
     set_up_billed: Annotated[bool, Field(strict=True, description="99453 already billed in this episode")] = False
     readings: Annotated[tuple[ReadingEntry, ...], Field(description="what devices sent and people told")] = ()

@@ -6,7 +6,7 @@ from typing import Final
 
 from rpm.billing.case import Case
 from rpm.billing.claim import ClaimLine, check_claim
-from rpm.billing.days import local_day, month_after, service_start
+from rpm.billing.days import PERIODS_MAX, local_day, month_after, service_start
 from rpm.billing.management import (
     management_blockers,
     management_items,
@@ -24,6 +24,7 @@ from rpm.billing.outcome import (
     ManagementMonth,
     NotBillable,
     Notice,
+    SupplyPeriod,
 )
 from rpm.billing.rules import CODES, FAMILY, NOT_IMPLEMENTED, PAYER_PROFILES, Family, PayerProfile
 from rpm.billing.supply import (
@@ -95,6 +96,7 @@ def billable_items(case: Case, *, months: Sequence[date] | None = None) -> Billi
         blockers=tuple(blockers),
         warnings=(
             *anchor_notices,
+            *_too_long(periods),
             *supply_warnings(periods, supplies),
             *out_of_reach(periods),
             *management_warnings(managed, profile),
@@ -155,6 +157,12 @@ def _months(case: Case, start: datetime | None) -> tuple[date, ...]:
     today = local_day(case.as_of, case.zone)
     last = today if case.last_day is None else min(today, case.last_day)
     return months_between(local_day(start, case.zone), last)
+
+
+def _too_long(periods: Sequence[SupplyPeriod]) -> Iterator[Notice]:
+    if len(periods) == PERIODS_MAX:
+        reason = f"only the first {PERIODS_MAX} periods are counted, ten years: check the dates of the episode"
+        yield Notice("EPISODE_TOO_LONG", reason)
 
 
 def _no_data() -> Iterator[NotBillable]:

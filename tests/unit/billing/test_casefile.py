@@ -86,6 +86,10 @@ ABSENT = object()
         (("claim_hold_days",), -1, "claim_hold_days: "),
         (("claim_locks",), {"January": "2026-01-01T00:00:00Z"}, "claim_locks"),
         (("anchor",), "2026-13-01", "anchor: "),
+        (("as_of",), "9999-12-31", "as_of: the year must be 1970 to 2100"),
+        (("order",), "0001-01-01", "order: the year must be 1970 to 2100"),
+        (("readings", 2, "measured_at"), "0001-01-01T00:00:00Z", "readings[2].measured_at: the year must be"),
+        (("time_entries", 0, "start"), "0001-01-01T00:00:00+14:00", "time_entries[0].start: the year must be"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_the_field(

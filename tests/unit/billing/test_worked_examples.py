@@ -293,3 +293,43 @@ def test_units_beyond_the_cap_are_named_not_billed() -> None:
     answer = bill(entries=[work("2026-01-20", "10:00", 100 * 60, live=True)])
     assert codes(answer.items) == {"99457": 1, "99458": 3}
     assert "UNITS_CAPPED" in names(answer.warnings)
+
+
+@pytest.mark.parametrize("late", ["consented", "ordered", "set_up"])
+def test_each_of_consent_order_and_set_up_holds_days_and_minutes_back(late: str) -> None:
+    """The last of the three opens the door, on its own day."""
+    entries = [work("2026-01-12", "10:00", 20 * 60, live=True), work("2026-01-20", "10:00", 10 * 60, live=True)]
+    answer = bill(daily("2026-01-05", 20), entries, **{late: date(2026, 1, 15)})
+    assert answer.anchor == date(2026, 1, 15)
+    assert len(answer.periods[0].days) == 10
+    assert codes(answer.items) == {"99445": 1, "99453": 1, "99470": 1}
+
+
+@pytest.mark.parametrize("fact,counts", [("consented", False), ("ordered", False), ("set_up", True)])
+def test_authority_counts_to_the_second_and_set_up_by_its_day(fact: str, *, counts: bool) -> None:
+    """Set-up is written down late in the evening, after the day's first reading proved it: 21:00 is next day in UTC."""
+    answer = bill([reading(at("2026-01-15", "20:59"))], **{fact: at("2026-01-15", "21:00")})
+    assert (answer.anchor == date(2026, 1, 15)) is counts
+    at_once = bill([reading(at("2026-01-15", "21:00"))], **{fact: at("2026-01-15", "21:00")})
+    assert at_once.anchor == date(2026, 1, 15)
+
+
+def test_set_up_billed_before_is_not_billed_again() -> None:
+    answer = bill(daily("2026-01-15", 16), set_up_billed=True)
+    assert codes(answer.items) == {"99454": 1}
+    assert {one.name for one in answer.not_billable if one.code == "99453"} == {"SET_UP_BILLED"}
+
+
+def test_an_anchor_that_would_hide_or_add_days_is_refused() -> None:
+    early = bill(daily("2026-01-15", 16), start="2026-01-10", anchor=date(2026, 1, 12))
+    assert early.anchor == date(2026, 1, 12)
+    for anchor in (date(2026, 1, 9), date(2026, 1, 16)):
+        refused = bill(daily("2026-01-15", 16), start="2026-01-10", anchor=anchor)
+        assert refused.anchor == date(2026, 1, 15)
+        assert "ANCHOR_REFUSED" in names(refused.warnings)
+
+
+def test_an_episode_longer_than_ten_years_is_said_to_be_cut() -> None:
+    answer = bill(daily("2012-01-01", 3), start="2012-01-01")
+    assert "EPISODE_TOO_LONG" in names(answer.warnings)
+    assert "EPISODE_TOO_LONG" not in names(bill(daily("2017-01-01", 3), start="2017-01-01").warnings)
