@@ -1,0 +1,235 @@
+"""What is held and what people decide about it: each decision is made once, kept to its practice, and written down.
+
+The command line is tried as a person would, as a program of its own; the pages have their own tests.
+"""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from rpm.access import Actor, Role
+from rpm.errors import UserError
+from rpm.ingest.batch import settle
+from rpm.ingest.unpack import Message
+from rpm.store import held, holding
+from rpm.store.database import Database
+from schemas.codes import Kind
+from schemas.reading import Reading
+from tests.support.clinic import Clinic, Person
+from tests.support.readings import batch, pressure, weight
+
+NOW = datetime(2026, 6, 10, 14, tzinfo=UTC)
+UNKNOWN = "C0:00:00:00:99:99"
+
+
+class Desk:
+    """A clinic, a nurse, and what she has before her."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.clinic = Clinic(database, now=NOW)
+        self.maria = self.clinic.patient("Maria", "Alvarez")
+        self.rosa = Actor(self.clinic.staff("rosa"), self.clinic.practice_id, Role.NURSE, "Rosa")
+        self._seq = 0
+
+    def receives(self, *readings: Reading) -> list[int]:
+        """The numbers of what is newly held of these readings, in their order."""
+        before = {row["id"] for row in self.rows("select id from held")}
+        message = batch(self.clinic.gateway_id, *readings, first_seq=self._seq + 1)
+        self._seq += len(readings)
+        settle(self.database, [Message(*message)], now=NOW)
+        by_name = {row["reading_id"]: row["id"] for row in self.rows("select id, reading_id from held")}
+        found = [by_name.get(reading.reading_id) for reading in readings]
+        return [number for number in found if number is not None and number not in before]
+
+    def numbers(self) -> list[int]:
+        with self.database.transaction() as connection:
+            return [each.id for each in holding.list_held(connection, actor=self.rosa)]
+
+    def rows(self, statement: str, *values: Any) -> list[dict[str, Any]]:
+        with self.database.transaction() as connection:
+            return connection.execute(statement.encode(), values).fetchall()
+
+    def audited(self) -> list[tuple[str, int | None]]:
+        return [(row["action"], row["patient_id"]) for row in self.rows("select * from audit order by id")]
+
+    def release(self, number: int) -> None:
+        with self.database.transaction() as connection:
+            held.release(connection, number, actor=self.rosa, now=NOW)
+
+    def void(self, number: int) -> None:
+        with self.database.transaction() as connection:
+            held.void(connection, number, actor=self.rosa, note="the grandson's", now=NOW)
+
+    def claim(self, number: int, person: Person, start: datetime, end: datetime | None = None) -> held.Claimed:
+        with self.database.transaction() as connection:
+            return held.claim(connection, number, patient_id=person.id, start=start, end=end, actor=self.rosa, now=NOW)
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    return Desk(database)
+
+
+def _unlikely(desk: Desk, systolic: float = 270) -> Reading:
+    return pressure(systolic, 130, NOW - timedelta(minutes=5), address=desk.maria.devices[Kind.BLOOD_PRESSURE][1])
+
+
+def test_a_released_reading_is_used_and_marked(desk: Desk) -> None:
+    reading = _unlikely(desk)
+    (number,) = desk.receives(reading)
+    desk.release(number)
+    (row,) = desk.rows("select * from reading")
+    assert (row["reading_id"], row["released_by"], row["patient_id"]) == (
+        reading.reading_id,
+        desk.rosa.staff_id,
+        desk.maria.id,
+    )
+    assert {row["quality"] & 16 for row in desk.rows("select quality from observation")} == {16}
+    assert desk.rows("select patient_id from patient_news") == [{"patient_id": desk.maria.id}]
+    (decided,) = desk.rows("select * from held")
+    assert (decided["state"], decided["decided_by"]) == ("released", desk.rosa.staff_id)
+    assert desk.audited() == [("released a held reading", desk.maria.id)]
+    assert desk.numbers() == []
+
+
+@pytest.mark.parametrize("reading", [pressure(400, 130, NOW), weight(700, NOW)])
+def test_the_impossible_cannot_be_released(desk: Desk, reading: Reading) -> None:
+    address = desk.maria.devices[reading.kind][1]
+    moved = reading.model_copy(update={"device": reading.device.model_copy(update={"address": address})})
+    (number,) = desk.receives(moved.model_copy(update={"reading_id": moved.derived_id()}))
+    with pytest.raises(UserError, match=r"cannot be released\. The value is outside"):
+        desk.release(number)
+    desk.void(number)
+    assert desk.rows("select * from reading") == []
+
+
+def test_a_decision_is_made_once(desk: Desk) -> None:
+    (number,) = desk.receives(_unlikely(desk))
+    desk.void(number)
+    for again in (desk.release, desk.void):
+        with pytest.raises(UserError, match="decided before: void"):
+            again(number)
+    assert len(desk.audited()) == 1
+
+
+def test_a_voided_reading_stays_void_when_it_is_sent_again(desk: Desk) -> None:
+    reading = _unlikely(desk)
+    (number,) = desk.receives(reading)
+    desk.void(number)
+    assert desk.receives(reading) == []
+    assert desk.rows("select state, decision from held") == [{"state": "void", "decision": "the grandson's"}]
+
+
+def test_another_practices_reading_is_not_there(desk: Desk, database: Database) -> None:
+    (number,) = desk.receives(_unlikely(desk))
+    other = Clinic(database, now=NOW, name="Elsewhere")
+    stranger = Actor(other.staff("sam", "admin"), other.practice_id, Role.ADMIN, "Sam")
+    with database.transaction() as connection:
+        assert holding.list_held(connection, actor=stranger) == []
+        with pytest.raises(UserError, match="there is no held reading"):
+            holding.show(connection, number, actor=stranger)
+        with pytest.raises(UserError, match="there is no held reading"):
+            held.release(connection, number, actor=stranger, now=NOW)
+
+
+def _strays(count: int, **more: Any) -> list[Reading]:
+    return [pressure(120 + n, 80, NOW - timedelta(days=n), address=UNKNOWN, **more) for n in range(count)]
+
+
+def test_a_claim_assigns_the_device_and_brings_everything_of_that_time(desk: Desk) -> None:
+    numbers = desk.receives(*_strays(5))
+    assert len(numbers) == 5
+    done = desk.claim(numbers[0], desk.maria, NOW - timedelta(days=2, hours=12))
+    assert (done.admitted, done.still_held) == (3, 0)
+    assert {row["patient_id"] for row in desk.rows("select patient_id from reading")} == {desk.maria.id}
+    assert desk.rows("select count(*) as n from reading") == [{"n": 3}]
+    assert len(desk.numbers()) == 2
+    (device,) = desk.rows("select * from device where address = %s", UNKNOWN)
+    (use,) = desk.rows("select lower(during) as since from device_assignment where device_id = %s", device["id"])
+    assert use["since"] == NOW - timedelta(days=2, hours=12)
+    assert [action for action, _ in desk.audited()] == ["assigned a device", "claimed a held reading"]
+    # What the device measures from now on is hers without anybody's doing.
+    assert desk.receives(pressure(119, 79, NOW, address=UNKNOWN)) == []
+
+
+def test_a_claim_for_one_user_leaves_the_others(desk: Desk) -> None:
+    mine, other = (
+        pressure(120, 80, NOW, address=UNKNOWN, user_slot=1),
+        pressure(130, 80, NOW, address=UNKNOWN, user_slot=2),
+    )
+    numbers = desk.receives(mine, other)
+    assert desk.claim(numbers[0], desk.maria, NOW - timedelta(days=1)).admitted == 1
+    assert len(desk.numbers()) == 1
+
+
+def test_a_claimed_value_must_still_be_plausible(desk: Desk) -> None:
+    numbers = desk.receives(*_strays(1), pressure(290, 140, NOW - timedelta(minutes=1), address=UNKNOWN))
+    done = desk.claim(numbers[0], desk.maria, NOW - timedelta(days=1))
+    assert (done.admitted, done.still_held) == (1, 1)
+    (row,) = desk.rows("select * from held where state = 'held'")
+    assert (row["why"], row["reason"], row["patient_id"]) == ("quarantined", "value_implausible", desk.maria.id)
+
+
+def test_a_claim_must_hold_the_reading_and_collide_with_nobody(desk: Desk) -> None:
+    (number,) = desk.receives(*_strays(1))
+    with pytest.raises(UserError, match="does not hold the reading"):
+        desk.claim(number, desk.maria, NOW + timedelta(hours=1))
+    desk.claim(number, desk.maria, NOW - timedelta(hours=1), NOW + timedelta(hours=1))
+    tom = desk.clinic.patient("Tom", "Weiss", measures=False)
+    (old,) = desk.receives(pressure(140, 90, NOW - timedelta(hours=2), address=UNKNOWN))
+    with pytest.raises(UserError, match="someone uses this device in that time already"):
+        desk.claim(old, tom, NOW - timedelta(hours=3))
+    assert desk.claim(old, tom, NOW - timedelta(hours=3), NOW - timedelta(hours=1)).admitted == 1
+
+
+def test_a_reading_that_does_not_say_which_of_two_is_claimed_alone(desk: Desk) -> None:
+    device_id, address = desk.maria.devices[Kind.BLOOD_PRESSURE]
+    with desk.database.transaction() as connection:
+        connection.execute("update device set single_person = false where id = %s", [device_id])
+    numbers = desk.receives(*(pressure(120 + n, 80, NOW - timedelta(hours=n), address=address) for n in range(2)))
+    done = desk.claim(numbers[0], desk.maria, NOW - timedelta(days=1))
+    assert (done.admitted, done.assignment_id) == (1, None)
+    assert desk.numbers() == numbers[1:]
+
+
+def test_a_claim_for_another_practices_patient(desk: Desk, database: Database) -> None:
+    stranger = Clinic(database, now=NOW, name="Elsewhere").patient("Sue", "Other", measures=False)
+    (number,) = desk.receives(*_strays(1))
+    with pytest.raises(UserError, match="no such patient"):
+        desk.claim(number, stranger, NOW - timedelta(days=1))
+
+
+def _cli(dsn: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "RPM_DSN": dsn}
+    return subprocess.run(
+        [sys.executable, "-m", "rpm", "held", *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_command_line(desk: Desk) -> None:
+    first, second = desk.receives(_unlikely(desk), _unlikely(desk, 280))
+    dsn = desk.database.dsn
+    listed = _cli(dsn, "list", "--as", "rosa")
+    assert listed.returncode == 0, listed.stderr
+    assert str(first) in listed.stdout
+    assert "Alvarez" not in listed.stdout
+    shown = _cli(dsn, "show", str(first), "--as", "rosa")
+    assert "can be: release, void" in shown.stdout
+    assert _cli(dsn, "release", str(first), "--as", "rosa").returncode == 0
+    assert _cli(dsn, "void", str(second), "--as", "rosa", "--note", "cuff upside down").returncode == 0
+    assert [action for action, _ in desk.audited()] == [
+        "saw held readings",
+        "saw held readings",
+        "released a held reading",
+        "voided a held reading",
+    ]
+    again = _cli(dsn, "void", str(second), "--as", "rosa")
+    assert (again.returncode, again.stderr) == (2, f"rpm-cloud: reading {second} was decided before: void\n")
+    nobody = _cli(dsn, "list", "--as", "nobody")
+    assert nobody.returncode == 2
+    assert nobody.stderr.count("\n") == 1
