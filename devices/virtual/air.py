@@ -14,8 +14,9 @@ from devices.virtual.ether import EtherLink
 from devices.virtual.glucometer import Glucometer
 from devices.virtual.hci_port import serve_hci
 from devices.virtual.ledger import Ledger
+from devices.virtual.make import Habits, Identity
 from devices.virtual.people import Timed, commands
-from devices.virtual.peripheral import Habits, Identity, Peripheral
+from devices.virtual.peripheral import Peripheral
 from devices.virtual.peripherals import BloodPressureCuff, WeightScale
 from devices.virtual.scenario import DeviceSpec, HomeSpec, Play, Scenario
 

@@ -10,7 +10,8 @@ from importlib.resources import files
 from typing import Any, Final
 
 from devices.virtual.glucometer import Glucometer, sequence_of
-from devices.virtual.peripheral import Identity, Peripheral
+from devices.virtual.make import Identity
+from devices.virtual.peripheral import Peripheral
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ from devices.virtual import cohort_cast as cast
 from devices.virtual.captures import CAPTURES
 from devices.virtual.cohort_history import UNKNOWN_USER, Person, Taken
 from devices.virtual.cohort_time import care_time
-from devices.virtual.peripheral import Identity
+from devices.virtual.make import Identity
 from schemas.codes import Kind
 
 FORMAT: Final = 1

@@ -9,14 +9,12 @@ Built on bumble's host and GATT server over an `EtherController`, so what a gate
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
-from bumble import hci
 from bumble.att import ATT_Error, Attribute, ErrorCode
-from bumble.core import UUID, AdvertisingData, BaseBumbleError
-from bumble.device import Connection, Device, DeviceConfiguration
+from bumble.core import UUID, BaseBumbleError
+from bumble.device import Connection, Device
 from bumble.gatt import (
     GATT_CLIENT_CHARACTERISTIC_CONFIGURATION_DESCRIPTOR,
     Characteristic,
@@ -24,16 +22,13 @@ from bumble.gatt import (
     Descriptor,
     Service,
 )
-from bumble.host import Host
-from bumble.keys import MemoryKeyStore
-from bumble.transport.common import AsyncPipeSink
 
 from devices import gatt
 from devices.date_time import DATE_TIME_BYTES, DateTime
-from devices.virtual.bonding import pairing_config_factory
 from devices.virtual.device_clock import DeviceClock
 from devices.virtual.ether import EtherController, EtherLink
 from devices.virtual.ledger import Ledger, Said
+from devices.virtual.make import Habits, Identity, make_device
 
 Properties = Characteristic.Properties
 _READABLE: Final = Attribute.Permissions.READABLE
@@ -45,39 +40,6 @@ _WRITE_ENCRYPTED: Final = Attribute.Permissions.WRITE_REQUIRES_ENCRYPTION
 _CURRENT_TIME_TAIL: Final = b"\x00\x00\x00"
 _DISCONNECT_S_MAX: Final = 5.0
 _PATIENCE_STEP_S: Final = 0.1
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who a device says it is."""
-
-    address: str
-    name: str
-    manufacturer: str
-    model: str
-    serial: str
-    firmware: str = "1.0"
-
-    @property
-    def system_id(self) -> bytes:
-        """EUI-64 from the address, least significant byte first (Device Information Service 1.1)."""
-        octets = bytes.fromhex(self.address.replace(":", ""))
-        return (octets[:3] + b"\xff\xfe" + octets[3:])[::-1]
-
-
-@dataclass(frozen=True, slots=True)
-class Habits:
-    """How a device behaves on the air. `advertise_s` 0: for as long as it has something to say."""
-
-    advertise_every_s: float = 0.1
-    advertise_s: float = 0.0
-    #: How long it waits for more after the last record, before it hangs up.
-    linger_s: float = 0.05
-    #: How long it stays connected to somebody who asks for nothing.
-    patience_s: float = 20.0
-    name_in_scan_response: bool = False
-    bonded: bool = False
-    passkey: int | None = None
 
 
 class Peripheral:
@@ -118,7 +80,7 @@ class Peripheral:
         self._advertising_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[object]] = set()
         self.controller = EtherController(identity.name, link=link)
-        self.device = self._make_device()
+        self.device = make_device(self.controller, identity, self.habits, self.service)
         self.device.on(Device.EVENT_CONNECTION, self._on_connection)
         for service in (*self.services(), self._device_information(), *self._current_time()):
             self.device.add_service(service)
@@ -338,24 +300,6 @@ class Peripheral:
         if self.clock.shows() is None:
             return ()
         return (Service(_uuid(gatt.CURRENT_TIME_SERVICE), [self._clock_characteristic(gatt.CURRENT_TIME)]),)
-
-    def _make_device(self) -> Device:
-        habits = self.habits
-        configuration = DeviceConfiguration(name=self.identity.name, address=hci.Address(self.identity.address))
-        interval_ms = round(habits.advertise_every_s * 1000)
-        configuration.advertising_interval_min = configuration.advertising_interval_max = interval_ms
-        device = Device(config=configuration, host=Host(self.controller, AsyncPipeSink(self.controller)))
-        device.keystore = MemoryKeyStore()
-        device.pairing_config_factory = pairing_config_factory(habits.passkey)
-        name = [(AdvertisingData.COMPLETE_LOCAL_NAME, self.identity.name.encode())]
-        advertised = [
-            (AdvertisingData.FLAGS, b"\x06"),
-            (AdvertisingData.COMPLETE_LIST_OF_16_BIT_SERVICE_CLASS_UUIDS, bytes.fromhex(self.service)[::-1]),
-        ]
-        in_response = habits.name_in_scan_response
-        device.advertising_data = bytes(AdvertisingData(advertised + ([] if in_response else name)))
-        device.scan_response_data = bytes(AdvertisingData(name)) if in_response else b""
-        return device
 
 
 def service(uuid: str, characteristics: "list[Characteristic[bytes]]") -> Service:

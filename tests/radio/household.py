@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from bleak import BleakClient, BleakScanner
+from bleak.backends.device import BLEDevice
 from bumble import hci
 from bumble.device import Device, DeviceConfiguration
 from bumble.host import Host
@@ -25,7 +27,8 @@ from devices.virtual.bleak_backend import BumbleClientBackend, BumbleScannerBack
 from devices.virtual.device_clock import ClockMode, DeviceClock
 from devices.virtual.ether import EtherController, EtherLink
 from devices.virtual.ledger import Ledger
-from devices.virtual.peripheral import Habits, Identity, Peripheral
+from devices.virtual.make import Habits, Identity
+from devices.virtual.peripheral import Peripheral
 from gateway.radio import BleakLink, Heard, Radio
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -172,6 +175,16 @@ def gateway_device(
     controller = EtherController("gateway", link=link, public_address=public_address)
     configuration = DeviceConfiguration(name="gateway", address=hci.Address(address), irk=bytes(range(16)))
     return controller, Device(config=configuration, host=Host(controller, AsyncPipeSink(controller)))
+
+
+async def found(device: Peripheral) -> BLEDevice:
+    heard = await BleakScanner.find_device_by_address(device.identity.address, 5, backend=BumbleScannerBackend)
+    assert heard is not None
+    return heard
+
+
+def client_of(device: BLEDevice | str) -> BleakClient:
+    return BleakClient(device, backend=BumbleClientBackend)
 
 
 async def until(condition: Callable[[], bool], *, within_s: float = 3.0) -> None:

@@ -13,7 +13,8 @@ from devices.procedures import Assembled, Ending, Malformed
 from devices.virtual.captures import CAPTURES, replay
 from devices.virtual.device_clock import WRONG_BY_S, ClockMode
 from devices.virtual.glucometer import Glucometer
-from devices.virtual.peripheral import Identity, Peripheral
+from devices.virtual.make import Identity
+from devices.virtual.peripheral import Peripheral
 from devices.virtual.peripherals import BloodPressureCuff, WeightScale
 from schemas.codes import Kind
 from tests.radio.household import Household, Session, now

@@ -17,7 +17,7 @@ from bumble.device import Advertisement, Device, Peer
 from devices.virtual.bleak_backend import BumbleScannerBackend
 from devices.virtual.ether import EtherController, EtherLink
 from devices.virtual.hci_port import serve_hci
-from devices.virtual.peripheral import Habits
+from devices.virtual.make import Habits
 from devices.virtual.peripherals import BloodPressureCuff
 from gateway.radio import RadioFault
 from tests.radio.household import SUPERVISION_S, Household, gateway_device, until

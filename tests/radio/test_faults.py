@@ -5,35 +5,22 @@ process, the product's own radio and procedures, faults made in the air (silence
 """
 
 import asyncio
-import json
 
 import pytest
-from bleak import BleakClient, BleakScanner
-from bleak.backends.device import BLEDevice
-from bleak.exc import BleakError, BleakGATTProtocolError
+from bleak import BleakClient
+from bleak.exc import BleakGATTProtocolError
 from bumble.device import Connection
 from bumble.gatt import Characteristic, CharacteristicValue
 
 from devices import gatt
-from devices.gatt import AttError, LinkLost, long_uuid
+from devices.gatt import LinkLost, long_uuid
 from devices.procedures import Ending
-from devices.racp import Opcode, Operator, RecordAccess, Result
-from devices.virtual.bleak_backend import BumbleClientBackend, BumbleScannerBackend
+from devices.virtual.bleak_backend import BumbleClientBackend
 from devices.virtual.glucometer import Glucometer
-from devices.virtual.peripheral import Habits, Peripheral, Properties, service
+from devices.virtual.make import Habits
+from devices.virtual.peripheral import Properties, service
 from devices.virtual.peripherals import BloodPressureCuff, WeightScale
-from tests.radio.household import Household, until
-
-
-async def found(device: Peripheral) -> BLEDevice:
-    heard = await BleakScanner.find_device_by_address(device.identity.address, 5, backend=BumbleScannerBackend)
-    assert heard is not None
-    return heard
-
-
-def client_of(device: BLEDevice | str) -> BleakClient:
-    return BleakClient(device, backend=BumbleClientBackend)
-
+from tests.radio.household import Household, client_of, found, until
 
 # Drops -----------------------------------------------------------------------------------------------------------------
 
@@ -229,175 +216,6 @@ async def test_a_device_is_found_by_its_address_alone(home: Household) -> None:
     async with client_of(cuff.identity.address) as client:
         assert client.is_connected
         assert client.name == "device 1"
-
-
-# The Record Access Control Point ---------------------------------------------------------------------------------------
-
-
-async def test_a_request_before_the_subscription_is_refused(home: Household) -> None:
-    meter = await home.add(Glucometer)
-    meter.prick(mg_dl=100)
-    async with home.connected(meter) as link:
-        with pytest.raises(AttError) as refused:
-            await link.write(gatt.RECORD_ACCESS_CONTROL_POINT, bytes(RecordAccess.report_all()))
-    assert refused.value.code == gatt.CCCD_IMPROPERLY_CONFIGURED
-
-
-@pytest.mark.parametrize(
-    "request_, answer",
-    [
-        (RecordAccess(Opcode.REPORT_COUNT, Operator.ALL), RecordAccess.count_response(3)),
-        (
-            RecordAccess(Opcode.DELETE_RECORDS, Operator.ALL),
-            RecordAccess.response(Opcode.DELETE_RECORDS, Result.OPCODE_NOT_SUPPORTED),
-        ),
-        (
-            RecordAccess(Opcode.REPORT_RECORDS, Operator.NULL),
-            RecordAccess.response(Opcode.REPORT_RECORDS, Result.OPERATOR_NOT_SUPPORTED),
-        ),
-        (RecordAccess.report_from(4), RecordAccess.response(Opcode.REPORT_RECORDS, Result.NO_RECORDS_FOUND)),
-        (RecordAccess.abort(), RecordAccess.response(Opcode.ABORT, Result.SUCCESS)),
-    ],
-)
-async def test_a_meter_answers_every_request(home: Household, request_: RecordAccess, answer: RecordAccess) -> None:
-    meter = await home.add(Glucometer)
-    for number in range(3):
-        meter.prick(mg_dl=90 + number)
-    answers: list[bytes] = []
-    async with home.connected(meter) as link:
-        await link.subscribe(gatt.GLUCOSE_MEASUREMENT, lambda _data: None)
-        await link.subscribe(gatt.RECORD_ACCESS_CONTROL_POINT, answers.append)
-        await link.write(gatt.RECORD_ACCESS_CONTROL_POINT, bytes(request_))
-        await until(lambda: bool(answers))
-    assert answers == [bytes(answer)]
-    assert meter.pending == 3, "none of these reported a record"
-
-
-async def test_a_second_request_while_the_first_runs_is_refused(home: Household) -> None:
-    meter = await home.add(Glucometer)
-    for number in range(200):
-        meter.prick(mg_dl=90 + number % 50)
-    async with home.connected(meter) as link:
-        await link.subscribe(gatt.GLUCOSE_MEASUREMENT, lambda _data: None)
-        await link.subscribe(gatt.RECORD_ACCESS_CONTROL_POINT, lambda _data: None)
-        await link.write(gatt.RECORD_ACCESS_CONTROL_POINT, bytes(RecordAccess.report_all()))
-        with pytest.raises(AttError) as refused:
-            await link.write(gatt.RECORD_ACCESS_CONTROL_POINT, bytes(RecordAccess.report_all()))
-    assert refused.value.code == gatt.PROCEDURE_ALREADY_IN_PROGRESS
-
-
-# The ledger ------------------------------------------------------------------------------------------------------------
-
-
-async def test_the_ledger_is_written_after_the_confirmation_and_only_then(home: Household) -> None:
-    cuff = await home.add(BloodPressureCuff)
-    cuff.measure(121, 80)
-    cuff.measure(122, 80)
-    lines_when_heard: list[int] = []
-
-    def on_frame(_frames: object) -> None:
-        lines_when_heard.append(len(home.ledger_folder.joinpath("ledger.jsonl").read_text().splitlines()))
-
-    assert await home.ledger_lines() == []
-    await home.session(cuff, on_frame=on_frame)
-
-    assert lines_when_heard == [0, 1], "in this process a confirmation travels after the callback that it follows"
-    lines = [json.loads(line) for line in await home.ledger_lines()]
-    assert [line["values"]["systolic"] for line in lines] == [{"value": s, "unit": "mm[Hg]"} for s in (121, 122)]
-    assert [line["number"] for line in lines] == [1, 2]
-    assert {line["address"] for line in lines} == {cuff.identity.address}
-    assert all(line["taken_at"] < line["confirmed_at"] for line in lines)
-
-
-async def test_a_meters_records_are_in_the_ledger_once_its_success_was_confirmed(home: Household) -> None:
-    meter = await home.add(Glucometer)
-    meter.prick(mg_dl=48, meal="preprandial")
-    lines_when_heard: list[int] = []
-
-    async with home.connected(meter) as link:
-
-        def count(_data: bytes) -> None:
-            lines_when_heard.append(len(home.ledger_folder.joinpath("ledger.jsonl").read_text().splitlines()))
-
-        for uuid in (gatt.GLUCOSE_MEASUREMENT, gatt.GLUCOSE_CONTEXT, gatt.RECORD_ACCESS_CONTROL_POINT):
-            await link.subscribe(uuid, count)
-        await link.write(gatt.RECORD_ACCESS_CONTROL_POINT, bytes(RecordAccess.report_all()))
-        await until(lambda: meter.confirmed == 1)
-
-    assert lines_when_heard == [0, 0, 0], "record, context, success: not before the last is confirmed"
-    (line,) = [json.loads(text) for text in await home.ledger_lines()]
-    assert line["values"] == {"glucose": {"value": 48.0, "unit": "mg/dL"}}
-    assert (line["sequence_number"], line["raw_context"]) == (1, "02010001")
-
-
-# Bonding ---------------------------------------------------------------------------------------------------------------
-
-BONDED = Habits(advertise_every_s=0.02, bonded=True)
-
-
-async def test_a_device_that_wants_a_bond_gets_one_by_itself_and_keeps_it(home: Household) -> None:
-    cuff = await home.add(BloodPressureCuff, habits=BONDED)
-    assert home.adapter.device.keystore is not None
-    for _ in range(2):
-        cuff.measure(120, 80)
-        assert len((await home.session(cuff)).measurements) == 1
-        assert len(await home.adapter.device.keystore.get_all()) == 1
-
-
-async def test_pairing_on_request_and_unpairing(home: Household) -> None:
-    cuff = await home.add(BloodPressureCuff, habits=BONDED)
-    cuff.measure(120, 80)
-    assert home.adapter.device.keystore is not None
-    client = BleakClient(await found(cuff), backend=BumbleClientBackend, pair=True)
-    await client.connect()
-    assert len(await home.adapter.device.keystore.get_all()) == 1
-    await client.unpair()
-    assert not await home.adapter.device.keystore.get_all()
-
-
-@pytest.mark.parametrize("typed", [123456, 1])
-async def test_the_code_on_the_device_has_to_be_the_right_one(home: Household, typed: int) -> None:
-    cuff = await home.add(BloodPressureCuff, habits=Habits(advertise_every_s=0.02, bonded=True, passkey=123456))
-
-    async def passkey() -> int:
-        return typed
-
-    home.adapter.passkey = passkey
-    cuff.measure(120, 80)
-    client = BleakClient(await found(cuff), backend=BumbleClientBackend, pair=True)
-    try:
-        if typed == 123456:
-            await client.connect()
-            assert client.is_connected
-        else:
-            with pytest.raises(BleakError, match="pairing failed"):
-                await client.connect()
-    finally:
-        await client.disconnect()
-
-
-async def test_a_device_that_lost_its_bond_is_told_apart_from_one_out_of_range(home: Household) -> None:
-    cuff = await home.add(BloodPressureCuff, habits=BONDED)
-    cuff.measure(120, 80)
-    await home.session(cuff)
-    assert cuff.device.keystore is not None
-    await cuff.device.keystore.delete_all()
-    cuff.measure(121, 80)
-    client = client_of(await found(cuff))
-    with pytest.raises(BleakError):
-        await asyncio.wait_for(client.connect(), 5)
-    await client.unpair()  # the remedy: forget the bond, pair anew
-    assert len((await home.session(cuff)).measurements) == 1
-
-
-async def test_a_gateway_that_lost_its_bond_pairs_again(home: Household) -> None:
-    cuff = await home.add(BloodPressureCuff, habits=BONDED)
-    cuff.measure(120, 80)
-    await home.session(cuff)
-    assert home.adapter.device.keystore is not None
-    await home.adapter.device.keystore.delete_all()
-    cuff.measure(121, 80)
-    assert len((await home.session(cuff)).measurements) == 1
 
 
 async def test_a_refusal_keeps_its_error_code(home: Household) -> None:
