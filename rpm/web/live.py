@@ -32,7 +32,7 @@ router = APIRouter()
 _log = structlog.get_logger()
 
 #: The watcher looks this often even where nothing was announced.
-LOOK_EVERY_S: Final = 2.0
+LOOK_EVERY_S: Final = 1.0
 #: A page hears something at least this often while all is well.
 BEAT_EVERY_S: Final = 5.0
 #: A look older than this is not passed on as live.

@@ -1,0 +1,1 @@
+"""The pages' decisions, without a server."""
