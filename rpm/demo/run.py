@@ -37,7 +37,7 @@ LOOK_EVERY_S: Final = 0.5
 def run(*, once: bool = False) -> None:
     """Run the demo until Ctrl-C; with `once`, until the first alert is on the worklist. UserError says what to do."""
     began = time.monotonic()
-    console = Console(stderr=False, highlight=False)
+    console = Console(highlight=False, soft_wrap=True)
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by another program: end what we started, too
@@ -159,10 +159,10 @@ def _cloud(household: Household, dsn: str, broker_url: str, mail_url: str) -> st
         "RPM_WEB_HOST": "127.0.0.1",
         "RPM_WEB_PORT": str(port),
     }
-    for name, arguments in {"worker": ["worker"], "pages": ["serve", "--web-only"]}.items():
-        log = FOLDER / f"{name}.log"
-        child = household.start(Child(name, [sys.executable, "-m", "rpm", *arguments], log, environment))
-    household.wait_until("starting the pages", lambda: port_answers(port), child=child, timeout_s=READY_S_MAX)
+    program = [sys.executable, "-m", "rpm"]
+    household.start(Child("worker", [*program, "worker"], FOLDER / "worker.log", environment))
+    pages = household.start(Child("pages", [*program, "serve", "--web-only"], FOLDER / "pages.log", environment))
+    household.wait_until("starting the pages", lambda: port_answers(port), child=pages, timeout_s=READY_S_MAX)
     return url
 
 
@@ -171,7 +171,7 @@ def _tell(console: Console, url: str) -> None:
     console.print(f"""
   [bold]{PRACTICE}[/bold] is open at [bold]{url}[/bold]
 
-  Sign in (password of everybody: [bold]{PASSWORD}[/bold]; keep two browsers open to see two nurses):
+  Sign in; the password of everybody is [bold]{PASSWORD}[/bold] (two browsers show two nurses at once):
 {people}
 
   The clocks are real, the people are not: they measure every minute or so. Watch

@@ -75,20 +75,12 @@ def seed_practice(
         zone = cohort["practice_time_zone"]
         practice_id = seed.add(connection, "practice", {"name": PRACTICE, "time_zone": zone, "now": now})
         hashed = PasswordHash.recommended().hash(PASSWORD)
-        people = [
-            staff.add(
-                connection,
-                practice_id=practice_id,
-                username=username,
-                display_name=shown,
-                role=role,
-                email=f"{username}@maple-street.example",
-                password_hash=hashed,
-                now=now,
-            )
+        nurses = [
+            number
             for username, shown, role in STAFF
+            if (number := _enter_person(connection, practice_id, username, shown, role, hashed, now))
+            and role == "nurse"
         ]
-        nurses = [number for number, (_, _, role) in zip(people, STAFF, strict=True) if role == "nurse"]
         patients = {each["key"]: _enter_patient(connection, practice_id, each) for each in cohort["patients"]}
         homes = sorted({device["home"] for device in cohort["devices"]}, key=str)
         gateways = [
@@ -109,6 +101,24 @@ def seed_practice(
         home: [device for device in cohort["devices"] if device["home"] == home] for home in homes if home is not None
     }
     return Seeded(practice_id, len(patients), len(cohort["readings"]), held, by_home)
+
+
+def _enter_person(
+    connection: Connection, practice_id: int, username: str, shown: str, role: str, hashed: str, now: datetime
+) -> int:
+    number = staff.add(
+        connection,
+        practice_id=practice_id,
+        username=username,
+        display_name=shown,
+        role=role,
+        email=f"{username}@maple-street.example",
+        password_hash=hashed,
+        now=now,
+    )
+    if number is None:
+        raise UserError(f"there is somebody called {username} already: give the demo an empty database")
+    return number
 
 
 def _enter_patient(connection: Connection, practice_id: int, each: dict[str, Any]) -> int:

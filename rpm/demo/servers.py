@@ -54,8 +54,12 @@ def start_database(household: Household) -> tuple[str, bool]:
     if own := os.environ.get("TSDB_DSN"):
         return own, False
     server, _, _ = provision("up", CLUSTER).rpartition("/")
-    household.afterwards(lambda: provision("down", CLUSTER) and None)
+    household.afterwards(_end_database)
     return recreate(server, DATABASE), True
+
+
+def _end_database() -> None:
+    provision("down", CLUSTER)
 
 
 def start_broker(household: Household, folder: Path, gateways: tuple[str, ...]) -> BrokerAccess:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.support.oracle import Verdict, judge
+from tests.support.oracle import GatewayKill, Owners, Verdict, judge
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 CUFF, METER = "C0:00:00:00:10:01", "C0:00:00:00:10:03"
@@ -74,6 +74,7 @@ class Run:
             "user_slot": None,
             "values": {name: {"value": value, "unit": unit} for name, (value, unit) in values.items()},
             "taken_at": at.isoformat(),
+            "confirmed_at": (at + timedelta(seconds=30)).isoformat(),
         }
         with (self.folder / "ledger.jsonl").open("a") as ledger:
             ledger.write(json.dumps(line) + "\n")
@@ -99,9 +100,11 @@ class Run:
         """Write an urgent alert."""
         self.connection.execute(ALERT, {"patient": patient, "rule": rule, "at": NOON})
 
-    def verdict(self, kills: dict[str, int] = KILLS) -> Verdict:
-        """What the oracle says now."""
-        return judge(self.folder, self.dsn, owners={(CUFF, None): 1, (METER, None): 2}, kills=kills, connections_max=1)
+    def verdict(self, kills: dict[str, int] = KILLS, *, gateway_killed: timedelta = timedelta(hours=1)) -> Verdict:
+        """What the oracle says now. `gateway_killed` so long after noon."""
+        killed = GatewayKill(NOON + gateway_killed, frozenset({CUFF, METER}))
+        owners: Owners = {(CUFF, None): 1, (METER, None): 2}
+        return judge(self.folder, self.dsn, owners=owners, kills=kills, gateway_kills=[killed])
 
 
 @pytest.fixture
@@ -168,13 +171,22 @@ def test_a_planted_fault_is_found_under_its_name(run: Run, name: str) -> None:
 
 
 def test_one_frame_in_flight_is_counted_apart(run: Run) -> None:
-    """A cuff's reading may vanish once per kill of the gateway; the second one is a fault."""
+    """A cuff's reading may vanish in the moment its gateway is killed; at any other moment it is lost."""
     run.connection.execute("delete from reading where reading_no = 1")
-    verdict = run.verdict()
-    assert verdict.sound
-    assert len(verdict.in_flight) == 1
-    run.connection.execute("delete from reading where reading_no = 2")
-    assert "in flight" in run.verdict().faults()
+    in_that_moment = run.verdict(gateway_killed=timedelta(seconds=30.4))
+    assert in_that_moment.sound, in_that_moment.faults()
+    assert len(in_that_moment.in_flight) == 1
+    assert list(run.verdict(gateway_killed=timedelta(seconds=33)).faults()) == ["lost"]
+
+
+def test_one_kill_excuses_one_record_of_a_cuff_and_none_of_a_meter(run: Run) -> None:
+    """Two records gone with one kill: one of them was lost. A meter would have been asked again."""
+    run.devices_say(CUFF, 7, "1699", NOON + timedelta(seconds=0.2), {"systolic": (130.0, "mm[Hg]")})
+    run.connection.execute("delete from reading where reading_no = 1")
+    verdict = run.verdict(gateway_killed=timedelta(seconds=30.1))
+    assert (len(verdict.in_flight), len(verdict.lost)) == (1, 1)
+    run.connection.execute("delete from reading where reading_no = 3")
+    assert len(run.verdict(gateway_killed=timedelta(seconds=30.1)).lost) == 2
 
 
 def test_a_run_without_a_kill_proves_nothing(run: Run) -> None:

@@ -5,13 +5,14 @@ the numbers of codes and units mean. Whatever it cannot account for is a fault; 
 no proof, and fails.
 
 One loss is counted apart. A cuff or scale forgets a reading once its indication is confirmed, and the radio stack confirms
-before it hands the frame to the gateway (as BlueZ does): kill -9 in between loses that one frame, at most one per open
-connection and kill. A meter's records can be asked for again, so none of them may be lost.
+before it hands the frame to the gateway (as BlueZ does): kill -9 in between loses that one frame. So a record of theirs that
+is nowhere is "in flight" only if its own gateway was killed in that very moment, one record per device and kill; any other is lost.
+A meter's records can be asked for again, so none of them may be lost.
 """
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,8 @@ UNITS = {1: "mm[Hg]", 2: "kPa", 3: "/min", 4: "kg", 5: "[lb_av]", 9: "mg/dL", 10
 RACP = "2A18"
 #: How far a stored time may lie from the true one: devices tell whole seconds, and offsets are whole seconds too.
 TIME_TOLERANCE_S = 3.0
+#: Between a confirmation and the frame on disk lie milliseconds; on a busy machine, part of a second.
+IN_FLIGHT_S = 1.0
 #: The oracle's own idea of red (mmHg, mg/dL), from the published defaults.
 RED = {"systolic": (None, 180.0), "diastolic": (None, 120.0), "glucose": (54.0, None)}
 
@@ -45,6 +48,7 @@ class Record:
     values: dict[str, float]
     units: dict[str, str]
     taken_at: datetime
+    confirmed_at: datetime
 
     @property
     def name(self) -> tuple[str, str]:
@@ -67,8 +71,17 @@ def read_ledger(folder: Path) -> list[Record]:
                 values={name: quantity["value"] for name, quantity in line["values"].items()},
                 units={name: quantity["unit"] for name, quantity in line["values"].items()},
                 taken_at=datetime.fromisoformat(line["taken_at"]),
+                confirmed_at=datetime.fromisoformat(line["confirmed_at"]),
             )
     return list(records.values())
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayKill:
+    """When a gateway was killed, and the devices of its home."""
+
+    at: datetime
+    addresses: frozenset[str]
 
 
 @dataclass
@@ -80,7 +93,6 @@ class Verdict:
     lost: list[str] = field(default_factory=list[str])
     #: Confirmed to a cuff or scale, but the gateway was killed before it was told.
     in_flight: list[str] = field(default_factory=list[str])
-    in_flight_max: int = 0
     doubled: list[str] = field(default_factory=list[str])
     invented: list[str] = field(default_factory=list[str])
     misattributed: list[str] = field(default_factory=list[str])
@@ -99,8 +111,6 @@ class Verdict:
             "misdated": self.misdated,
             "alerts": self.alerts,
         }
-        if len(self.in_flight) > self.in_flight_max:
-            found["in flight"] = self.in_flight
         if not self.records:
             found["no proof"] = ["no device delivered anything"]
         if not self.kills or not all(self.kills.values()):
@@ -124,14 +134,21 @@ _URGENT = "select patient_id, rule_id, count(*) as alerts from alert where sever
 
 
 def judge(
-    ledger: Path, dsn: str, *, owners: Owners, kills: Mapping[str, int], connections_max: int, alerts: bool = True
+    ledger: Path,
+    dsn: str,
+    *,
+    owners: Owners,
+    kills: Mapping[str, int],
+    gateway_kills: Sequence[GatewayKill],
+    alerts: bool = True,
 ) -> Verdict:
-    """Compare. `kills` counts the kill -9s of each thing; `connections_max` is how many a gateway may have open at once."""
+    """Compare. `kills` counts the kill -9s of each part; `gateway_kills` tells which devices a gateway's kill met."""
     truth = read_ledger(ledger)
-    with psycopg.connect(dsn, row_factory=dict_row) as connection:
-        readings = connection.execute(_READINGS).fetchall()
-        urgent = connection.execute(_URGENT).fetchall()
-    verdict = Verdict(records=len(truth), kills=Counter(kills), in_flight_max=kills.get("gateway", 0) * connections_max)
+    with psycopg.connect(dsn) as connection, connection.cursor(row_factory=dict_row) as cursor:
+        readings = cursor.execute(_READINGS).fetchall()
+        urgent = cursor.execute(_URGENT).fetchall()
+    verdict = Verdict(records=len(truth), kills=Counter(kills))
+    unused = {(kill.at, address) for kill in gateway_kills for address in kill.addresses}
     stored: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in readings:
         stored.setdefault((row["address"], row["raw"]), []).append(row)
@@ -140,7 +157,7 @@ def judge(
         rows = stored.get(record.name, [])
         label = f"{record.address} #{record.number}"
         if not rows:
-            (verdict.lost if record.characteristic == RACP else verdict.in_flight).append(label)
+            (verdict.in_flight if _met_a_kill(record, unused) else verdict.lost).append(label)
             continue
         if len(rows) > expected[record.name]:
             verdict.doubled.append(label)
@@ -149,6 +166,17 @@ def judge(
     if alerts:
         verdict.alerts = _alert_faults(truth, owners, urgent)
     return verdict
+
+
+def _met_a_kill(record: Record, unused: set[tuple[datetime, str]]) -> bool:
+    """Whether a cuff's or scale's record met a kill of its gateway that no other record of the device has met."""
+    if record.characteristic == RACP:
+        return False
+    for at, address in sorted(unused):
+        if address == record.address and abs((at - record.confirmed_at).total_seconds()) <= IN_FLIGHT_S:
+            unused.remove((at, address))
+            return True
+    return False
 
 
 def _compare(record: Record, row: dict[str, Any], owners: Owners, verdict: Verdict, label: str) -> None:
