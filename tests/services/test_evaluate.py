@@ -16,6 +16,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from alerts.escalation import Plan, parse_plan
 from alerts.severity import Severity
 from rpm.jobs import evaluate
 from rpm.jobs.evaluate import CLAIM_LIMIT
@@ -24,7 +25,7 @@ from rpm.store import queries, series
 from rpm.store.database import Database
 from rpm.store.listener import Listener
 from schemas.codes import BY_NAME, UNIT_NUMBER, Kind
-from tests.services.judging import JUDGEMENT, Desk
+from tests.services.judging import JUDGEMENT, PLAN, Desk
 from tests.support.clock import MORNING
 
 
@@ -140,8 +141,23 @@ def test_an_own_limit_is_obeyed(desk: Desk) -> None:
     ]
 
 
-def test_a_backlog_with_old_reds_calls_nobody(desk: Desk) -> None:
+#: A practice that wants calls even for routine alerts.
+EAGER = parse_plan("""
+fallback = ["role:admin"]
+[[policy]]
+severity = "urgent"
+step = [{ after_min = 0, targets = ["role:nurse"] }]
+[[policy]]
+severity = "routine"
+step = [{ after_min = 0, targets = ["role:nurse"] }]
+""")
+
+
+@pytest.mark.parametrize("plan", [PLAN, EAGER])
+def test_a_backlog_with_old_reds_calls_nobody(database: Database, plan: Plan) -> None:
     """T5: offline for days, then everything at once."""
+    desk = Desk(database, now=MORNING, plan=plan)
+    desk.clinic.staff("nora")
     patient = desk.clinic.patient("Maria", "Alvarez")
     rows: list[Any] = [
         (
