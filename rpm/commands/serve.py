@@ -9,7 +9,6 @@ from typing import Final
 
 import structlog
 import typer
-import uvicorn
 
 from rpm.errors import UserError
 from rpm.settings import Settings, read_settings
@@ -17,11 +16,10 @@ from rpm.store.database import Database
 from rpm.store.migrate import require_current
 from rpm.web.app import create_app
 from rpm.web.pages import missing_assets
+from rpm.web.server import SHUTDOWN_S_MAX, PageServer
 
 _log = structlog.get_logger()
 
-#: An open stream never ends by itself; a server that goes down does not wait for it longer than this.
-SHUTDOWN_S_MAX: Final = 3
 POOL_SIZE: Final = 12
 
 
@@ -53,14 +51,10 @@ def serve(
     require_current(settings.dsn)
     database = Database(settings.dsn, size_max=POOL_SIZE).open()
     app = create_app(database, settings, database.clock)
-    # No access log: an address can hold somebody's id.
-    config = uvicorn.Config(
-        app, access_log=False, log_config=None, server_header=False, timeout_graceful_shutdown=SHUTDOWN_S_MAX
-    )
     _log.info("serving", host=settings.web_host, port=settings.web_port, worker=not web_only)
     try:
         with nullcontext() if web_only else worker(database, settings):
-            uvicorn.Server(config).run(sockets=[listening])
+            PageServer(app).run(sockets=[listening])
     finally:
         database.close()
 

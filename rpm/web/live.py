@@ -95,10 +95,14 @@ class Watcher:
         """Begin to watch."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End the watch, and every stream with it."""
+    def end_streams(self) -> None:
+        """End the watch, and every stream with it; the thread ends in its own time."""
         self._stop.set()
         self._wake()
+
+    def stop(self) -> None:
+        """End the watch and wait for its thread."""
+        self.end_streams()
         self._thread.join(timeout=2 * LOOK_EVERY_S)
 
     @property

@@ -1,7 +1,6 @@
 """Somebody who visits the pages without a browser: keeps cookies, sends our forms with their token, follows nothing."""
 
 import re
-from typing import Any
 
 import httpx
 
@@ -38,15 +37,12 @@ class Visitor:
         self.token = found.group(1) if found else self.token
         return answer.text
 
-    def post(
-        self,
-        path: str,
-        *,
-        token: str | None = None,
-        origin: str | None = None,
-        headers: dict[str, str] | None = None,
-        **fields: Any,
-    ) -> httpx.Response:
+    def post(self, path: str, *, token: str | None = None, origin: str | None = None, **fields: str) -> httpx.Response:
         """Send a form of ours. Another `token` or `origin`: a form that is not ours."""
         data = {"csrf": self.token if token is None else token, **fields}
-        return self.http.post(path, data=data, headers={"Origin": origin or self.origin, **(headers or {})})
+        return self.http.post(path, data=data, headers={"Origin": origin or self.origin})
+
+    def swap(self, path: str, **fields: str) -> httpx.Response:
+        """Send a form as htmx does."""
+        headers = {"Origin": self.origin, "HX-Request": "true", "X-CSRF-Token": self.token}
+        return self.http.post(path, data=fields, headers=headers)

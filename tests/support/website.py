@@ -5,11 +5,10 @@ import threading
 import time
 from typing import Final, Self
 
-import uvicorn
-
 from rpm.settings import Settings
 from rpm.store.database import Clock, Database
 from rpm.web.app import create_app
+from rpm.web.server import PageServer
 
 READY_S_MAX: Final = 10.0
 
@@ -20,7 +19,7 @@ class Website:
     def __init__(self, database: Database, clock: Clock, *, settings: Settings | None = None) -> None:
         self._database, self._clock = database, clock
         self._settings = settings or Settings(dsn=database.dsn)
-        self._server: uvicorn.Server | None = None
+        self._server: PageServer | None = None
         self._thread: threading.Thread | None = None
         self._port = 0
 
@@ -36,8 +35,7 @@ class Website:
         listening.bind(("127.0.0.1", self._port))
         self._port = listening.getsockname()[1]
         app = create_app(self._database, self._settings, self._clock)
-        config = uvicorn.Config(app, access_log=False, log_config=None, timeout_graceful_shutdown=1)
-        self._server = uvicorn.Server(config)
+        self._server = PageServer(app)
         self._thread = threading.Thread(target=self._server.run, kwargs={"sockets": [listening]}, daemon=True)
         self._thread.start()
         deadline = time.monotonic() + READY_S_MAX

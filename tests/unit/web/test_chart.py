@@ -18,7 +18,7 @@ def point(name: str, value: float, unit: str, *, hours_ago: float, quality: int 
     return Point(NOW - timedelta(hours=hours_ago), BY_NAME[name].number, value, UNIT_NUMBER[unit], quality, UUID(int=1))
 
 
-def drawn(*points: Point, own: list[dict[str, object]] | None = None) -> dict[str, Chart]:
+def drawn(*points: Point, own: list[dict[str, str | float]] | None = None) -> dict[str, Chart]:
     ordered = sorted(points, key=lambda one: one.measured_at)
     limits = limits_of(own or [], RULES, patient_id=PATIENT)
     return {chart.vital.key: chart for chart in charts(ordered, RULES, limits, patient_id=PATIENT)}
