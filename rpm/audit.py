@@ -30,6 +30,8 @@ class Action(StrEnum):
     TIMER_DISCARDED = "discarded the timer"
     MINUTES_ADDED = "added minutes by hand"
     MINUTES_REVERSED = "reversed minutes"
+    GATEWAY_REGISTERED = "registered a gateway"
+    DEVICE_REGISTERED = "registered a device"
     DEVICE_ASSIGNED = "assigned a device"
     DEVICE_RETURNED = "took a device back"
     READING_RELEASED = "released a held reading"

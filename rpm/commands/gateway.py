@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from rpm import audit
 from rpm.access import Role
 from rpm.commands.held import As, acting
 from rpm.errors import UserError
@@ -26,6 +27,7 @@ def register_gateway(
             connection, gateway_id, practice_id=actor.practice_id, label=label or gateway_id, now=now
         )
         done = held.look_again(connection, gateway_id=gateway_id, actor=actor, now=now)
+        audit.record(connection, actor, audit.Action.GATEWAY_REGISTERED, now=now, gateway=gateway_id)
     print(f"{gateway_id} is registered; {done.admitted} readings it had sent are used now, {done.still_held} are held")
 
 

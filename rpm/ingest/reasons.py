@@ -97,3 +97,6 @@ CLAIMABLE: Final = frozenset(
         Reason.NEAR_REASSIGNMENT,
     }
 )
+
+#: The device is in use then, and only this one reading may be either's: it is claimed alone, and nothing is assigned.
+CLAIMED_ALONE: Final = frozenset({Reason.USER_UNKNOWN, Reason.NEAR_REASSIGNMENT})

@@ -18,6 +18,7 @@ from schemas.ids import normal_address
 
 _SQL = load("devices")
 LABEL_LENGTH_MAX = 64
+LIST_MAX = 400
 #: 255 says "some user" on the wire, so it can be nobody's.
 USER_SLOT_MAX = 254
 
@@ -61,9 +62,9 @@ def register_device(
     try:
         address = normal_address(address)
     except ValueError as error:
-        raise UserError(str(error)) from error
+        raise UserError("a device's address is six pairs of digits and letters, such as C0:00:00:00:10:01") from error
     if kind not in set(Kind):
-        raise UserError(f"{kind!r} is no kind of device: one of {', '.join(Kind)}")
+        raise UserError(f"a device's kind is one of {', '.join(Kind)}")
     label = _checked_label(label)
     row = connection.execute(
         _SQL["register"],
@@ -167,10 +168,22 @@ def return_device(connection: Connection, *, assignment_id: int, at: datetime, a
     )
 
 
-def list_devices(connection: Connection, *, practice_id: int, now: datetime) -> Sequence[DeviceUse]:
-    """Every device of a practice, once per person who uses it now or will."""
+def list_devices(connection: Connection, *, practice_id: int, text: str = "", now: datetime) -> Sequence[DeviceUse]:
+    """The devices of a practice that say `text` somewhere, once per person who uses them now or will; LIST_MAX at most."""
+    return _find(connection, practice_id=practice_id, device_id=None, text=text, now=now)
+
+
+def device_uses(connection: Connection, device_id: int, *, practice_id: int, now: datetime) -> Sequence[DeviceUse]:
+    """One device, once per person who uses it now or will; empty where the practice has none of that number."""
+    return _find(connection, practice_id=practice_id, device_id=device_id, text="", now=now)
+
+
+def _find(
+    connection: Connection, *, practice_id: int, device_id: int | None, text: str, now: datetime
+) -> Sequence[DeviceUse]:
+    asked = {"practice_id": practice_id, "device_id": device_id, "text": text, "now": now, "limit": LIST_MAX}
     with connection.cursor(row_factory=class_row(DeviceUse)) as cursor:
-        return cursor.execute(_SQL["list"], {"practice_id": practice_id, "now": now}).fetchall()
+        return cursor.execute(_SQL["list"], asked).fetchall()
 
 
 def _checked_label(label: str) -> str:

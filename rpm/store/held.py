@@ -14,11 +14,11 @@ from rpm.access import Actor
 from rpm.errors import UserError
 from rpm.ingest.admit import Admitted, Quarantined, admit
 from rpm.ingest.attribution import UNKNOWN_USER
-from rpm.ingest.reasons import CLAIMABLE, RELEASABLE, SENTENCES, Reason
+from rpm.ingest.reasons import CLAIMABLE, CLAIMED_ALONE, RELEASABLE, SENTENCES, Reason
 from rpm.store import readings
 from rpm.store.database import Connection
 from rpm.store.devices import assign, meet_device
-from rpm.store.holding import practices_of
+from rpm.store.holding import NOTE_LENGTH_MAX, practices_of
 from rpm.store.known import known_of
 from rpm.store.queries import load
 from schemas.messages import ReadingItem
@@ -26,9 +26,6 @@ from schemas.messages import ReadingItem
 _SQL = load("held")
 #: One claim admits at most this many; the rest waits for the next.
 CLAIM_MAX: Final = 5000
-NOTE_LENGTH_MAX: Final = 500
-#: The device is assigned then, but this reading may be either's: only this one is claimed, and no assignment made.
-_ONE_BY_ONE: Final = frozenset({Reason.USER_UNKNOWN, Reason.NEAR_REASSIGNMENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +92,7 @@ def claim(
         raise UserError("no such patient in this practice")
     assignment_id: int | None = None
     rows = [row]
-    if reason not in _ONE_BY_ONE:
+    if reason not in CLAIMED_ALONE:
         slot = None if reading.user_slot == UNKNOWN_USER else reading.user_slot
         label = reading.device.model or reading.kind.replace("_", " ")
         device_id = meet_device(

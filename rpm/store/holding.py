@@ -11,12 +11,13 @@ from psycopg.rows import class_row
 from rpm.access import Actor, Role
 from rpm.errors import UserError
 from rpm.ingest.admit import UNCLAIMED
-from rpm.ingest.reasons import CLAIMABLE, RELEASABLE, SENTENCES, Reason
+from rpm.ingest.reasons import CLAIMABLE, CLAIMED_ALONE, RELEASABLE, SENTENCES, Reason
 from rpm.store.database import Connection
 from rpm.store.queries import load
 
 _SQL = load("held")
 LIST_MAX: Final = 500
+NOTE_LENGTH_MAX: Final = 500
 #: A time outside this is no time anybody would look for.
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST: Final = datetime(2100, 1, 1, tzinfo=UTC)
@@ -86,6 +87,11 @@ class Held:
     def claimable(self) -> bool:
         """Whether a person may say whose it is."""
         return self.state == "held" and self.reason in CLAIMABLE
+
+    @property
+    def alone(self) -> bool:
+        """Whether a claim is for this one reading, and not for its device over a range of time."""
+        return self.reason in CLAIMED_ALONE
 
 
 def hold(connection: Connection, rows: Sequence[ToHold], *, now: datetime) -> int:

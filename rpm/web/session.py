@@ -161,4 +161,5 @@ def session_of_request(request: Request) -> sessions.Session:
 
 Nurse = Annotated[Actor, Depends(require("nurse"))]
 Admin = Annotated[Actor, Depends(require("admin"))]
+Care = Annotated[Actor, Depends(require("nurse", "admin"))]
 Anybody = Annotated[Actor, Depends(require("nurse", "biller", "admin"))]

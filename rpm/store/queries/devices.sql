@@ -30,7 +30,8 @@ where id = %(assignment_id)s and practice_id = %(practice_id)s
 returning device_id, patient_id;
 
 -- list
--- A practice's devices, each with those who use it now or will; with none, one row without a patient.
+-- A practice's devices that say `text` somewhere, each with those who use it now or will; with none, one row without a
+-- patient.
 select device.id, device.address, device.kind, device.label, device.manufacturer, device.model, device.serial,
     device.firmware, device.single_person, device.created_at, device.seen_at,
     device_assignment.id as assignment_id, device_assignment.user_slot,
@@ -41,4 +42,8 @@ from device
         and (upper(device_assignment.during) is null or upper(device_assignment.during) > %(now)s)
     left join patient on patient.id = device_assignment.patient_id
 where device.practice_id = %(practice_id)s
-order by device.label, device.id, device_assignment.user_slot nulls first, starts_at;
+    and (%(device_id)s::bigint is null or device.id = %(device_id)s)
+    and (%(text)s = '' or strpos(lower(concat_ws(' ', device.label, device.address, device.model, device.serial,
+        patient.given_name, patient.family_name)), lower(%(text)s)) > 0)
+order by device.label, device.id, device_assignment.user_slot nulls first, starts_at
+limit %(limit)s;

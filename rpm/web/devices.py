@@ -1,0 +1,162 @@
+"""Devices and gateways: who uses what since when, what was last heard, and what waits in an outbox."""
+
+from datetime import timedelta
+from typing import Annotated, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from rpm.access import Role
+from rpm.audit import Action, record
+from rpm.store import devices, gateways, held, patients
+from rpm.store.devices import LABEL_LENGTH_MAX
+from rpm.web.held import local_instant, told
+from rpm.web.pages import render
+from rpm.web.patients import find
+from rpm.web.problems import NotFound
+from rpm.web.session import Admin, Care, Now, Store, session_of_request
+from schemas.codes import Kind
+
+router = APIRouter()
+
+SEARCH_LENGTH_MAX: Final = 60
+#: Heartbeats come every minute; a gateway that was not heard for this long is silent.
+GATEWAY_SILENT_AFTER: Final = timedelta(minutes=10)
+
+Label = Annotated[str, Form(min_length=1, max_length=LABEL_LENGTH_MAX)]
+
+
+@router.get("/devices")
+def show_list(
+    request: Request,
+    actor: Care,
+    store: Store,
+    now: Now,
+    q: Annotated[str, Query(max_length=SEARCH_LENGTH_MAX)] = "",
+) -> Response:
+    """The practice's gateways and devices, with who uses each."""
+    text = q.replace("\0", "").strip()
+    with store.transaction() as connection:
+        uses = devices.list_devices(connection, practice_id=actor.practice_id, text=text, now=now)
+        found = gateways.list_gateways(connection, practice_id=actor.practice_id, unclaimed=actor.role is Role.ADMIN)
+        seen = {use.patient_id for use in uses if use.patient_id is not None}
+        record(connection, actor, Action.SAW_DEVICES, now=now, patients=seen)
+    return render(
+        request,
+        "devices.html",
+        now=now,
+        uses=uses,
+        gateways=found,
+        q=text,
+        full=len(uses) == devices.LIST_MAX,
+        kinds=list(Kind),
+        silent_after=GATEWAY_SILENT_AFTER,
+        label_length_max=LABEL_LENGTH_MAX,
+    )
+
+
+@router.get("/devices/{device_id}")
+def show(request: Request, device_id: int, actor: Care, store: Store, now: Now) -> Response:
+    """One device: who uses it, and the forms to give it to someone or take it back."""
+    with store.transaction() as connection:
+        uses = devices.device_uses(connection, device_id, practice_id=actor.practice_id, now=now)
+        if not uses:
+            raise NotFound
+        people = patients.search(connection, "", practice_id=actor.practice_id)
+        record(
+            connection, actor, Action.SAW_DEVICES, now=now, device=device_id,
+            patients={use.patient_id for use in uses if use.patient_id is not None},
+        )  # fmt: skip
+    return render(
+        request,
+        "device.html",
+        now=now,
+        device=uses[0],
+        uses=[use for use in uses if use.assignment_id is not None],
+        people=people,
+        zone=ZoneInfo(session_of_request(request).time_zone),
+        slot_max=devices.USER_SLOT_MAX,
+    )
+
+
+@router.post("/devices")
+def register(
+    actor: Care,
+    store: Store,
+    now: Now,
+    address: Annotated[str, Form(max_length=32)],
+    kind: Annotated[Kind, Form()],
+    label: Label,
+    single_person: Annotated[bool, Form()] = False,  # noqa: FBT002 - FastAPI fills it by name
+) -> Response:
+    """Add a device, or rename one."""
+    with told(), store.transaction() as connection:
+        device_id = devices.register_device(
+            connection,
+            practice_id=actor.practice_id,
+            address=address,
+            kind=kind,
+            label=label,
+            single_person=single_person,
+            now=now,
+        )
+        record(connection, actor, Action.DEVICE_REGISTERED, now=now, device=device_id)
+    return RedirectResponse(f"/devices/{device_id}", status_code=303)
+
+
+@router.post("/devices/{device_id}/assign")
+def assign(
+    request: Request,
+    device_id: int,
+    actor: Care,
+    store: Store,
+    now: Now,
+    patient: Annotated[UUID, Form()],
+    start: Annotated[str, Form(max_length=32)] = "",
+    slot: Annotated[str, Form(max_length=3, pattern=r"^\d*$")] = "",
+) -> Response:
+    """Give the device, or one of its user slots, to a patient: from now, or from the time given."""
+    since = local_instant(start, session_of_request(request).time_zone) if start else now
+    with told(), store.transaction() as connection:
+        person = find(connection, patient, actor)
+        devices.assign(
+            connection,
+            device_id=device_id,
+            patient_id=person.patient_id,
+            user_slot=int(slot) if slot else None,
+            start=since,
+            actor=actor,
+            now=now,
+        )
+    return RedirectResponse(f"/devices/{device_id}", status_code=303)
+
+
+@router.post("/devices/{device_id}/uses/{assignment_id}/return")
+def give_back(
+    request: Request,
+    device_id: int,
+    assignment_id: int,
+    actor: Care,
+    store: Store,
+    now: Now,
+    at: Annotated[str, Form(max_length=32)] = "",
+) -> Response:
+    """Take the device back: now, or as of the time given."""
+    when = local_instant(at, session_of_request(request).time_zone) if at else now
+    with told(), store.transaction() as connection:
+        devices.return_device(connection, assignment_id=assignment_id, at=when, actor=actor, now=now)
+    return RedirectResponse(f"/devices/{device_id}", status_code=303)
+
+
+@router.post("/gateways")
+def register_gateway(
+    actor: Admin, store: Store, now: Now, gateway_id: Annotated[str, Form(max_length=48)], label: Label
+) -> Response:
+    """Make a gateway the practice's; what it sent before is looked at again."""
+    with told(), store.transaction() as connection:
+        gateways.register_gateway(connection, gateway_id, practice_id=actor.practice_id, label=label, now=now)
+        held.look_again(connection, gateway_id=gateway_id, actor=actor, now=now)
+        record(connection, actor, Action.GATEWAY_REGISTERED, now=now, gateway=gateway_id)
+    return RedirectResponse("/devices", status_code=303)

@@ -1,0 +1,166 @@
+"""Held readings: what is kept but not used, why, and what a person can do about it."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final, cast
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
+
+from rpm.audit import Action, record
+from rpm.errors import UserError
+from rpm.store import held, holding, patients
+from rpm.store.holding import NOTE_LENGTH_MAX, Held
+from rpm.web.formats import number
+from rpm.web.pages import render
+from rpm.web.patients import find
+from rpm.web.problems import BadInput, NotFound
+from rpm.web.session import Care, Now, Store, session_of_request
+from schemas.codes import BY_NAME, UNIT_LABEL
+
+router = APIRouter()
+
+ROWS_MAX: Final = 200
+#: What the page says after something was done, by the word in its address.
+DONE: Final = {
+    "released": "The reading is used now, marked as released by hand.",
+    "void": "The reading is set aside.",
+    "claimed": "The reading and everything held of that device and time now belongs to the patient.",
+}
+#: How the meter says that it has no number.
+SHOWN_ABSENT: Final = {"+inf": "HI", "-inf": "LO"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A held reading and its values in words; no values where nothing could be read."""
+
+    held: Held
+    values: tuple[str, ...]
+
+
+@contextmanager
+def told() -> Generator[None]:
+    """What a store function tells a person, told on a page."""
+    try:
+        yield
+    except UserError as error:
+        text = str(error)
+        raise BadInput(f"{text[:1].upper()}{text[1:]}{'' if text.endswith('.') else '.'}") from error
+
+
+def local_instant(text: str, zone: str) -> datetime:
+    """What a date-and-time field holds, as an instant; BadInput where it is none."""
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
+    except ValueError as error:
+        raise BadInput("Give the day and the time.") from error
+
+
+def values_of(item: Any) -> tuple[str, ...]:
+    """The values of a held item, however broken it is."""
+    found: Any = item
+    for step in ("reading", "quantities"):
+        found = cast(dict[str, Any], found).get(step) if isinstance(found, dict) else None
+    if not isinstance(found, dict):
+        return ()
+    return tuple(_value(name, each) for name, each in cast(dict[str, Any], found).items())
+
+
+def _value(name: str, quantity: Any) -> str:
+    code = BY_NAME.get(name)
+    label = code.label if code else name
+    if not isinstance(quantity, dict):
+        return label
+    fields = cast(dict[str, Any], quantity)
+    value, unit = fields.get("value"), str(fields.get("unit", ""))
+    if isinstance(value, int | float):
+        decimals = code.decimals.get(unit, 1) if code else 1
+        return f"{label} {number(value, decimals)} {UNIT_LABEL.get(unit, unit)}"
+    absent = str(fields.get("absent", ""))
+    return f"{label} {SHOWN_ABSENT.get(absent, 'without a number')}"
+
+
+@router.get("/held")
+def show_list(
+    request: Request,
+    actor: Care,
+    store: Store,
+    now: Now,
+    decided: Annotated[bool, Query()] = False,  # noqa: FBT002 - FastAPI fills it by name
+    done: Annotated[str, Query(max_length=10)] = "",
+) -> Response:
+    """What waits for a decision, newest first; with `decided`, everything."""
+    with store.transaction() as connection:
+        found = holding.list_held(connection, actor=actor, state=None if decided else "held", limit=ROWS_MAX)
+        waiting = holding.count_held(connection, actor=actor)
+        shown = [Shown(each, values_of(each.item)) for each in found]
+        seen = {each.patient_id for each in found if each.patient_id is not None}
+        record(connection, actor, Action.SAW_HELD, now=now, patients=seen)
+    return render(
+        request, "held.html", now=now, rows=shown, waiting=waiting, decided=decided, full=len(found) == ROWS_MAX,
+        done=DONE.get(done, ""),
+    )  # fmt: skip
+
+
+@router.get("/held/{held_id}")
+def show(request: Request, held_id: int, actor: Care, store: Store, now: Now) -> Response:
+    """One held reading as it came, with what can be done."""
+    with store.transaction() as connection:
+        try:
+            found = holding.show(connection, held_id, actor=actor)
+        except UserError as error:
+            raise NotFound from error
+        people = patients.search(connection, "", practice_id=actor.practice_id) if found.claimable else []
+        record(connection, actor, Action.SAW_HELD, now=now, patient_id=found.patient_id, held=held_id)
+    return render(
+        request,
+        "held_one.html",
+        now=now,
+        row=Shown(found, values_of(found.item)),
+        people=people,
+        note_length_max=NOTE_LENGTH_MAX,
+        zone=ZoneInfo(session_of_request(request).time_zone),
+    )
+
+
+@router.post("/held/{held_id}/release")
+def release(held_id: int, actor: Care, store: Store, now: Now) -> Response:
+    """Use an unlikely value as it is."""
+    with told(), store.transaction() as connection:
+        held.release(connection, held_id, actor=actor, now=now)
+    return RedirectResponse("/held?done=released", status_code=303)
+
+
+@router.post("/held/{held_id}/void")
+def void(
+    held_id: int, actor: Care, store: Store, now: Now, note: Annotated[str, Form(max_length=NOTE_LENGTH_MAX)] = ""
+) -> Response:
+    """Set it aside for good."""
+    with told(), store.transaction() as connection:
+        held.void(connection, held_id, actor=actor, note=note, now=now)
+    return RedirectResponse("/held?done=void", status_code=303)
+
+
+@router.post("/held/{held_id}/claim")
+def claim(
+    request: Request,
+    held_id: int,
+    actor: Care,
+    store: Store,
+    now: Now,
+    patient: Annotated[UUID, Form()],
+    start: Annotated[str, Form(max_length=32)],
+    end: Annotated[str, Form(max_length=32)] = "",
+) -> Response:
+    """Say whose it is, and since when the device is theirs."""
+    zone = session_of_request(request).time_zone
+    since, until = local_instant(start, zone), local_instant(end, zone) if end else None
+    with told(), store.transaction() as connection:
+        person = find(connection, patient, actor)
+        held.claim(connection, held_id, patient_id=person.patient_id, start=since, end=until, actor=actor, now=now)
+    return RedirectResponse("/held?done=claimed", status_code=303)
