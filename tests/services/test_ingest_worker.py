@@ -8,8 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -17,11 +16,10 @@ from itertools import islice
 import psycopg
 import pytest
 
-from rpm.errors import UserError
 from rpm.ingest.batch import settle
-from rpm.ingest.subscriber import Subscriber, broker_address
+from rpm.ingest.subscriber import Subscriber
 from rpm.ingest.unpack import Message
-from rpm.ingest.worker import EXIT_STALLED, STAGE, STALL_S_MAX, IngestLoop, watch
+from rpm.ingest.worker import STAGE, IngestLoop
 from rpm.store.database import Connection, Database
 from rpm.store.gateways import register_gateway
 from rpm.store.heartbeats import last_beat
@@ -32,18 +30,9 @@ from tests.support.broker import Broker
 from tests.support.clinic import Clinic
 from tests.support.database import DatabaseServer
 from tests.support.readings import batch, pressure
-from tests.support.sender import Sender
+from tests.support.sender import Sender, eventually, subscribed
 
 WAIT_S_MAX = 30.0
-
-
-def _eventually(condition: Callable[[], bool], *, timeout_s: float = WAIT_S_MAX) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 @pytest.fixture
@@ -66,21 +55,10 @@ def sender(broker: Broker) -> Iterator[Sender]:
 
 
 @contextmanager
-def _subscribed(broker: Broker) -> Generator[Subscriber]:
-    subscriber = Subscriber(broker_address(broker.url()))
-    subscriber.start()
-    assert _eventually(lambda: subscriber.connected)
-    try:
-        yield subscriber
-    finally:
-        subscriber.stop()
-
-
-@contextmanager
 def _working(database: Database, broker: Broker) -> Generator[Subscriber]:
     """A worker's ingest in this process."""
     stop = threading.Event()
-    with _subscribed(broker) as subscriber:
+    with subscribed(broker) as subscriber:
         thread = threading.Thread(target=IngestLoop(database, subscriber, stop).run)
         thread.start()
         try:
@@ -129,7 +107,7 @@ def test_a_squeeze_comes_back_as_a_receipt(database: Database, broker: Broker, c
     with _working(database, broker):
         sender.send(*readings.values())
         assert sender.wait(readings)
-        assert _eventually(lambda: _beaten(database))
+        assert eventually(lambda: _beaten(database))
     assert [receipt.stored for receipt in sender.receipts] == [(1, 2, 3)]
     _assert_each_stored_once(database.dsn, readings)
 
@@ -161,7 +139,7 @@ def test_no_receipt_before_the_commit(database: Database, broker: Broker, cuff: 
     faulty.open()
     with _working(faulty, broker):
         sender.send(*readings.values())
-        assert _eventually(lambda: faulty.failures >= 3)
+        assert eventually(lambda: faulty.failures >= 3)
         assert sender.receipts == []
         assert _stored(database.dsn) == []
         faulty.failing = False
@@ -182,30 +160,6 @@ def test_poison_is_receipted_and_holds_nobody_up(database: Database, broker: Bro
         held = connection.execute("select topic, reason from held").fetchall()
     assert {row["reason"] for row in held} == {"unreadable"}
     assert len(held) == 2
-
-
-def test_a_late_acknowledgement_is_not_given(broker: Broker) -> None:
-    """Packet ids begin anew after a reconnection: an old one would acknowledge a new message (L7)."""
-    with _subscribed(broker) as subscriber:
-        first = Sender(broker)
-        for _ in range(3):
-            first.say(b"old")
-        assert _eventually(lambda: len(subscriber.inbox) == 3)
-        old = subscriber.inbox.take(wait_s=1)
-        broker.kill()
-        assert _eventually(lambda: not subscriber.connected)
-        broker.start()
-        assert _eventually(lambda: subscriber.connected)
-        second = Sender(broker, "gw-home-b")
-        for _ in range(3):
-            second.say(b"new")
-        assert _eventually(lambda: len(subscriber.inbox) >= 3)
-        new = [each for each in subscriber.inbox.take(wait_s=1) if each.message.payload == b"new"]
-        assert {each.mid for each in new} & {each.mid for each in old}
-        assert subscriber.acknowledge(old) == 3
-        assert subscriber.acknowledge(new) == 0
-        first.close()
-        second.close()
 
 
 def test_the_broker_is_killed_mid_stream(database: Database, broker: Broker, cuff: str, sender: Sender) -> None:
@@ -266,72 +220,6 @@ def test_two_workers_share_the_work(database: Database, broker: Broker, cuff: st
         assert one.client_id != other.client_id
     _assert_each_stored_once(database.dsn, readings)
     assert all(not receipt.duplicate for receipt in sender.receipts)
-
-
-def test_a_loop_that_hangs_ends_its_process(database: Database, broker: Broker) -> None:
-    stop, left = threading.Event(), list[int]()
-    with _subscribed(broker) as subscriber:
-        loop = IngestLoop(database, subscriber, stop)
-        loop.turned_at = time.monotonic() - STALL_S_MAX - 1
-        watch(loop, subscriber, stop, leave=left.append)
-    assert left == [EXIT_STALLED]
-
-
-def test_a_callback_that_fails_ends_the_process(
-    database: Database, broker: Broker, sender: Sender, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """paho's thread dies of it and still calls itself connected (L14)."""
-
-    def fail(*_: object) -> None:
-        raise RuntimeError("a bug in a callback")
-
-    def fail_quietly(_: object) -> None:
-        """pytest would call it a failure of the test."""
-
-    monkeypatch.setattr(threading, "excepthook", fail_quietly)
-    stop, left = threading.Event(), list[int]()
-    with _subscribed(broker) as subscriber:
-        subscriber._client.on_message = fail  # pyright: ignore[reportPrivateUsage]
-        sender.say(b"anything")
-        assert _eventually(lambda: not subscriber.alive)
-        watch(IngestLoop(database, subscriber, stop), subscriber, stop, leave=left.append)
-    assert left == [EXIT_STALLED]
-
-
-def test_an_inbox_without_room_begins_anew(broker: Broker, sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What found no room is not acknowledged: the connection is dropped, and the gateway sends it again."""
-    monkeypatch.setattr("rpm.ingest.inbox.INBOX_MESSAGES_MAX", 2)
-    with _subscribed(broker) as subscriber:
-        for number in range(5):
-            sender.say(b"%d" % number)
-        assert _eventually(lambda: len(subscriber.inbox) == 2)
-        time.sleep(0.2)
-        subscriber.acknowledge(subscriber.inbox.take(wait_s=1))
-        assert _eventually(lambda: not subscriber.connected)
-        assert _eventually(lambda: subscriber.connected)
-        sender.say(b"again")
-        assert _eventually(lambda: len(subscriber.inbox) > 0)
-
-
-def test_an_account_the_broker_does_not_know(broker: Broker) -> None:
-    with pytest.raises(UserError, match="refuses the account") as raised:
-        Subscriber(broker_address(f"mqtt://worker:wrong@127.0.0.1:{broker.port}")).start()
-    assert "\n" not in str(raised.value)
-
-
-def test_an_account_that_may_not_join_the_workers(broker: Broker) -> None:
-    address = broker_address(broker.url("gw-home-a"))
-    subscriber = Subscriber(address)
-    # The broker pins a gateway's client id, so a thief of its password must use it.
-    subscriber._client._client_id = b"gw-home-a"  # pyright: ignore[reportPrivateUsage]
-    with pytest.raises(UserError, match="may not join"):
-        subscriber.start()
-
-
-@pytest.mark.parametrize("url", ["", "mqtt://", "http://worker:x@127.0.0.1:1883", "mqtt://worker:x@127.0.0.1:port"])
-def test_a_url_that_is_no_brokers(url: str) -> None:
-    with pytest.raises(UserError, match="RPM_BROKER_URL"):
-        broker_address(url)
 
 
 def test_settling_does_not_need_a_broker(database: Database, cuff: str) -> None:

@@ -2,12 +2,13 @@
 
 import threading
 import time
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection, Generator
+from contextlib import contextmanager, suppress
 
 from paho.mqtt.client import Client, MQTTMessage, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion
 
+from rpm.ingest.subscriber import Subscriber, broker_address
 from schemas.messages import QOS, Channel, Receipt, topic
 from schemas.reading import Reading
 from tests.support.broker import Broker
@@ -77,3 +78,25 @@ class Sender:
         with suppress(RuntimeError):
             self._client.disconnect()
             self._client.loop_stop()
+
+
+def eventually(condition: Callable[[], bool], *, timeout_s: float = ANSWER_S_MAX) -> bool:
+    """Whether the condition comes true within the time."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@contextmanager
+def subscribed(broker: Broker) -> Generator[Subscriber]:
+    """A member of the workers' group, connected."""
+    subscriber = Subscriber(broker_address(broker.url()))
+    subscriber.start()
+    assert eventually(lambda: subscriber.connected)
+    try:
+        yield subscriber
+    finally:
+        subscriber.stop()
