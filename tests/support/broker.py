@@ -47,6 +47,12 @@ class Broker:
         return f"mqtt://{username}:{self.passwords[username]}@127.0.0.1:{self.port}"
 
     @property
+    def pid(self) -> int:
+        """The running broker's process id."""
+        assert self._process is not None, "the broker runs"
+        return self._process.pid
+
+    @property
     def log(self) -> Path:
         """What the broker says."""
         return self.folder / "mosquitto.log"

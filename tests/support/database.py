@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -38,14 +38,15 @@ _numbers = count(1)
 class DatabaseServer:
     """A cluster of its own under deploy/provision.sh. `name` begins with `test-` and this process's id."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, settings: Sequence[str] = SETTINGS) -> None:
         self.name = name
+        self._settings = settings
         self._port = "0"
         self._url = ""
 
     def start(self) -> "DatabaseServer":
         """Make it or start it again, on the same port."""
-        dsn = run_script("provision.sh", "up", self.name, self._port, *SETTINGS)
+        dsn = run_script("provision.sh", "up", self.name, self._port, *self._settings)
         self._url, _, _ = dsn.rpartition("/")
         self._port = self._url.rpartition(":")[2]
         return self
