@@ -11,7 +11,7 @@ Made by `python -m devices.virtual cohort`, read by whoever seeds a demonstratio
    "established_patient": true, "consented_at": UTC instant or null, "ordered_at", "ordered_by", "set_up_at",
    "program": "standard", "payer_profile": "medicare_ffs"}],
  "devices": [{
-   "address": "C0:00:00:0A:00:01", "kind": "blood_pressure", "label": "cuff of p01",
+   "address": "C0:00:00:0A:00:01", "kind": "blood_pressure", "label": "cuff",                               a shared one says so; never a patient's name
    "model": "UA-651BLE", "manufacturer": "A&D", "serial": "0A0001", "firmware": "1.0", "system_id": hex,
    "virtual": "cuff",                             model (and "capture") in a scenario of `air`
    "home": "a",                                   the demonstration's home it stands in, or null
@@ -197,13 +197,12 @@ def _patient(seed: int, number: int, person: Person) -> dict[str, Any]:
 
 def _device(device: _Device, roles: list[cast.Role], first_day: date) -> dict[str, Any]:
     identity = device.identity
-    whose = " and ".join(key_of(number) for number in device.owners) or "nobody"
     begins = min((roles[number].starts_after for number in device.owners), default=0)
     assigned = _office_hour(first_day + timedelta(days=begins), SET_UP_DAYS_BEFORE)
     row = {
         "address": identity.address,
         "kind": device.kind.value,
-        "label": f"{device.virtual if device.capture is None else f'captured {device.capture}'} of {whose}",
+        "label": _label(device),
         "model": identity.model,
         "manufacturer": identity.manufacturer,
         "serial": identity.serial,
@@ -211,11 +210,18 @@ def _device(device: _Device, roles: list[cast.Role], first_day: date) -> dict[st
         "system_id": identity.system_id.hex(),
         "virtual": device.virtual,
         "home": device.home,
-        "single_person": len(device.owners) == 1,
+        "single_person": len(device.owners) <= 1,
         "owners": [{"patient": key_of(number), "user_slot": device.slot(number)} for number in device.owners],
         "assigned_at": assigned,
     }
     return row if device.capture is None else {**row, "capture": device.capture}
+
+
+def _label(device: _Device) -> str:
+    """What a nurse calls it: never by a patient's name."""
+    if device.capture is not None:
+        return f"replayed {device.capture.replace('_', ' ')}"
+    return f"shared {device.virtual}" if len(device.owners) > 1 else device.virtual
 
 
 def _reading(number: int, person: Person, taken: Taken, devices: list[_Device]) -> dict[str, Any]:
