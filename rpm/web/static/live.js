@@ -18,11 +18,19 @@
     sign.textContent = stale ? "not live" : `live · ${time(new Date())}:${two(new Date().getSeconds())}`;
   }
 
+  // What a silent stage means for whoever reads the list.
+  const MEANS = {
+    ingest: "new readings do not arrive",
+    evaluate: "new readings are not judged",
+    escalate: "nobody is called about alerts",
+    send: "messages to people on call are not sent",
+  };
+
   function silence(facts) {
     if (!facts.silent_since) return "";
     const since = new Date(facts.silent_since);
-    const when = since.getFullYear() < 2000 ? "it was set up" : time(since);
-    return `Readings may not arrive: the pipeline (${facts.silent_stage}) has been silent since ${when}. Tell your administrator.`;
+    const means = MEANS[facts.silent_stage] || "something does not work";
+    return `Since ${since.getFullYear() < 2000 ? "it was set up" : time(since)} ${means}. Tell your administrator.`;
   }
 
   const stream = new EventSource(document.body.dataset.live);

@@ -132,11 +132,15 @@
 
   load(false).catch(() => { place.dataset.drawn = "failed"; });
 
-  // A key or a link that ends in #close means: show me the form.
-  if (location.hash === "#close") {
-    const form = document.getElementById("close");
-    if (form) { form.open = true; form.scrollIntoView({ block: "center" }); form.querySelector("select").focus(); }
+  // A key or a link that ends in #close means: show me the form. After the browser's own jump, which takes the focus.
+  function showClosing() {
+    const form = location.hash === "#close" && document.getElementById("close");
+    if (!form) return;
+    form.open = true;
+    form.scrollIntoView({ block: "center" });
+    form.querySelector("select").focus();
   }
+  addEventListener("load", () => setTimeout(showClosing, 0));
 
   let version = null;
   document.addEventListener("rpm:live", (event) => {
