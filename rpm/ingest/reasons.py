@@ -46,7 +46,7 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.UNREADABLE: "The message could not be read at all. Its bytes are kept.",
     Reason.UNKNOWN_VERSION: "The gateway speaks a version of the message format that this program does not know.",
     Reason.GATEWAY_MISMATCH: "The message names another gateway than the one that sent it.",
-    Reason.UNKNOWN_GATEWAY: "No practice has claimed this gateway. Register it, then look at this reading again.",
+    Reason.UNKNOWN_GATEWAY: "No practice has registered this gateway. What it sends is used once one has.",
     Reason.NOT_A_READING: "Something a reading must have is missing or has the wrong form.",
     Reason.FRAME_UNDECODED: "The device sent bytes from which no reading could be made.",
     Reason.SEQUENCE_REUSED: "The gateway used the same sequence number for two different readings.",

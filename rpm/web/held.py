@@ -37,10 +37,11 @@ SHOWN_ABSENT: Final = {"+inf": "HI", "-inf": "LO"}
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A held reading and its values in words; no values where nothing could be read."""
+    """A held reading, its values in words (none where nothing could be read) and what is known of its device."""
 
     held: Held
     values: tuple[str, ...]
+    device: str
 
 
 @contextmanager
@@ -61,14 +62,35 @@ def local_instant(text: str, zone: str) -> datetime:
         raise BadInput("Give the day and the time.") from error
 
 
-def values_of(item: Any) -> tuple[str, ...]:
-    """The values of a held item, however broken it is."""
+def shown(one: Held) -> Shown:
+    """A held reading in words, however broken it is."""
+    quantities = _inside(one.item, "reading", "quantities")
+    address = _inside(one.item, "reading", "device").get("address") or _inside(one.item).get("address")
+    device = one.device_label or (address if isinstance(address, str) else None) or one.gateway_id or "unknown"
+    return Shown(one, values_of(quantities), device)
+
+
+def _inside(item: Any, *path: str) -> dict[str, Any]:
+    """The object at a path in what arrived; empty where there is none."""
     found: Any = item
-    for step in ("reading", "quantities"):
+    for step in path:
         found = cast(dict[str, Any], found).get(step) if isinstance(found, dict) else None
-    if not isinstance(found, dict):
-        return ()
-    return tuple(_value(name, each) for name, each in cast(dict[str, Any], found).items())
+    return cast(dict[str, Any], found) if isinstance(found, dict) else {}
+
+
+def values_of(quantities: dict[str, Any]) -> tuple[str, ...]:
+    """The values as people say them: 270/130 mmHg, Pulse 72 /min."""
+    rest = dict(quantities)
+    systolic, diastolic = _inside(quantities, "systolic"), _inside(quantities, "diastolic")
+    said: list[str] = []
+    if all(isinstance(one.get("value"), int | float) for one in (systolic, diastolic)):
+        unit = str(systolic.get("unit", ""))
+        if unit == diastolic.get("unit"):
+            decimals = BY_NAME["systolic"].decimals.get(unit, 1)
+            pair = "/".join(number(one["value"], decimals) for one in (systolic, diastolic))
+            said.append(f"{pair} {UNIT_LABEL.get(unit, unit)}")
+            rest = {name: each for name, each in rest.items() if name not in {"systolic", "diastolic"}}
+    return (*said, *(_value(name, each) for name, each in rest.items()))
 
 
 def _value(name: str, quantity: Any) -> str:
@@ -98,11 +120,10 @@ def show_list(
     with store.transaction() as connection:
         found = holding.list_held(connection, actor=actor, state=None if decided else "held", limit=ROWS_MAX)
         waiting = holding.count_held(connection, actor=actor)
-        shown = [Shown(each, values_of(each.item)) for each in found]
         seen = {each.patient_id for each in found if each.patient_id is not None}
         record(connection, actor, Action.SAW_HELD, now=now, patients=seen)
     return render(
-        request, "held.html", now=now, rows=shown, waiting=waiting, decided=decided, full=len(found) == ROWS_MAX,
+        request, "held.html", now=now, rows=[shown(each) for each in found], waiting=waiting, decided=decided, full=len(found) == ROWS_MAX,
         done=DONE.get(done, ""),
     )  # fmt: skip
 
@@ -121,7 +142,7 @@ def show(request: Request, held_id: int, actor: Care, store: Store, now: Now) ->
         request,
         "held_one.html",
         now=now,
-        row=Shown(found, values_of(found.item)),
+        row=shown(found),
         people=people,
         note_length_max=NOTE_LENGTH_MAX,
         zone=ZoneInfo(session_of_request(request).time_zone),

@@ -73,7 +73,7 @@ def test_a_held_reading_says_why_and_whose_and_what(ward: Ward) -> None:
     ward.receives(pressure(270, 130, ward.clock(), address=ward.address()))
     page = ward.rosa.page("/held")
     assert "1 reading held" in page
-    for said in ("The value is very unlikely", "Systolic 270 mmHg", "Alvarez, Maria"):
+    for said in ("The value is very unlikely", "270/130 mmHg, Pulse 72 /min", "Alvarez, Maria"):
         assert said in page
     one = ward.rosa.page(f"/held/{ward.number()}")
     assert "Release" in one
