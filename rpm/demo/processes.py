@@ -1,6 +1,8 @@
 """Child processes that end when we do: each with a log file, each ended by its own process id."""
 
 import contextlib
+import http
+import http.client
 import os
 import signal
 import socket
@@ -32,6 +34,18 @@ def port_answers(port: int, *, host: str = "127.0.0.1") -> bool:
     with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=0.5):
         return True
     return False
+
+
+def page_answers(port: int, path: str = "/login") -> bool:
+    """Whether a page is served on this loopback port now (a port may listen before its program is ready)."""
+    asked = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        asked.request("GET", path)
+        return asked.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        asked.close()
 
 
 @dataclass

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from rpm.demo.homes import gateway_settings
 from rpm.demo.mail import MailSink
-from rpm.demo.processes import Child, Household, free_port, port_answers
+from rpm.demo.processes import Child, Household, free_port, page_answers, port_answers
 from rpm.demo.seed import PASSWORD, PRACTICE, STAFF, gateway_of_home, read_cohort, seed_practice
 from rpm.demo.servers import ROOT, start_broker, start_database
 from rpm.errors import UserError
@@ -40,7 +40,8 @@ def run(*, once: bool = False) -> None:
     console = Console(highlight=False, soft_wrap=True)
     shutil.rmtree(FOLDER, ignore_errors=True)
     FOLDER.mkdir(parents=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ended by another program: end what we started, too
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where a shell that started us had it ignored
+        signal.signal(number, signal.default_int_handler)
     with Household() as household:
         url, database, started_at = _set_up(household, console)
         try:
@@ -162,7 +163,7 @@ def _cloud(household: Household, dsn: str, broker_url: str, mail_url: str) -> st
     program = [sys.executable, "-m", "rpm"]
     household.start(Child("worker", [*program, "worker"], FOLDER / "worker.log", environment))
     pages = household.start(Child("pages", [*program, "serve", "--web-only"], FOLDER / "pages.log", environment))
-    household.wait_until("starting the pages", lambda: port_answers(port), child=pages, timeout_s=READY_S_MAX)
+    household.wait_until("starting the pages", lambda: page_answers(port), child=pages, timeout_s=READY_S_MAX)
     return url
 
 

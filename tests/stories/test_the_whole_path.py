@@ -139,6 +139,24 @@ def test_from_the_cuff_to_the_claim(world: World, page: Page, mail_sink: MailSin
     expect(bill).to_contain_text("99457 so far")
     expect(bill).to_contain_text("99454 15 more days of data needed")
     assert world.ask("a", "neighbour", "state")["connections"] == 0
+    assert not list(told_in_logs(world.folder))
+
+
+def told_in_logs(folder: Path) -> Iterator[str]:
+    """Every log line that names the patient, her cuff or her values (a number within a time of day is none)."""
+    canary = re.compile(r"Maria|Alvarez|C0:00:00:00:0A|(?<![\d.:-])(192|118|143)(\.0)?(?![\d:.-])")
+    for log in sorted(folder.glob("*.log")):
+        for line in log.read_text("utf-8", "replace").splitlines():
+            if canary.search(line) and not line.startswith('{"ready"'):  # what the virtual air tells its owner
+                yield f"{log.name}: {line}"
+
+
+def test_the_search_for_health_data_finds_it(tmp_path: Path) -> None:
+    """The control: a log that does tell is seen."""
+    (tmp_path / "worker.log").write_text(
+        '{"event": "stored", "systolic": 192.0}\n{"at": "12:01:19.192118Z"}\n', "utf-8"
+    )
+    assert list(told_in_logs(tmp_path)) == ['worker.log: {"event": "stored", "systolic": 192.0}']
 
 
 def _twenty_one_minutes(page: Page, today: date) -> None:

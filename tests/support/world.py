@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar
 import psycopg
 from pwdlib import PasswordHash
 
-from rpm.demo.processes import Child, free_port, port_answers
+from rpm.demo.processes import Child, free_port, page_answers
 from tests.support.broker import Broker
 
 READY_S_MAX = 30.0
@@ -65,6 +65,7 @@ class VirtualDevice:
     patient: str = ""
     enrolled: bool = True
     settings: str = ""
+    slot: int | None = None
 
     @property
     def kind(self) -> str:
@@ -136,8 +137,9 @@ class World:
     def start_pages(self) -> str:
         """Start the pages; their URL."""
         pages = self._start("pages", [sys.executable, "-m", "rpm", "serve", "--web-only"], self._environment)
-        self.until("the pages answer", lambda: port_answers(self.port) or self._died(pages))
-        return f"http://127.0.0.1:{self.port}"
+        url = f"http://127.0.0.1:{self.port}"
+        self.until("the pages answer", lambda: page_answers(self.port) or self._died(pages))
+        return url
 
     def start_gateway(self, home: Home) -> Child:
         """Start the gateway of a home; its outbox stays from one start to the next."""
@@ -252,9 +254,9 @@ class World:
                     patient = self.patients[device.patient]
                     facts = {"practice": self.practice, "address": device.address, "kind": device.kind}
                     number = insert(_DEVICE, **facts, label=device.name)
-                    assignment = {"practice": self.practice, "device": number, "slot": None, "patient": patient}
+                    assignment = {"practice": self.practice, "device": number, "slot": device.slot, "patient": patient}
                     connection.execute(_ASSIGNMENT.encode(), assignment)
-                    self.owners[(device.address, None)] = patient
+                    self.owners[(device.address, device.slot)] = patient
 
     def _gateway_settings(self, home: Home) -> str:
         lines = [
