@@ -92,16 +92,19 @@ def test_a_squeeze_is_stored_once_with_everything_it_brings(database: Database, 
 
 def test_the_same_reading_five_times_is_stored_once(database: Database, maria: Person) -> None:
     squeeze = pressure(128, 79, NOW, address=_cuff(maria))
+    # Its time was corrected otherwise on the way: still the same squeeze.
+    shifted = squeeze.model_copy(update={"measured_at": NOW - timedelta(seconds=30)})
     outcomes = [
         settle(database, [_message(squeeze), _message(squeeze)], now=NOW),
+        settle(database, [_message(shifted, first_seq=9)], now=NOW),
         settle(database, [_message(squeeze)], now=NOW),
         settle(database, [_message(squeeze, first_seq=7)], now=NOW),
         settle(database, [_message(squeeze, gateway_id=OTHER_GATEWAY)], now=NOW),
     ]
-    assert Counter(each.outcome for part in outcomes for each in part) == {Outcome.STORED: 1, Outcome.DUPLICATE: 4}
+    assert Counter(each.outcome for part in outcomes for each in part) == {Outcome.STORED: 1, Outcome.DUPLICATE: 5}
     assert _count(database, "reading") == 1
     assert _count(database, "observation") == 4
-    assert _count(database, "delivery") == 3
+    assert _count(database, "delivery") == 4
 
 
 def test_any_order_leaves_the_same_readings_and_the_newest_latest(database: Database, maria: Person) -> None:
