@@ -68,6 +68,11 @@ bench: setup ## how fast: a table, and build/bench.json
 	@deploy/provision.sh install
 	@$(BIN)/python -m tests.bench
 
+.PHONY: pictures
+pictures: setup assets ## the README's pictures, as a test took them
+	@$(BIN)/python -m pytest -q tests/browser/test_readme_pictures.py
+	@mkdir -p docs && cp build/screenshots/{worklist,patient,billing}.png docs/
+
 .PHONY: constraints
 constraints: setup ## write down the versions that are installed now
 	@{ echo "# What this release was tested with. Written by \`make constraints\`; versions only."; \
