@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.errors import UserError
+from gateway.errors import GatewayError, UserError
 
 app = typer.Typer(
     name="rpm-gateway",
@@ -52,28 +52,29 @@ def outbox(config: Config) -> None:
 
 @app.command()
 def decode(
-    uuid: Annotated[str, typer.Argument(metavar="UUID", help="The characteristic, e.g. 2A35.")],
-    frame: Annotated[str, typer.Argument(metavar="HEX", help="The bytes of one notification or indication.")],
+    uuid: Annotated[
+        str, typer.Argument(metavar="UUID", help="The characteristic: 2A35, 2A9D, 2A18, 2A34, 2A52; or all 128 bits.")
+    ],
+    frame: Annotated[
+        str,
+        typer.Argument(metavar="HEX", help="The bytes of one notification or indication; spaces, colons, 0x allowed."),
+    ],
 ) -> None:
-    """Print what a device's bytes say as one JSON object."""
+    """Print what a device's bytes say as one JSON object; bytes that say nothing: one line that names the byte."""
     from devices.decode import describe
-    from devices.encoding import MalformedFrame
 
     try:
-        data = bytes.fromhex(frame)
-    except ValueError:
-        raise UserError(f"not hexadecimal bytes: {frame[:64]!r} (want pairs of hex digits such as 1e8e00)") from None
-    try:
-        print(json.dumps(describe(uuid, data)))
-    except (MalformedFrame, ValueError) as error:
+        described = describe(uuid, frame)
+    except ValueError as error:
         raise UserError(str(error)) from error
+    print(json.dumps(described))
 
 
 def main() -> None:
     """Run one command. What a person can mend is one line and exit status 2; Ctrl-C is not an error."""
     try:
         app()
-    except UserError as error:
+    except GatewayError as error:
         print(f"rpm-gateway: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

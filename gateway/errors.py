@@ -3,7 +3,7 @@
 GatewayError
 ├── UserError          a person gave something that cannot be used; its text is one line that says what to do
 │   └── OutboxRefused  the outbox file is in use, is not an outbox, or was written by a newer program
-└── OutboxFailed       the disk is full or failing
+└── OutboxFailed       the disk is full or failing; one line too where a command meets it
 """
 
 

@@ -18,6 +18,8 @@ kind    = "blood_pressure"
 label   = "cuff in the kitchen"
 """
 
+import re
+import ssl
 import tomllib
 from enum import StrEnum
 from pathlib import Path
@@ -34,6 +36,13 @@ from schemas.ids import Address, GatewayId
 #: The only machines an unencrypted connection may go to.
 LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
+#: A virtual radio's controller: the only kind this program speaks to itself.
+HCI: Final = re.compile(r"tcp-client:[^:\s]+:\d{1,5}")
+#: What pydantic says in words of Python, said in words of the file.
+PLAINLY: Final = {
+    "extra_forbidden": "there is no such setting",
+    "tuple_type": "write [[device]], with two brackets, once for each device",
+}
 
 
 class Backend(StrEnum):
@@ -56,7 +65,9 @@ class Broker(_Table):
         None
     )
     password: Annotated[SecretStr, Field(description="This gateway's broker password")]
-    ca_file: Annotated[Path | None, Field(description="CA certificate of the broker, for mqtts://")] = None
+    ca_file: Annotated[
+        Path | None, Field(description="CA certificate of the broker, for mqtts://, relative to the settings file")
+    ] = None
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -101,6 +112,8 @@ class Radio(_Table):
     def _complete(self) -> Self:
         if self.backend is Backend.BUMBLE and not self.hci:
             raise ValueError('backend "bumble" needs hci, e.g. hci = "tcp-client:127.0.0.1:6402"')
+        if self.hci is not None and not HCI.fullmatch(self.hci):
+            raise ValueError('hci must look like "tcp-client:127.0.0.1:6402"')
         return self
 
 
@@ -108,7 +121,9 @@ class Device(_Table):
     """One device of this home. Any other is never connected to."""
 
     address: Annotated[Address, Field(description="Its Bluetooth address")]
-    kind: Annotated[Kind, Field(description="blood_pressure, body_weight or glucose")]
+    kind: Annotated[
+        Kind, Field(description="blood_pressure, body_weight, glucose, oxygen_saturation or body_temperature")
+    ]
     label: Annotated[str, Field(description="What the people here call it", min_length=1, max_length=64)]
 
 
@@ -172,6 +187,21 @@ def read_settings(path: Path) -> Settings:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])
-        told = first["msg"].removeprefix("Value error, ")
+        told = PLAINLY.get(first["type"], first["msg"].removeprefix("Value error, "))
         raise UserError(f"{path}: {field + ': ' if field else ''}{told[:1].lower()}{told[1:]}") from error
-    return settings.model_copy(update={"outbox": path.parent / settings.outbox})
+    placed: dict[str, object] = {"outbox": path.parent / settings.outbox}
+    if settings.broker.ca_file is not None:
+        ca_file = path.parent / settings.broker.ca_file
+        _check_ca(path, ca_file)
+        placed["broker"] = settings.broker.model_copy(update={"ca_file": ca_file})
+    return settings.model_copy(update=placed)
+
+
+def _check_ca(path: Path, ca_file: Path) -> None:
+    """UserError where the certificate cannot be used: told now, not at every try to connect."""
+    try:
+        ssl.create_default_context(cafile=ca_file)
+    except ssl.SSLError as error:
+        raise UserError(f"{path}: broker.ca_file: {ca_file} holds no CA certificate (PEM)") from error
+    except OSError as error:
+        raise UserError(f"{path}: broker.ca_file: cannot read {ca_file}: {error.strerror}") from error

@@ -79,7 +79,10 @@ def open_file(path: Path, *, bytes_max: int) -> OpenFile:
     A file that SQLite finds damaged is moved aside under a name with the time, never deleted, and a new one with a new
     epoch is begun: a box in a home has nobody who would repair it, and goes on.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutboxRefused(f"the outbox {path} cannot be made: {error.strerror}: {error.filename}") from error
     lock = _lock(path)
     set_aside = None
     try:
@@ -97,11 +100,11 @@ def open_file(path: Path, *, bytes_max: int) -> OpenFile:
 
 def open_to_read(path: Path, *, bytes_max: int) -> OpenFile:
     """Open an existing outbox beside the gateway that writes it; OutboxRefused where there is none."""
-    if not path.exists():
+    if not path.exists() or (path.is_file() and path.stat().st_size == 0):
         raise OutboxRefused(f"there is no outbox at {path} yet: `rpm-gateway run` makes it")
     if _is_damaged(path):
         raise OutboxRefused(f"{path} is damaged: `rpm-gateway run` moves it aside and begins a new one")
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_S)
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_S)
     _check_format(connection, path)
     connection.execute(f"pragma max_page_count = {bytes_max // PAGE_BYTES}")
     return OpenFile(connection, None, None)
@@ -123,7 +126,10 @@ def _lock(path: Path) -> int:
 
 def _is_damaged(path: Path) -> bool:
     """Whether SQLite knows the file as one of its own and finds it broken; OutboxRefused where it never was one."""
-    probe = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
+    try:
+        probe = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
+    except sqlite3.OperationalError as error:
+        raise OutboxRefused(f"the outbox {path} cannot be opened: {error}") from error
     try:
         _check_format(probe, path)
         return probe.execute("pragma quick_check(1)").fetchone()[0] != "ok"

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,7 +34,9 @@ def test_decode_prints_one_json_object(monkeypatch: pytest.MonkeyPatch, capsys: 
     "arguments, told",
     [
         (("decode", "2A35", "0078"), "byte"),
-        (("decode", "2A35", "zz"), "not hexadecimal bytes: 'zz'"),
+        (("decode", "2A35", "00zz"), "at byte 1, 'zz' is not two hex digits"),
+        (("decode", "2A35", "167"), "at byte 1, '7' is not two hex digits"),
+        (("decode", "2A35", ""), "at byte 0"),
         (("decode", "banana", "00"), "banana"),
         (("decode", "2A00", "00"), "2A00"),
         (("run", "/nowhere/home.toml"), "cannot read /nowhere/home.toml"),
@@ -48,6 +51,73 @@ def test_what_a_person_can_mend_is_one_line(
     assert told in err
     assert err.startswith("rpm-gateway: ")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("frame", ["0x00780050005D00", "00:78:00:50:00:5d:00", "00 78 00 50 00 5D 00"])
+@pytest.mark.parametrize("uuid", ["2a35", "0x2A35", "00002a35-0000-1000-8000-00805f9b34fb"])
+def test_decode_takes_the_ways_people_write_bytes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], uuid: str, frame: str
+) -> None:
+    status, out, _ = call(monkeypatch, capsys, "decode", uuid, frame)
+    assert status == 0
+    assert json.loads(out)["quantities"]["diastolic"] == {"value": 80, "unit": "mm[Hg]"}
+
+
+def a_folder(path: Path) -> None:
+    path.mkdir()
+
+
+def an_empty_file(path: Path) -> None:
+    path.touch()
+
+
+def a_letter(path: Path) -> None:
+    path.write_text("not a database, though long enough to be one" * 9)
+
+
+def a_file_for_a_folder(path: Path) -> None:
+    (path.parent / "kept").touch()
+
+
+@pytest.mark.parametrize(
+    "command, make, told",
+    [
+        ("outbox", a_folder, "cannot be opened"),
+        ("outbox", an_empty_file, "there is no outbox at"),
+        ("outbox", a_letter, "not an outbox"),
+        ("run", a_folder, "cannot be opened"),
+        ("run", a_letter, "not an outbox"),
+        ("run", a_file_for_a_folder, "cannot be made"),
+    ],
+)
+def test_an_outbox_that_cannot_be_used_is_one_line(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: str,
+    make: Callable[[Path], None],
+    told: str,
+) -> None:
+    name = "kept/outbox.sqlite3" if told == "cannot be made" else "outbox.sqlite3"
+    make(tmp_path / "outbox.sqlite3")
+    config = tmp_path / "home.toml"
+    config.write_text(GOOD.replace("kept/outbox.sqlite3", name))
+    status, out, err = call(monkeypatch, capsys, command, str(config))
+    assert (status, out) == (2, "")
+    assert told in err
+    assert err.count("\n") == 1
+
+
+def test_outbox_reads_a_file_whose_name_is_no_plain_uri(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "home #1?100%"
+    folder.mkdir()
+    config = folder / "home.toml"
+    config.write_text(GOOD.replace("kept/", ""))
+    open_outbox(folder, bytes_max=64 * MEGABYTE, now=NOON).close()
+    status, out, _ = call(monkeypatch, capsys, "outbox", str(config))
+    assert (status, json.loads(out)["depth"]) == (0, 0)
 
 
 def test_outbox_tells_depth_oldest_and_ring_beside_a_running_gateway(

@@ -68,7 +68,12 @@ def test_a_home_is_read(tmp_path: Path) -> None:
         ("c0:00:00:00:10:01", "kitchen", "device.0.address: not a Bluetooth address"),
         ('kind = "blood_pressure"', 'kind = "toothbrush"', "device.0.kind: input should be"),
         ("gateway_id =", "gatewayid =", "gateway_id: field required"),
-        ("[radio]", "colour = 3\n[radio]", "broker.colour: extra inputs"),
+        ("[radio]", "colour = 3\n[radio]", "broker.colour: there is no such setting"),
+        ("[[device]]", "[device]", "device: write [[device]], with two brackets"),
+        ("tcp-client:127.0.0.1:6402", "nonsense:1", 'hci must look like "tcp-client:127.0.0.1:6402"'),
+        ("tcp-client:127.0.0.1:6402", "tcp-client:127.0.0.1", 'hci must look like "tcp-client:127.0.0.1:6402"'),
+        ("[radio]", 'ca_file = "nope.pem"\n[radio]', "nope.pem: No such file"),
+        ("[radio]", 'ca_file = "home.toml"\n[radio]', "home.toml holds no CA certificate"),
         ("[radio]", "[radio", "is not TOML"),
     ],
 )
