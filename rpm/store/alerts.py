@@ -186,8 +186,8 @@ def open_verification(
     held_id: int,
     next_step_at: datetime | None,
     now: datetime,
-) -> int:
-    """A held item that would be red becomes an alert of its own; its id."""
+) -> int | None:
+    """A held item that would be red has an alert of its own, however often it is judged; its id. None: it was closed."""
     fields = {
         "practice_id": practice_id,
         "patient_id": patient_id,
@@ -202,11 +202,13 @@ def open_verification(
         "reason": found.sentence,
         "evidence": Jsonb(found.evidence),
         "measured_at": found.measured_at,
-        "back_in_range_at": None,
         "next_step_at": next_step_at,
         "now": now,
     }
-    alert_id = _insert(connection, fields)
+    row = connection.execute(_SQL["verify"], fields).fetchone()
+    if row is None:
+        return None
+    alert_id: int = row["id"]
     add_event(connection, practice_id=practice_id, alert_id=alert_id, at=now, kind="opened", reason=found.sentence)
     return alert_id
 

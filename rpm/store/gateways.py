@@ -44,13 +44,13 @@ def meet(connection: Connection, gateways: Collection[str], *, now: datetime) ->
 
 def register_gateway(connection: Connection, gateway_id: str, *, practice_id: int, label: str, now: datetime) -> None:
     """Make a gateway the practice's, with everything it told before; UserError where it is another practice's."""
-    if not _GATEWAY_ID.match(gateway_id):
+    if not _GATEWAY_ID.fullmatch(gateway_id):
         raise UserError(f"{gateway_id!r} is no gateway id: want {GATEWAY_ID_PATTERN}")
     asked = {"gateway_id": gateway_id, "practice_id": practice_id, "label": label, "now": now}
     if connection.execute(_SQL["register"], asked).fetchone() is None:
         raise UserError(f"gateway {gateway_id} belongs to another practice")
-    for statement in ("adopt_status", "adopt_events", "adopt_held"):
-        connection.execute(_SQL[statement], {"gateway_id": gateway_id, "practice_id": practice_id})
+    for statement in ("adopt_status", "adopt_events", "adopt_held", "forget_held"):
+        connection.execute(_SQL[statement], asked)
 
 
 def save_status(connection: Connection, status: Status, *, now: datetime) -> None:

@@ -536,7 +536,7 @@ CREATE INDEX held_open ON public.held USING btree (practice_id, held_at) WHERE (
 
 CREATE INDEX held_unjudged ON public.held USING btree (id) WHERE (judged_at IS NULL);
 
-CREATE UNIQUE INDEX held_reading ON public.held USING btree (reading_id) WHERE (reading_id IS NOT NULL);
+CREATE UNIQUE INDEX held_reading ON public.held USING btree (practice_id, reading_id) WHERE (reading_id IS NOT NULL);
 
 CREATE INDEX notification_by_alert ON public.notification USING btree (alert_id, id);
 

@@ -272,9 +272,9 @@ create table held (
 );
 create index held_open on held (practice_id, held_at) where state = 'held';
 create index held_unjudged on held (id) where judged_at is null;
--- A reading is held at most once, whatever became of it: a voided one that is sent again stays void. (A message nobody
--- can read has no reading id: it bears a name derived from its bytes.)
-create unique index held_reading on held (reading_id) where reading_id is not null;
+-- A practice holds a reading at most once, whatever became of it: a voided one that is sent again stays void. (A message
+-- nobody can read has no reading id: it bears a name derived from its bytes.)
+create unique index held_reading on held (practice_id, reading_id) where reading_id is not null;
 create index held_by_device on held (device_id) where state = 'held';
 
 -- Patients with something new to judge. A row is claimed and cleared in the transaction that judges it.

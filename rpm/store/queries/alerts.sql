@@ -18,6 +18,25 @@ values (%(practice_id)s, %(patient_id)s, %(held_id)s, %(kind)s, %(rule_id)s, %(r
     %(next_step_at)s, (%(next_step_at)s::timestamptz is not null)::integer)
 returning id;
 
+-- verify
+-- A held item that would be red. Judged again, it keeps its one alert, which follows it: to the patient and the practice
+-- that are known by now. A practice that is new to it is called from the first step. No row: a person has closed it.
+insert into alert (practice_id, patient_id, held_id, kind, rule_id, rule_version, band, severity, confirmed, late, reason,
+    evidence, measured_at, opened_at, updated_at, next_step_at, armed)
+values (%(practice_id)s, %(patient_id)s, %(held_id)s, %(kind)s, %(rule_id)s, %(rule_version)s, %(band)s, %(severity)s,
+    %(confirmed)s, %(late)s, %(reason)s, %(evidence)s, %(measured_at)s, %(now)s, %(now)s, %(next_step_at)s,
+    (%(next_step_at)s::timestamptz is not null)::integer)
+on conflict (held_id) where held_id is not null do update
+set practice_id = excluded.practice_id, patient_id = excluded.patient_id, rule_id = excluded.rule_id,
+    rule_version = excluded.rule_version, band = excluded.band, reason = excluded.reason, evidence = excluded.evidence,
+    measured_at = excluded.measured_at, updated_at = excluded.updated_at, version = alert.version + 1,
+    step = case when alert.practice_id = excluded.practice_id then alert.step else 0 end,
+    armed = alert.armed + case when alert.practice_id = excluded.practice_id then 0 else excluded.armed end,
+    next_step_at = case when alert.practice_id = excluded.practice_id then alert.next_step_at
+        else excluded.next_step_at end
+where alert.status <> 'closed'
+returning id;
+
 -- update
 -- Fold news into an open alert. Its call is left as it is.
 update alert

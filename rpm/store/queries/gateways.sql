@@ -22,8 +22,17 @@ update gateway_status set practice_id = %(practice_id)s where gateway_id = %(gat
 update gateway_event set practice_id = %(practice_id)s where gateway_id = %(gateway_id)s and practice_id = 0;
 
 -- adopt_held
--- The same for what of it is held.
-update held set practice_id = %(practice_id)s where gateway_id = %(gateway_id)s and practice_id = 0;
+-- The same for what of it is held, but for readings its practice holds already, by another gateway.
+update held set practice_id = %(practice_id)s
+where gateway_id = %(gateway_id)s and practice_id = 0
+    and not exists (
+        select from held as own where own.practice_id = %(practice_id)s and own.reading_id = held.reading_id
+    );
+
+-- forget_held
+-- What is held by its practice already is nothing to decide on a second time.
+update held set state = 'void', decided_at = %(now)s, decision = 'held already, as another gateway sent it'
+where gateway_id = %(gateway_id)s and practice_id = 0 and state = 'held';
 
 -- save_status
 -- A birth or heartbeat: when heard, and what it tells. One that was sent before the one we have changes nothing.

@@ -1,5 +1,5 @@
 -- hold
--- Keep these, each reading at most once; returns how many were new.
+-- Keep these, each reading at most once in its practice; returns how many were new.
 insert into held (practice_id, why, reason, pointer, item, raw, topic, gateway_id, epoch, seq, reading_id, device_id,
     patient_id, measured_at, held_at)
 select practice_id, why, reason, pointer, item::jsonb, raw, topic, gateway_id, epoch, seq, reading_id, device_id,
@@ -9,8 +9,8 @@ from unnest(%(practices)s::integer[], %(whys)s::text[], %(reasons)s::text[], %(p
     %(ids)s::uuid[], %(devices)s::bigint[], %(patients)s::bigint[], %(instants)s::timestamptz[])
     as row (practice_id, why, reason, pointer, item, raw, topic, gateway_id, epoch, seq, reading_id, device_id,
         patient_id, measured_at)
-order by reading_id
-on conflict (reading_id) where reading_id is not null do nothing;
+order by practice_id, reading_id
+on conflict (practice_id, reading_id) where reading_id is not null do nothing;
 
 -- list
 -- What waits for a decision (or was decided), newest first, with whose device and perhaps whose reading it is.
