@@ -7,7 +7,7 @@ import hashlib
 import json
 import re
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
 from pydantic import ValidationError
@@ -25,15 +25,18 @@ from schemas.messages import (
     UndecodedItem,
     gateway_of,
 )
-from schemas.reading import Reading
+from schemas.reading import Reading, utc_text
 
+# Matched in full: `$` lets a line feed follow, and what a receipt cannot name must not become a row.
 _GATEWAY_ID: Final = re.compile(GATEWAY_ID_PATTERN)
-_EPOCH: Final = re.compile(r"^[0-9a-f]{16}$")
+_EPOCH: Final = re.compile(r"[0-9a-f]{16}")
 _SEQ_BELOW: Final = 2**63
 #: How much of what a sender wrote may show in a pointer.
 POINTER_LENGTH_MAX: Final = 200
 #: JSON's way to write a character that PostgreSQL stores in no text.
 _NUL: Final = b"\\u0000"
+#: What is shown in its place.
+_REPLACEMENT: Final = b"\\ufffd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def unpack(message: Message) -> Unpacked:
         gateway_id, channel = gateway_of(message.topic)
     except ValueError:
         return _unreadable(message, None, "")
-    if not _GATEWAY_ID.match(gateway_id):
+    if not _GATEWAY_ID.fullmatch(gateway_id):
         return _unreadable(message, None, "")
     try:
         match channel:
@@ -142,7 +145,7 @@ def _item_by_item(message: Message, gateway_id: str, error: ValidationError | No
     epoch: Any = fields.get("epoch")
     items: list[tuple[Any, bool]] = [(item, False) for item in _list(fields.get("items"))]
     items += [(item, True) for item in _list(fields.get("undecoded"))]
-    if not items or not isinstance(epoch, str) or not _EPOCH.match(epoch):
+    if not items or not isinstance(epoch, str) or not _EPOCH.fullmatch(epoch):
         return _unreadable(message, gateway_id, pointer)
     reason: Reason | None = None
     where = ""
@@ -176,36 +179,31 @@ def _row(
     if type(seq) is not int or not 1 <= seq < _SEQ_BELOW:
         seq = None
     raw = None if as_json(item) is not None else message.payload
-    # What cannot be read as a reading has no name we could trust: its row is known by its sequence number.
-    name = _stated_id(fields.get("reading")) if seq else _name_of_bytes(message.topic, repr(fields).encode())
-    return Row(message.topic, gateway_id, epoch if seq else None, seq, name, None, item, raw, reason, pointer)
+    # What cannot be read as a reading has no name we could trust: its row is known by its sequence number. The name
+    # only tells it from another under the same number.
+    name = (_stated_id(fields.get("reading")) if seq else None) or _name_of_bytes(topic, repr(item).encode())
+    return Row(topic, gateway_id, epoch if seq else None, seq, name, None, item, raw, reason, pointer)
 
 
 def _undecoded(topic: str, gateway_id: str, epoch: str, item: UndecodedItem) -> Row:
     if as_json(item) is None:
         item = item.model_copy(update={"reason": "", "characteristic": ""})
-    return Row(
-        topic, gateway_id, epoch, item.seq, None, None, item, bytes.fromhex(item.raw), Reason.FRAME_UNDECODED, "/raw"
-    )
+    raw = bytes.fromhex(item.raw)
+    # Known by its delivery when it comes again; its name only tells it from another frame under the same number.
+    name = _name_of_bytes(f"{item.address}|{item.characteristic}|{utc_text(item.received_at)}", raw)
+    return Row(topic, gateway_id, epoch, item.seq, name, None, item, raw, Reason.FRAME_UNDECODED, "/raw")
 
 
 def _without_nul(row: Row) -> Row:
-    """The row, or the same row held: a NUL in any of its texts would make the database refuse the whole batch."""
+    """The row, or the same row held: a NUL in any of its texts would make the database refuse the whole batch.
+
+    Its bytes are kept as they came, its item with another character in place of the NUL: a red in it still calls.
+    """
     if as_json(row.item) is not None:
         return row
     raw = cast(ReadingItem, row.item).model_dump_json().encode()
-    return Row(
-        row.topic,
-        row.gateway_id,
-        row.epoch,
-        row.seq,
-        row.reading_id,
-        None,
-        None,
-        raw,
-        Reason.NOT_STORABLE,
-        "/reading",
-    )
+    item: Any = json.loads(raw.replace(_NUL, _REPLACEMENT))
+    return replace(row, reading=None, item=item, raw=raw, reason=Reason.NOT_STORABLE, pointer="/reading")
 
 
 def _unreadable(message: Message, gateway_id: str | None, pointer: str) -> Unpacked:
@@ -223,8 +221,8 @@ def held_whole(message: Message, gateway_id: str | None, reason: Reason, pointer
     return Row(topic, gateway_id, None, None, name, None, None, message.payload, reason, pointer)
 
 
-def _name_of_bytes(topic: str, data: bytes) -> uuid.UUID:
-    return uuid.uuid5(READING_NAMESPACE, f"{topic}|{hashlib.sha256(data).hexdigest()}")
+def _name_of_bytes(origin: str, data: bytes) -> uuid.UUID:
+    return uuid.uuid5(READING_NAMESPACE, f"{origin}|{hashlib.sha256(data).hexdigest()}")
 
 
 def _stated_id(reading: Any) -> uuid.UUID | None:

@@ -201,6 +201,23 @@ def test_one_number_for_two_readings_is_quarantined(database: Database, maria: P
     assert _count(database, "reading") == 1
 
 
+def test_one_number_for_a_frame_and_a_reading_keeps_both(database: Database, maria: Person) -> None:
+    """Two boxes with a copy of one outbox: what the second brings is not the first, come again."""
+
+    def frame(raw: str) -> Message:
+        item = UndecodedItem(
+            seq=1, address=_cuff(maria), characteristic="2A35", raw=raw, received_at=NOW, reason="too short"
+        )
+        message = ReadingBatch(gateway_id=GATEWAY, epoch=EPOCH, undecoded=(item,))
+        return Message(topic(GATEWAY, Channel.READINGS), message.model_dump_json().encode())
+
+    squeeze = _message(pressure(128, 79, NOW, address=_cuff(maria)))
+    for message in (frame("0aff"), squeeze, frame("0afe"), frame("0aff"), squeeze):
+        assert _outcomes(settle(database, [message], now=NOW)) == {1: "quarantined"}
+    held_for = Counter(row["reason"] for row in _rows(database, "select reason from held"))
+    assert held_for == {Reason.FRAME_UNDECODED: 2, Reason.SEQUENCE_REUSED: 1}
+
+
 def test_moving_a_cuff_moves_no_old_reading(database: Database, clinic: Clinic, maria: Person) -> None:
     tom = clinic.patient("Tom", "Weiss", measures=False)
     moved = NOW - timedelta(days=1)

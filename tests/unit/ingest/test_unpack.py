@@ -77,12 +77,50 @@ def test_a_frame_nobody_could_decode_is_held_with_its_bytes() -> None:
     assert json.loads(as_json(row.item) or "")["reason"] == "byte 1: too short"
 
 
-def test_text_that_the_database_refuses_is_held_as_bytes() -> None:
+def test_text_that_the_database_refuses_is_held_as_bytes_and_its_values_stay_readable() -> None:
     poison = GOOD.model_copy(update={"context": {"meal": "\0"}})
     bad, good = _rows(batch(GATEWAY, poison, GOOD)[1])
-    assert (bad.reason, bad.item, good.reason) == (Reason.NOT_STORABLE, None, None)
+    assert (bad.reason, bad.reading, good.reason) == (Reason.NOT_STORABLE, None, None)
     assert bad.raw is not None
     assert b"\\u0000" in bad.raw
+    shown = json.loads(as_json(bad.item) or "")["reading"]
+    assert shown["quantities"] == GOOD.model_dump(mode="json")["quantities"]
+    assert shown["context"] == {"meal": "\ufffd"}
+
+
+@pytest.mark.parametrize("epoch", [f"{EPOCH}\n", f"{EPOCH}0", EPOCH[1:], EPOCH.upper(), f" {EPOCH}"])
+def test_an_epoch_that_no_receipt_can_name_makes_no_row(epoch: str) -> None:
+    """A row that is committed and cannot be receipted would end every worker it is sent to, again and again."""
+    item = json.loads(batch(GATEWAY, GOOD)[1])["items"][0]
+    spoilt = {**item, "reading": {}}
+    for each in (item, spoilt):
+        (row,) = _rows(json.dumps({"v": 1, "gateway_id": GATEWAY, "epoch": epoch, "items": [each]}).encode())
+        assert (row.reason, row.epoch, row.seq) == (Reason.UNREADABLE, None, None)
+
+
+def test_a_gateway_that_no_receipt_can_name_makes_no_row() -> None:
+    payload = batch(GATEWAY, GOOD)[1]
+    (row,) = _rows(payload, f"rpm/v1/gateways/{GATEWAY}\n/readings")
+    assert (row.reason, row.gateway_id, row.raw) == (Reason.UNREADABLE, None, payload)
+
+
+def test_frames_and_broken_items_have_names_of_their_own() -> None:
+    """Two boxes with a copy of one outbox use one number twice: only by its name is the second thing seen as another."""
+    frames = [
+        UndecodedItem(seq=9, address=CUFF, characteristic="2A35", raw=raw, received_at=NOW, reason="too short")
+        for raw in ("0aff", "0afe", "0aff")
+    ]
+    names = [
+        _rows(ReadingBatch(gateway_id=GATEWAY, epoch=EPOCH, undecoded=(frame,)).model_dump_json().encode())[
+            0
+        ].reading_id
+        for frame in frames
+    ]
+    assert names[0] == names[2] != names[1]
+    assert None not in names
+    broken = [{"seq": 9, "reading": {"kind": 1}}, {"seq": 9, "reading": {"kind": 2}}, "a", "b"]
+    rows = _rows(json.dumps({"v": 1, "gateway_id": GATEWAY, "epoch": EPOCH, "items": broken}).encode())
+    assert len({row.reading_id for row in rows} - {None}) == 4
 
 
 @pytest.mark.parametrize(
