@@ -23,7 +23,8 @@ from rpm.ingest.unpack import Message, Row, as_json, held_whole, unpack
 from rpm.store import deliveries, gateways, readings
 from rpm.store.database import Connection, Database
 from rpm.store.deliveries import OutboxRow
-from rpm.store.holding import ToHold, hold
+from rpm.store.holding import ToHold, hold, overtake
+from rpm.store.holding import voided as voided_of
 from rpm.store.known import known_of
 from rpm.store.readings import Entry
 from schemas.ids import READING_NAMESPACE
@@ -115,14 +116,7 @@ def _write(
     if not rows:
         return []
     plan = _plan(connection, rows, now=now)
-    new = readings.store(connection, list(plan.entries.values()), now=now) if plan.entries else set[UUID]()
-    for reading_id, entry in plan.entries.items():
-        outcome = Outcome.STORED if reading_id in new else Outcome.DUPLICATE
-        key = entry.gateway_id, entry.epoch, entry.seq
-        plan.settled[key] = (reading_id, outcome)
-        plan.settlements.append(Settlement(*key, outcome))
-        if reading_id not in new:
-            readings.add_context(connection, entry.reading, now=now)
+    new = _store(connection, plan, now=now) if plan.entries else set[UUID]()
     for row in plan.twins:
         plan.settle(row, Outcome.DUPLICATE)
         if row.reading is not None:
@@ -136,6 +130,23 @@ def _write(
     if new or held:
         readings.tell(connection)
     return plan.settlements
+
+
+def _store(connection: Connection, plan: _Plan, *, now: datetime) -> set[UUID]:
+    """Store what was admitted, but for what somebody has voided; the names nobody had stored before."""
+    voided = voided_of(connection, [(entry.decision.practice_id, name) for name, entry in plan.entries.items()])
+    entries = {name: entry for name, entry in plan.entries.items() if name not in voided}
+    new = readings.store(connection, list(entries.values()), now=now) if entries else set[UUID]()
+    for name, entry in plan.entries.items():
+        key = entry.gateway_id, entry.epoch, entry.seq
+        outcome = Outcome.STORED if name in new else Outcome.QUARANTINED if name in voided else Outcome.DUPLICATE
+        plan.settled[key] = (name, outcome)
+        plan.settlements.append(Settlement(*key, outcome, "voided" if name in voided else ""))
+        if outcome is Outcome.DUPLICATE:
+            readings.add_context(connection, entry.reading, now=now)
+    if new:
+        overtake(connection, [(entries[name].decision.practice_id, name) for name in new], now=now)
+    return new
 
 
 def _plan(connection: Connection, rows: Sequence[Row], *, now: datetime) -> _Plan:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from rpm import audit
 from rpm.access import Actor
 from rpm.errors import UserError
-from rpm.ingest.admit import Admitted, Quarantined, admit
+from rpm.ingest.admit import Admitted, Quarantined, Unassigned, admit
 from rpm.ingest.attribution import UNKNOWN_USER
 from rpm.ingest.reasons import CLAIMABLE, CLAIMED_ALONE, RELEASABLE, SENTENCES, Reason
 from rpm.store import readings
@@ -22,6 +22,7 @@ from rpm.store.holding import NOTE_LENGTH_MAX, practices_of
 from rpm.store.known import known_of
 from rpm.store.queries import load
 from schemas.messages import ReadingItem
+from schemas.reading import Reading
 
 _SQL = load("held")
 #: One claim admits at most this many; the rest waits for the next.
@@ -74,8 +75,8 @@ def claim(
 ) -> Claimed:
     """Say whose a held reading is.
 
-    Assigns its device and slot to the patient from `start` to `end` (None: until it is returned) and admits every
-    reading held for want of an owner in that range. Where the device has users then and the reading only does not tell
+    Assigns its device and slot to the patient from `start` to `end` (None: until it is returned; not where they have it
+    already) and admits every reading held for want of an owner in that range. Where the device has users then and the reading only does not tell
     which of them it was, this one reading is admitted and nothing assigned. UserError where the range does not hold
     the reading, or someone else uses the device in it.
     """
@@ -94,25 +95,11 @@ def claim(
     rows = [row]
     if reason not in CLAIMED_ALONE:
         slot = None if reading.user_slot == UNKNOWN_USER else reading.user_slot
-        label = reading.device.model or reading.kind.replace("_", " ")
-        device_id = meet_device(
-            connection,
-            practice_id=actor.practice_id,
-            address=reading.device.address,
-            kind=reading.kind,
-            label=label,
-            now=now,
-        )
-        assignment_id = assign(
-            connection,
-            device_id=device_id,
-            patient_id=patient_id,
-            user_slot=slot,
-            start=start,
-            end=end,
-            actor=actor,
-            now=now,
-        )
+        # Somebody may have assigned the device after the reading came.
+        if _owner(connection, row, reading, now=now) != patient_id:
+            assignment_id = _assign(
+                connection, reading, slot, patient_id=patient_id, start=start, end=end, actor=actor, now=now
+            )
         like = connection.execute(
             _SQL["take_like"],
             {
@@ -126,7 +113,7 @@ def claim(
             },
         ).fetchall()
         rows += [other for other in like if other["id"] != held_id]
-    claimed_for = patient_id if assignment_id is None else None
+    claimed_for = patient_id if reason in CLAIMED_ALONE else None
     claimed = _admit_again(connection, rows, claimed_for=claimed_for, actor=actor, now=now)
     audit.record(
         connection,
@@ -138,6 +125,45 @@ def claim(
         admitted=claimed.admitted,
     )
     return Claimed(claimed.admitted, claimed.still_held, assignment_id)
+
+
+def _owner(connection: Connection, row: dict[str, Any], reading: Reading, *, now: datetime) -> int | None:
+    """Whose a held reading is by what is known now; None: still nobody's for certain."""
+    known = known_of(connection, [(row["gateway_id"], reading)], now=now)
+    decision = admit(reading, gateway_id=row["gateway_id"], known=known, now=now)
+    return None if isinstance(decision, Unassigned) else decision.patient_id
+
+
+def _assign(
+    connection: Connection,
+    reading: Reading,
+    slot: int | None,
+    *,
+    patient_id: int,
+    start: datetime,
+    end: datetime | None,
+    actor: Actor,
+    now: datetime,
+) -> int:
+    """Give the device of a reading to a patient; one that nobody registered is registered. The assignment's id."""
+    device_id = meet_device(
+        connection,
+        practice_id=actor.practice_id,
+        address=reading.device.address,
+        kind=reading.kind,
+        label=reading.device.model or reading.kind.replace("_", " "),
+        now=now,
+    )
+    return assign(
+        connection,
+        device_id=device_id,
+        patient_id=patient_id,
+        user_slot=slot,
+        start=start,
+        end=end,
+        actor=actor,
+        now=now,
+    )
 
 
 def look_again(connection: Connection, *, gateway_id: str, actor: Actor, now: datetime) -> Claimed:

@@ -1,6 +1,6 @@
 """What is held, and why: kept, listed and shown. What becomes of it is decided in `rpm.store.held`."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -118,6 +118,20 @@ def hold(connection: Connection, rows: Sequence[ToHold], *, now: datetime) -> in
             "now": now,
         },
     ).rowcount
+
+
+def voided(connection: Connection, readings: Collection[tuple[int, UUID]]) -> set[UUID]:
+    """Those of these readings (practice, name) that a person has set aside for good."""
+    return {row["reading_id"] for row in connection.execute(_SQL["voided"], _named(readings))}
+
+
+def overtake(connection: Connection, readings: Collection[tuple[int, UUID]], *, now: datetime) -> None:
+    """These readings (practice, name) came again and are stored now: what of them is held waits for nobody."""
+    connection.execute(_SQL["overtake"], {**_named(readings), "now": now})
+
+
+def _named(readings: Collection[tuple[int, UUID]]) -> dict[str, Any]:
+    return {"practices": [practice_id for practice_id, _ in readings], "ids": [name for _, name in readings]}
 
 
 def list_held(connection: Connection, *, actor: Actor, state: str | None = "held", limit: int = LIST_MAX) -> list[Held]:

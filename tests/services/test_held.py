@@ -15,7 +15,7 @@ from rpm.access import Actor, Role
 from rpm.errors import UserError
 from rpm.ingest.batch import settle
 from rpm.ingest.unpack import Message
-from rpm.store import held, holding
+from rpm.store import devices, held, holding
 from rpm.store.database import Database
 from schemas.codes import Kind
 from schemas.reading import Reading
@@ -233,3 +233,61 @@ def test_the_command_line(desk: Desk) -> None:
     nobody = _cli(dsn, "list", "--as", "nobody")
     assert nobody.returncode == 2
     assert nobody.stderr.count("\n") == 1
+
+
+def _assigned(desk: Desk, person: Person, start: datetime) -> None:
+    with desk.database.transaction() as connection:
+        device_id = devices.register_device(
+            connection,
+            practice_id=desk.clinic.practice_id,
+            address=UNKNOWN,
+            kind=Kind.BLOOD_PRESSURE,
+            label="Cuff",
+            now=NOW,
+        )
+        devices.assign(connection, device_id=device_id, patient_id=person.id, start=start, actor=desk.rosa, now=NOW)
+
+
+def test_what_came_before_its_device_was_assigned_can_still_be_claimed(desk: Desk) -> None:
+    """The kit is switched on first and assigned afterwards, on the devices page, from the day it was handed over."""
+    numbers = desk.receives(*_strays(3))
+    _assigned(desk, desk.maria, NOW - timedelta(days=10))
+    done = desk.claim(numbers[0], desk.maria, NOW - timedelta(days=3))
+    assert (done.admitted, done.still_held, done.assignment_id) == (3, 0, None)
+    assert {row["patient_id"] for row in desk.rows("select patient_id from reading")} == {desk.maria.id}
+    assert desk.numbers() == []
+
+
+def test_what_came_before_its_device_was_assigned_is_nobody_elses(desk: Desk) -> None:
+    (number,) = desk.receives(*_strays(1))
+    _assigned(desk, desk.maria, NOW - timedelta(days=10))
+    tom = desk.clinic.patient("Tom", "Weiss", measures=False)
+    with pytest.raises(UserError, match="someone uses this device in that time already"):
+        desk.claim(number, tom, NOW - timedelta(days=3))
+    assert desk.rows("select * from reading") == []
+
+
+def test_a_voided_reading_stays_void_when_its_device_is_assigned_later(desk: Desk) -> None:
+    """The grandson's, set aside by a nurse; the cuff tells it again once it is Maria's."""
+    (reading,) = _strays(1)
+    (number,) = desk.receives(reading)
+    desk.void(number)
+    _assigned(desk, desk.maria, NOW - timedelta(days=10))
+    assert desk.receives(reading) == []
+    assert desk.rows("select * from reading") == []
+    assert desk.rows("select outcome, count(*)::int as n from delivery group by 1 order by 1") == [
+        {"outcome": "quarantined", "n": 1},
+        {"outcome": "unassigned", "n": 1},
+    ]
+
+
+def test_a_reading_that_is_used_after_all_waits_for_nobody(desk: Desk) -> None:
+    """It came again when its owner was known: nobody is asked any more, and nobody can make it another's."""
+    (reading,) = _strays(1)
+    (number,) = desk.receives(reading)
+    _assigned(desk, desk.maria, NOW - timedelta(days=10))
+    assert desk.receives(reading) == []
+    assert desk.rows("select patient_id from reading") == [{"patient_id": desk.maria.id}]
+    assert desk.numbers() == []
+    with pytest.raises(UserError, match="decided before: released"):
+        desk.void(number)

@@ -12,6 +12,25 @@ from unnest(%(practices)s::integer[], %(whys)s::text[], %(reasons)s::text[], %(p
 order by practice_id, reading_id
 on conflict (practice_id, reading_id) where reading_id is not null do nothing;
 
+-- voided
+-- Which of these readings somebody of their practice has set aside for good.
+select held.reading_id
+from unnest(%(practices)s::integer[], %(ids)s::uuid[]) as asked (practice_id, reading_id)
+    join held on held.practice_id = asked.practice_id and held.reading_id = asked.reading_id
+where held.state = 'void';
+
+-- overtake
+-- These readings came again and are used now: nobody needs to decide on them. What somebody decides on now is left to them.
+update held
+set state = 'released', decided_at = %(now)s, decision = 'came again, and nothing spoke against it any more'
+where id in (
+    select held.id
+    from unnest(%(practices)s::integer[], %(ids)s::uuid[]) as asked (practice_id, reading_id)
+        join held on held.practice_id = asked.practice_id and held.reading_id = asked.reading_id
+    where held.state = 'held'
+    for update of held skip locked
+);
+
 -- list
 -- What waits for a decision (or was decided), newest first, with whose device and perhaps whose reading it is.
 select held.id, held.practice_id, held.state, held.why, held.reason, held.pointer, held.item, held.raw, held.topic,
