@@ -18,7 +18,7 @@ TAP_PX = 44
 
 def complaints(page: Page) -> list[str]:
     """What axe finds, one line each."""
-    answer = cast(dict[str, Any], Axe().run(page, options=WCAG).response)
+    answer: dict[str, Any] = cast(Any, Axe()).run(page, options=WCAG).response
     return [
         f"{one['id']}: {node['target']} {node['failureSummary']}"
         for one in answer["violations"]

@@ -7,8 +7,14 @@
   const urgents = () => new Map(rows().filter((row) => row.matches(".urgent")).map((row) => [row.id, row]));
   let known = new Set(urgents().keys()), chosen = new URLSearchParams(location.search).get("at") || "", focused = "";
 
+  // Two answers can overtake each other: look again shortly after each, until the list is the one that was heard of.
+  const AGAIN_AFTER_MS = 400;
+  let heard = list().dataset.version;
+  const check = () => { if (list().dataset.version !== heard) htmx.trigger(list(), "refresh"); };
+
   document.addEventListener("rpm:live", (event) => {
-    if (event.detail.version !== list().dataset.version) htmx.trigger(list(), "refresh");
+    heard = event.detail.version;
+    check();
   });
 
   document.addEventListener("htmx:beforeSwap", () => {
@@ -16,7 +22,9 @@
     focused = row ? row.id : "";
   });
 
-  document.addEventListener("htmx:afterSwap", () => {
+  // After settling: before that, htmx still carries classes over from the old rows.
+  document.addEventListener("htmx:afterSettle", () => {
+    setTimeout(check, AGAIN_AFTER_MS);
     document.title = list().dataset.title;
     const now = urgents();
     const news = [...now].filter(([id]) => !known.has(id)).map(([, row]) => row);
@@ -26,7 +34,8 @@
         .map((row) => `Urgent: ${row.querySelector(".open").textContent}. ${row.querySelector(".why p").textContent}`).join(" ");
     }
     mark();
-    const again = focused && document.getElementById(focused);
+    // Only where the swap took the focus away: somebody may be typing elsewhere by now.
+    const again = focused && document.activeElement === document.body && document.getElementById(focused);
     if (again) again.querySelector(".open").focus({ preventScroll: true });
   });
 
