@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from rpm.ingest.admit import Known, Quality
+from rpm.ingest.admit import UNCLAIMED, Known, Quality
 from rpm.ingest.attribution import Assignment, Device
 from rpm.ingest.plausibility import WEIGHT_MEDIAN_OVER, Weighing
 from rpm.store.database import Connection
@@ -28,9 +28,11 @@ def known_of(
     """
     pairs = list(readings)
     senders = sorted({gateway_id for gateway_id, _ in pairs} | set(gateways))
-    practices: dict[str, int] = {
-        row["id"]: row["practice_id"] for row in connection.execute(_SQL["gateways_of"], {"gateways": senders})
-    }
+    practices = _practices(connection, senders)
+    unclaimed = [gateway_id for gateway_id, practice_id in practices.items() if practice_id == UNCLAIMED]
+    if unclaimed:
+        connection.execute(_SQL["lock_unclaimed"], {"gateways": unclaimed})
+        practices = _practices(connection, senders)
     asked = {
         (practices[gateway_id], reading.device.address) for gateway_id, reading in pairs if gateway_id in practices
     }
@@ -56,6 +58,11 @@ def known_of(
             times.append(reading.measured_at)
     weighings = _weighings(connection, patients, times, now=now) if patients else {}
     return Known(practices, devices, assignments, weighings)
+
+
+def _practices(connection: Connection, senders: Sequence[str]) -> dict[str, int]:
+    rows = connection.execute(_SQL["gateways_of"], {"gateways": senders})
+    return {row["id"]: row["practice_id"] for row in rows}
 
 
 def _weighings(

@@ -20,9 +20,9 @@ from rpm.ingest.batch import settle
 from rpm.ingest.reasons import Reason
 from rpm.ingest.receipts import Outcome, Settlement
 from rpm.ingest.unpack import Message
-from rpm.store import held
+from rpm.store import held, known
 from rpm.store.database import Connection, Database, DatabaseUnavailable
-from rpm.store.gateways import list_gateways, register_gateway
+from rpm.store.gateways import list_gateways, meet, register_gateway
 from schemas.codes import BY_NAME, Kind
 from schemas.messages import Channel, Event, ReadingBatch, Status, StatusKind, UndecodedItem, topic
 from schemas.quantity import Absent
@@ -286,6 +286,37 @@ def test_a_gateway_nobody_registered_is_kept_and_used_once_it_is(
         register_gateway(connection, stranger, practice_id=clinic.practice_id, label="Home", now=NOW)
         assert held.look_again(connection, gateway_id=stranger, actor=admin, now=NOW).admitted == 2
     assert {row["patient_id"] for row in _rows(database, "select patient_id from reading")} == {maria.id}
+
+
+def test_a_gateway_that_is_registered_while_its_readings_come_leaves_none_behind(
+    database: Database, clinic: Clinic, maria: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The batch has seen that nobody claims the gateway, and holds its readings for nobody, when somebody claims it."""
+    stranger = "gw-stranger"
+    admin = Actor(clinic.staff("ada", "admin"), clinic.practice_id, Role.ADMIN, "Ada")
+
+    def register() -> None:
+        with database.transaction() as connection:
+            register_gateway(connection, stranger, practice_id=clinic.practice_id, label="Home", now=NOW)
+            held.look_again(connection, gateway_id=stranger, actor=admin, now=NOW)
+
+    registration = threading.Thread(target=register)
+    look_up = known.known_of
+
+    def slowly(*arguments: Any, **named: Any) -> Any:
+        found = look_up(*arguments, **named)
+        registration.start()
+        registration.join(timeout=1)
+        return found
+
+    squeeze = pressure(195, 100, NOW, address=_cuff(maria))
+    with database.transaction() as connection:
+        meet(connection, [stranger], now=NOW)
+    monkeypatch.setattr("rpm.ingest.batch.known_of", slowly)
+    settle(database, [_message(squeeze, gateway_id=stranger)], now=NOW)
+    registration.join()
+    assert _rows(database, "select practice_id from held where state = 'held'") == []
+    assert _rows(database, "select patient_id from reading") == [{"patient_id": maria.id}]
 
 
 def test_what_gateways_tell_of_themselves(database: Database, clinic: Clinic) -> None:

@@ -2,6 +2,10 @@
 -- Which practice each of these gateways belongs to.
 select id, practice_id from gateway where id = any(%(gateways)s::text[]);
 
+-- lock_unclaimed
+-- Nobody claims these gateways until this transaction has ended: who does then finds all that is held of them.
+select id from gateway where id = any(%(gateways)s::text[]) and practice_id = 0 order by id for share;
+
 -- devices_of
 -- These practices' devices at these addresses, with everyone who ever used them.
 select device.id, device.practice_id, device.address, device.single_person,
