@@ -70,15 +70,26 @@ def decode(
     print(json.dumps(described))
 
 
+def _tell_usage(error: typer.TyperException) -> None:
+    """What was typed cannot be read: one line. Where nothing was typed, the help is printed already and `told` empty."""
+    if told := error.format_message():
+        context: typer.Context | None = getattr(error, "ctx", None)
+        print(f"rpm-gateway: {told} See: {context.command_path if context else 'rpm-gateway'} --help", file=sys.stderr)
+
+
 def main() -> None:
     """Run one command. What a person can mend is one line and exit status 2; Ctrl-C is not an error."""
     try:
-        app()
+        status = app(standalone_mode=False)
+    except typer.TyperException as error:
+        _tell_usage(error)
+        sys.exit(2)
     except GatewayError as error:
         print(f"rpm-gateway: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from rpm.billing.rules import PAYER_PROFILES, STRICT
 from rpm.errors import UserError
 from rpm.settings import read_settings
 from rpm.store import billing
-from rpm.store.database import Database
+from rpm.store.migrate import open_current
 
 EVALUATE_HELP = f"""Judge one case, without a database, and print the answer as JSON.
 
@@ -67,7 +67,7 @@ def report(
         wanted = ServiceMonth.parse(month)
     except ValueError as error:
         raise UserError(f"--month {month}: write a calendar month as 2026-11") from error
-    database = Database(read_settings().require("dsn").dsn).open()
+    database = open_current(read_settings().require("dsn").dsn)
     try:
         now = database.clock()
         with database.transaction() as connection:

@@ -14,7 +14,8 @@ from rpm.access import Actor, Role
 from rpm.errors import UserError
 from rpm.settings import read_settings
 from rpm.store import held, holding, patients, staff
-from rpm.store.database import Connection, Database
+from rpm.store.database import Connection
+from rpm.store.migrate import open_current
 
 readings = typer.Typer(help="Held readings: list, show, release, void, claim.", no_args_is_help=True)
 
@@ -25,7 +26,7 @@ Number = Annotated[int, typer.Argument(help="The number that `rpm-cloud held lis
 @contextmanager
 def acting(username: str) -> Generator[tuple[Connection, Actor, datetime]]:
     """One transaction of a member of staff; UserError where there is none of that name who may do this."""
-    database = Database(read_settings().require("dsn").dsn).open()
+    database = open_current(read_settings().require("dsn").dsn)
     try:
         now = database.clock()
         with database.transaction() as connection:

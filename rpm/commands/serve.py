@@ -13,7 +13,7 @@ import typer
 from rpm.errors import UserError
 from rpm.settings import Settings, read_settings
 from rpm.store.database import Database
-from rpm.store.migrate import require_current
+from rpm.store.migrate import open_current
 from rpm.web.app import create_app
 from rpm.web.pages import missing_assets
 from rpm.web.server import SHUTDOWN_S_MAX, PageServer
@@ -48,8 +48,7 @@ def serve(
     if missing:
         raise UserError(f"the pages' {missing[0]} is not there: run `make assets` (it needs npm once)")
     listening = bound_socket(settings.web_host, settings.web_port)
-    require_current(settings.dsn)
-    database = Database(settings.dsn, size_max=POOL_SIZE).open()
+    database = open_current(settings.dsn, size_max=POOL_SIZE)
     app = create_app(database, settings, database.clock)
     _log.info("serving", host=settings.web_host, port=settings.web_port, worker=not web_only)
     try:

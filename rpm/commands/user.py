@@ -13,6 +13,7 @@ from rpm.errors import UserError
 from rpm.settings import read_settings
 from rpm.store import sessions, staff
 from rpm.store.database import Connection, Database
+from rpm.store.migrate import open_current
 
 NAME_LENGTH_MAX: Final = 100
 
@@ -22,7 +23,7 @@ Username = Annotated[str, typer.Argument(help="What the person types to sign in;
 
 
 def _database() -> Database:
-    return Database(read_settings().require("dsn").dsn).open()
+    return open_current(read_settings().require("dsn").dsn)
 
 
 def read_password() -> str:

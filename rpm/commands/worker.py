@@ -8,8 +8,7 @@ import structlog
 import typer
 
 from rpm.settings import read_settings
-from rpm.store.database import Database
-from rpm.store.migrate import require_current
+from rpm.store.migrate import open_current
 
 _log = structlog.get_logger()
 
@@ -24,8 +23,7 @@ def worker() -> None:
     from rpm.jobs import loops
 
     settings = read_settings().require("dsn", "broker_url")
-    require_current(settings.dsn)
-    database = Database(settings.dsn, size_max=POOL_SIZE).open()
+    database = open_current(settings.dsn, size_max=POOL_SIZE)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())

@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from rpm.errors import UserError
-from rpm.store.database import Connection, DatabaseUnavailable
+from rpm.store.database import Connection, Database, DatabaseUnavailable
 from rpm.store.queries import load
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -98,6 +98,15 @@ def require_current(dsn: str) -> None:
     missing = pending(dsn)
     if missing:
         raise UserError(f"the database lacks revision {missing[0]}: run `rpm-cloud migrate`")
+
+
+def open_current(dsn: str, *, size_max: int = 2) -> Database:
+    """The database at `dsn`, connected. UserError and DatabaseUnavailable as `require_current` raises them.
+
+    One connection is tried first: a pool logs every failed try, and a person wants one line.
+    """
+    require_current(dsn)
+    return Database(dsn, size_max=size_max).open()
 
 
 def _config() -> Config:

@@ -39,6 +39,8 @@ def test_decode_prints_one_json_object(monkeypatch: pytest.MonkeyPatch, capsys: 
         (("decode", "2A35", ""), "at byte 0"),
         (("decode", "banana", "00"), "banana"),
         (("decode", "2A00", "00"), "2A00"),
+        (("decode", "2A35"), "Missing argument 'HEX'. See: "),
+        (("nosuch",), "No such command 'nosuch'. See: "),
         (("run", "/nowhere/home.toml"), "cannot read /nowhere/home.toml"),
         (("outbox", "/nowhere/home.toml"), "cannot read /nowhere/home.toml"),
     ],

@@ -1,0 +1,75 @@
+"""`rpm-cloud` as a person meets it: what cannot be done is one line on stderr that says what to do, and exit status 2."""
+
+import sys
+
+import pytest
+
+from rpm.__main__ import main
+
+COMMANDS_WITH_A_DATABASE = [
+    ("migrate",),
+    ("worker",),
+    ("user", "list"),
+    ("user", "disable", "nora"),
+    ("held", "list", "--as", "nora"),
+    ("gateway", "list", "--as", "nora"),
+    ("billing", "report", "--month", "2026-10"),
+]
+
+
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    monkeypatch.setattr(sys, "argv", ["rpm-cloud", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    code = ended.value.code
+    assert isinstance(code, int)
+    return code, *capsys.readouterr()
+
+
+@pytest.mark.parametrize("arguments", COMMANDS_WITH_A_DATABASE, ids=" ".join)
+@pytest.mark.parametrize(
+    "dsn, told",
+    [
+        ("", "RPM_DSN is not set: PostgreSQL with TimescaleDB, e.g. postgresql://"),
+        ("hello", "RPM_DSN is not a connection string: "),
+        # Port 1 is nobody's: the connection is refused at once.
+        ("postgresql://rpm@127.0.0.1:1/rpm", "The database cannot be reached: check RPM_DSN and that the server runs."),
+    ],
+)
+def test_a_database_that_is_not_to_be_had_is_one_line(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    dsn: str,
+    told: str,
+) -> None:
+    monkeypatch.setenv("RPM_DSN", dsn)
+    monkeypatch.setenv("RPM_BROKER_URL", "mqtt://worker:secret@127.0.0.1:1")
+    status, out, err = call(monkeypatch, capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"rpm-cloud: {told}")
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments, told",
+    [
+        (("nosuch",), "No such command 'nosuch'. See: "),
+        (("held", "list"), "Missing option '--as'. See: "),
+        (("held", "show", "many", "--as", "nora"), "Invalid value for 'number'"),
+        (("user", "add", "nora", "--role", "king"), "Invalid value for '--role'"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line_that_names_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], told: str
+) -> None:
+    status, out, err = call(monkeypatch, capsys, *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith(f"rpm-cloud: {told}")
+    assert err.count("\n") == 1
+
+
+def test_help_is_no_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = call(monkeypatch, capsys, "user", "--help")
+    assert (status, err) == (0, "")
+    assert "disable" in out
