@@ -6,8 +6,8 @@ May be run again with the same messages, whole or in part, at any time and by se
 settled is known by (gateway, epoch, seq), a reading by its name.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid5
@@ -69,30 +69,56 @@ class _Plan:
 def settle(database: Database, messages: Sequence[Message], *, now: datetime) -> list[Settlement]:
     """Settle every row of these messages; what to receipt.
 
-    A message that the database refuses, or that shows an error of ours, is held as it is and the others go through.
-    Raises DatabaseUnavailable: nothing is known to be written then, run it again.
+    What the database refuses, or what shows an error of ours, is found by halves, down to the one row, and held as it
+    is; all else goes through. Raises DatabaseUnavailable: nothing is known to be written then, run it again.
     """
-    try:
-        return _settle_together(database, messages, now=now)
-    except Exception as error:
-        # The edge of one batch: whatever one message provokes must not keep the others out. That the database is away
-        # is not a message's fault.
-        if isinstance(error, readings.DatabaseUnavailable | SettledMeanwhile):
-            raise
-        _log.warning("ingest.batch_refused", messages=len(messages), error=type(error).__name__)
+    settlements = _tried(lambda: _settle_together(database, messages, now=now))
+    if settlements is not None:
+        return settlements
     if len(messages) == 1:
-        return _hold_message(database, messages[0], now=now)
+        return _settle_apart(database, messages[0], unpack(messages[0]).rows, now=now)
     half = len(messages) // 2
     return settle(database, messages[:half], now=now) + settle(database, messages[half:], now=now)
 
 
+def _tried(work: Callable[[], list[Settlement]]) -> list[Settlement] | None:
+    """What `work` settled; None where something in it was refused."""
+    try:
+        return work()
+    except Exception as error:
+        # The edge of one batch: whatever one row provokes must not keep the others out. That the database is away is no
+        # row's fault.
+        if isinstance(error, readings.DatabaseUnavailable | SettledMeanwhile):
+            raise
+        _log.warning("ingest.batch_refused", error=type(error).__name__)
+        return None
+
+
 def _settle_together(database: Database, messages: Sequence[Message], *, now: datetime) -> list[Settlement]:
-    rows: list[Row] = []
-    told: list[Status | Event] = []
-    for message in messages:
-        unpacked = unpack(message)
-        rows += unpacked.rows
-        told += [each for each in (unpacked.status, unpacked.event) if each is not None]
+    unpacked = [unpack(message) for message in messages]
+    rows = [row for each in unpacked for row in each.rows]
+    told = [told for each in unpacked for told in (each.status, each.event) if told is not None]
+    return _settle_rows(database, rows, told, now=now)
+
+
+def _settle_apart(database: Database, message: Message, rows: Sequence[Row], *, now: datetime) -> list[Settlement]:
+    """Settle rows of a message that was refused as a whole. A row that is refused alone is held without being judged."""
+    if len(rows) > 1:
+        settlements: list[Settlement] = []
+        for part in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
+            done = _tried(lambda part=part: _settle_rows(database, part, [], now=now))
+            settlements += _settle_apart(database, message, part, now=now) if done is None else done
+        return settlements
+    unjudged = [
+        replace(row, reading=None, reason=Reason.NOT_STORABLE, pointer="") for row in rows if row.seq is not None
+    ]
+    done = _tried(lambda: _settle_rows(database, unjudged, [], now=now)) if unjudged else None
+    return _hold_message(database, message, unjudged, now=now) if done is None else done
+
+
+def _settle_rows(
+    database: Database, rows: Sequence[Row], told: Sequence[Status | Event], *, now: datetime
+) -> list[Settlement]:
     for _ in range(RIVALS_MAX):
         try:
             with readings.one_transaction(database) as connection:
@@ -108,7 +134,8 @@ def _write(
     senders = {row.gateway_id for row in rows if row.gateway_id} | {each.gateway_id for each in told}
     if senders:
         gateways.meet(connection, senders, now=now)
-    for each in told:
+    # In one order for all workers: two never wait for each other.
+    for each in sorted(told, key=lambda each: each.gateway_id):
         if isinstance(each, Status):
             gateways.save_status(connection, each, now=now)
         else:
@@ -278,9 +305,8 @@ def _remember_weight(known: Known, decision: Admitted, reading: Reading) -> None
         earlier.append(Weighing(reading.measured_at, weight_kg))
 
 
-def _hold_message(database: Database, message: Message, *, now: datetime) -> list[Settlement]:
-    """Keep a message that cannot be settled as it is; its rows, as far as they can be read, are receipted."""
-    rows = [row for row in unpack(message).rows if row.seq is not None]
+def _hold_message(database: Database, message: Message, rows: Sequence[Row], *, now: datetime) -> list[Settlement]:
+    """Keep a message of which something cannot be kept in any other way; `rows` of it are receipted."""
     gateway_id = rows[0].gateway_id if rows else None
     whole = held_whole(message, gateway_id, Reason.NOT_STORABLE)
     plan = _Plan()

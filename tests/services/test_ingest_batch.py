@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from rpm.access import Actor, Role
+from rpm.ingest.admit import Decision, admit
 from rpm.ingest.batch import settle
 from rpm.ingest.reasons import Reason
 from rpm.ingest.receipts import Outcome, Settlement
@@ -184,6 +185,31 @@ def test_what_the_database_refuses_is_held_and_the_rest_goes_through(database: D
     assert _outcomes(outcomes) == dict.fromkeys(range(1, 10), "stored")
     (row,) = _rows(database, "select * from held")
     assert (row["reason"], row["raw"], row["gateway_id"]) == (Reason.NOT_STORABLE, poison.payload, None)
+
+
+def test_a_reading_that_shows_an_error_of_ours_takes_no_other_with_it(
+    database: Database, maria: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Up to 500 readings travel in one message: a fault that one of them provokes is that one's alone."""
+    squeezes = [pressure(120 + n, 80, NOW - timedelta(minutes=n), address=_cuff(maria)) for n in range(7)]
+    odd = squeezes[4].reading_id
+
+    def admit_or_fail(reading: Reading, **known: Any) -> Decision:
+        if reading.reading_id == odd:
+            raise ZeroDivisionError
+        return admit(reading, **known)
+
+    monkeypatch.setattr("rpm.ingest.batch.admit", admit_or_fail)
+    status = Status(gateway_id=GATEWAY, kind=StatusKind.HEARTBEAT, sent_at=NOW, outbox_depth=3)
+    heartbeat = Message(topic(GATEWAY, Channel.STATUS), status.model_dump_json().encode())
+    outcomes = settle(database, [heartbeat, _message(*squeezes)], now=NOW)
+    assert _outcomes(outcomes) == {**dict.fromkeys((1, 2, 3, 4, 6, 7), "stored"), 5: "quarantined"}
+    assert _count(database, "gateway_status") == 1
+    (row,) = _rows(database, "select * from held")
+    assert (row["reason"], row["seq"], row["item"]["reading"]["reading_id"]) == (Reason.NOT_STORABLE, 5, str(odd))
+    again = settle(database, [_message(*squeezes)], now=NOW)
+    assert set(_outcomes(again)) == set(range(1, 8))
+    assert _count(database, "held") == 1
 
 
 def test_one_number_for_two_readings_is_quarantined(database: Database, maria: Person) -> None:
