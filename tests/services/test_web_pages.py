@@ -253,7 +253,7 @@ def test_charts_name_their_patient_and_keep_its_own_limits(clinic: Clinic, rosa:
     assert "systolic above 170 (own)" in {limit["label"] for limit in pressure["limits"]}
     assert quarter["charts"][0]["series"][0]["values"] == [144.0, 192.0]
     html = rosa.page(f"/patients/{maria.public_id}")
-    assert "192/118 mmHg, pulse 72" in html, "readable without a script"
+    assert '192/118 mmHg<span class="with"> pulse 72</span>' in html, "readable without a script"
     assert "111" not in re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|v=[0-9a-f]+", "", html).split("<main")[1]
     assert f"/readings/{reading}" in html
 
