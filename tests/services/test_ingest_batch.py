@@ -365,6 +365,20 @@ def test_what_gateways_tell_of_themselves(database: Database, clinic: Clinic) ->
     assert found[OTHER_GATEWAY].heard_at is None
 
 
+def test_a_gateway_whose_clock_ran_ahead_is_heard_again(database: Database, clinic: Clinic) -> None:
+    """A box that started without the right time said so from the future: what it says since is not old."""
+
+    def says(sent_at: datetime, depth: int, *, at: datetime) -> None:
+        status = Status(gateway_id=GATEWAY, kind=StatusKind.HEARTBEAT, sent_at=sent_at, outbox_depth=depth)
+        settle(database, [Message(topic(GATEWAY, Channel.STATUS), status.model_dump_json().encode())], now=at)
+
+    later = NOW + timedelta(minutes=5)
+    says(NOW + timedelta(days=400), 1, at=NOW)
+    says(later, 2, at=later)
+    (row,) = _rows(database, "select heard_at, sent_at, outbox_depth from gateway_status")
+    assert row == {"heard_at": later, "sent_at": later, "outbox_depth": 2}
+
+
 class _FaultyDatabase(Database):
     """Loses its connection in COMMIT, before or after the server has done it: the caller cannot tell which."""
 

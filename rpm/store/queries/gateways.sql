@@ -35,7 +35,8 @@ update held set state = 'void', decided_at = %(now)s, decision = 'held already, 
 where gateway_id = %(gateway_id)s and practice_id = 0 and state = 'held';
 
 -- save_status
--- A birth or heartbeat: when heard, and what it tells. One that was sent before the one we have changes nothing.
+-- A birth or heartbeat: when heard, and what it tells. One that was sent before the one we have changes nothing, unless
+-- that came from the future: then the gateway's clock was ahead, and has been set since.
 insert into gateway_status (gateway_id, practice_id, heard_at, kind, sent_at, version, uptime_s, epoch, outbox_depth,
     outbox_oldest_s, outbox_dropped, adapter)
 select %(gateway_id)s, gateway.practice_id, %(now)s, %(kind)s, %(sent_at)s, %(version)s, %(uptime_s)s, %(epoch)s,
@@ -45,7 +46,8 @@ on conflict (gateway_id) do update
 set heard_at = excluded.heard_at, kind = excluded.kind, sent_at = excluded.sent_at, version = excluded.version,
     uptime_s = excluded.uptime_s, epoch = excluded.epoch, outbox_depth = excluded.outbox_depth,
     outbox_oldest_s = excluded.outbox_oldest_s, outbox_dropped = excluded.outbox_dropped, adapter = excluded.adapter
-where gateway_status.sent_at is null or excluded.sent_at is null or excluded.sent_at >= gateway_status.sent_at;
+where gateway_status.sent_at is null or excluded.sent_at is null or excluded.sent_at >= gateway_status.sent_at
+    or gateway_status.sent_at > %(now)s;
 
 -- save_will
 -- The broker says that a gateway is gone: what it told before still stands, and so does when it was heard.
