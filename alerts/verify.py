@@ -16,7 +16,7 @@ from alerts.sentences import CrossedLimit, Value, limit_text, values_text
 from alerts.severity import Severity
 from schemas.codes import BY_NAME, REQUIRED
 from schemas.quantity import Absent
-from schemas.reading import TimeSource
+from schemas.reading import NOT_A_PATIENTS_STATUS, TimeSource
 
 VERSION: Final = "1"
 #: A meter's own words, and the special values some send in their place.
@@ -56,6 +56,8 @@ def verify(
     """What a held item (the JSON of a ReadingItem, possibly broken) calls for; None: nothing in it is red."""
     reading = _mapping(_mapping(item).get("reading"))
     if _mapping(reading.get("context")).get("sample_location") == "control_solution":
+        return None
+    if not NOT_A_PATIENTS_STATUS.isdisjoint(_words(reading.get("status"))):
         return None
     measured_at = _instant(reading.get("measured_at"))
     trusted = reading.get("time_source") in (TimeSource.DEVICE_CORRECTED, TimeSource.GATEWAY)
@@ -99,6 +101,10 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
+def _words(value: object) -> list[str]:
+    return [word for word in cast("list[object]", value) if isinstance(word, str)] if isinstance(value, list) else []
+
+
 def _instant(value: object) -> datetime | None:
     """An aware instant in UTC; None for anything else, and for one that UTC's calendar cannot hold."""
     try:
@@ -113,8 +119,7 @@ def _meter_word(reading: Mapping[str, Any], quantities: Mapping[str, Any]) -> st
     glucose = _mapping(quantities.get("glucose"))
     if not glucose and reading.get("kind") != "glucose":
         return None
-    status: object = reading.get("status")
-    said = [*(cast("list[object]", status) if isinstance(status, list) else []), glucose.get("absent")]
+    said = [*_words(reading.get("status")), glucose.get("absent")]
     if any(word in _HIGH for word in said):
         return "HI"
     return "LO" if any(word in _LOW for word in said) else None

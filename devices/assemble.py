@@ -6,17 +6,35 @@ disk.
 
 from bisect import bisect
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from devices.blood_pressure import BloodPressureMeasurement
 from devices.catalogue import STANDARD, Model
 from devices.encoding import MalformedFrame
-from devices.gatt import BLOOD_PRESSURE_MEASUREMENT, GLUCOSE_CONTEXT, GLUCOSE_MEASUREMENT, WEIGHT_MEASUREMENT
+from devices.gatt import (
+    BLOOD_PRESSURE_MEASUREMENT,
+    GLUCOSE_CONTEXT,
+    GLUCOSE_MEASUREMENT,
+    OXIMETER_SPOT,
+    TEMPERATURE_MEASUREMENT,
+    WEIGHT_MEASUREMENT,
+)
 from devices.glucose import GlucoseContext, GlucoseMeasurement
 from devices.measurement import Measurement
+from devices.oximeter import SpotMeasurement
+from devices.thermometer import TemperatureMeasurement
 from devices.weight_scale import WeightMeasurement
+
+#: Frames that are one measurement each.
+PUSHED: Final[dict[str, Callable[[bytes], Measurement]]] = {
+    BLOOD_PRESSURE_MEASUREMENT: lambda data: BloodPressureMeasurement.from_bytes(data).measurement(),
+    WEIGHT_MEASUREMENT: lambda data: WeightMeasurement.from_bytes(data).measurement(),
+    OXIMETER_SPOT: lambda data: SpotMeasurement.from_bytes(data).measurement(),
+    TEMPERATURE_MEASUREMENT: lambda data: TemperatureMeasurement.from_bytes(data).measurement(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +93,10 @@ def assemble(frames: Sequence[Frame], *, model: Model = STANDARD) -> list[Assemb
 
 
 def _alone(frame: Frame, index: int, data: bytes) -> Assembled | Malformed:
-    if frame.characteristic == BLOOD_PRESSURE_MEASUREMENT:
-        measurement = BloodPressureMeasurement.from_bytes(data).measurement()
-    elif frame.characteristic == WEIGHT_MEASUREMENT:
-        measurement = WeightMeasurement.from_bytes(data).measurement()
-    else:
+    measurement = PUSHED.get(frame.characteristic)
+    if measurement is None:
         return Malformed(index, f"{frame.characteristic}: no measurement is made of this characteristic")
-    return Assembled(measurement, frame.characteristic, frame.data, None, frame.received_at, index)
+    return Assembled(measurement(data), frame.characteristic, frame.data, None, frame.received_at, index)
 
 
 def _joined(

@@ -9,21 +9,18 @@ README.md documents every key.
 
 import re
 from collections.abc import Callable
-from enum import IntEnum
-from typing import Any, Final
+from typing import Final
 
 from devices import gatt
 from devices.blood_pressure import BloodPressureMeasurement
 from devices.date_time import DateTime
+from devices.description import Describable, Json, blank, date_time, measured, named
 from devices.encoding import MalformedFrame
 from devices.glucose import GlucoseContext, GlucoseMeasurement
-from devices.measurement import Measurement
+from devices.oximeter import ContinuousMeasurement, SpotMeasurement
 from devices.racp import Filter, Opcode, Operator, RecordAccess, Result
+from devices.thermometer import TemperatureMeasurement
 from devices.weight_scale import WeightMeasurement
-from schemas.quantity import Quantity
-
-#: An object as `json` writes it.
-Json = dict[str, Any]
 
 _SEPARATORS: Final = re.compile(r"[\s:-]")
 _PAIR: Final = re.compile(r"[0-9A-Fa-f]{2}")
@@ -58,42 +55,45 @@ def from_hex(text: str) -> bytes:
     return bytes.fromhex(digits)
 
 
+def _read(frame: type[Describable]) -> Callable[[bytes], Json]:
+    return lambda data: frame.from_bytes(data).described()
+
+
 def _blood_pressure(data: bytes) -> Json:
     frame = BloodPressureMeasurement.from_bytes(data)
-    return _measured(frame.measurement(), frame.time_stamp)
+    return measured(frame.measurement(), frame.time_stamp)
 
 
 def _weight(data: bytes) -> Json:
     frame = WeightMeasurement.from_bytes(data)
-    return _measured(frame.measurement(), frame.time_stamp)
+    return measured(frame.measurement(), frame.time_stamp)
 
 
 def _glucose(data: bytes) -> Json:
     frame = GlucoseMeasurement.from_bytes(data)
-    return _measured(frame.measurement(), frame.base_time.plus(frame.time_offset_min or 0))
+    return measured(frame.measurement(), frame.base_time.plus(frame.time_offset_min or 0))
 
 
 def _context(data: bytes) -> Json:
     frame = GlucoseContext.from_bytes(data)
-    return _object("glucose_context") | {"sequence_number": frame.sequence_number, "context": frame.words()}
+    return blank("glucose_context") | {"sequence_number": frame.sequence_number, "context": frame.words()}
 
 
 def _record_access(data: bytes) -> Json:
     access = RecordAccess.from_bytes(data)
-    found = _object("record_access") | _named("opcode", Opcode, access.opcode)
-    found |= _named("operator", Operator, access.operator)
+    found = blank("record_access") | named("opcode", Opcode, access.opcode)
+    found |= named("operator", Operator, access.operator)
     if access.request_opcode is not None and access.result is not None:
-        return found | _named("request_opcode", Opcode, access.request_opcode) | _named("result", Result, access.result)
+        return found | named("request_opcode", Opcode, access.request_opcode) | named("result", Result, access.result)
     if access.count is not None:
         return found | {"count": access.count}
     if not access.limits:
         return found | {"operands": list(access.operand)}
     by_time = access.filter == Filter.USER_FACING_TIME
     limits = [
-        _date_time(DateTime.from_bytes(limit)) if by_time else int.from_bytes(limit, "little")
-        for limit in access.limits
+        date_time(DateTime.from_bytes(limit)) if by_time else int.from_bytes(limit, "little") for limit in access.limits
     ]
-    return found | _named("filter", Filter, access.operand[0]) | {"operands": limits}
+    return found | named("filter", Filter, access.operand[0]) | {"operands": limits}
 
 
 _DESCRIBERS: Final[dict[str, Callable[[bytes], Json]]] = {
@@ -102,51 +102,10 @@ _DESCRIBERS: Final[dict[str, Callable[[bytes], Json]]] = {
     gatt.GLUCOSE_MEASUREMENT: _glucose,
     gatt.GLUCOSE_CONTEXT: _context,
     gatt.RECORD_ACCESS_CONTROL_POINT: _record_access,
+    gatt.OXIMETER_SPOT: _read(SpotMeasurement),
+    gatt.OXIMETER_CONTINUOUS: _read(ContinuousMeasurement),
+    gatt.TEMPERATURE_MEASUREMENT: _read(TemperatureMeasurement),
 }
 
 #: The characteristics that can be described.
 CHARACTERISTICS: Final = tuple(_DESCRIBERS)
-
-
-def _object(kind: str) -> Json:
-    """Every key, so that a reader of one kind reads all."""
-    return {
-        "kind": kind,
-        "quantities": {},
-        "device_time": None,
-        "user_slot": None,
-        "sequence_number": None,
-        "status": [],
-        "context": {},
-    }
-
-
-def _measured(measurement: Measurement, clock: DateTime | None) -> Json:
-    return _object(measurement.kind.value) | {
-        "quantities": {name: _quantity(quantity) for name, quantity in measurement.quantities.items()},
-        "device_time": None if clock is None else _date_time(clock),
-        "user_slot": measurement.user_slot,
-        "sequence_number": measurement.sequence_number,
-        "status": list(measurement.status),
-        "context": measurement.context,
-    }
-
-
-def _quantity(quantity: Quantity) -> Json:
-    if quantity.absent is not None:
-        return {"value": None, "unit": quantity.unit, "absent": quantity.absent.value}
-    return {"value": quantity.value, "unit": quantity.unit}
-
-
-def _date_time(clock: DateTime) -> str | dict[str, int | None] | None:
-    """ISO text; the parts by name where one is unknown, that one null; null where the clock was never set."""
-    parts = clock.parts()
-    if clock.text() is None:
-        return None
-    return parts if None in parts.values() else clock.text()
-
-
-def _named(key: str, names: type[IntEnum], number: int) -> Json:
-    """A number beside its word, so that neither a program nor a person needs the standard's tables."""
-    known = number in {entry.value for entry in names}
-    return {key: number, f"{key}_name": names(number).name.lower() if known else f"reserved_{number}"}

@@ -14,7 +14,7 @@ from datetime import datetime, tzinfo
 from typing import Final
 
 from devices import gatt, records
-from devices.assemble import Assembled, Frame, Malformed, assemble
+from devices.assemble import PUSHED, Assembled, Frame, Malformed, assemble
 from devices.catalogue import STANDARD, Model, find
 from devices.date_time import DATE_TIME_BYTES, DateTime
 from devices.inbox import Ending, Inbox
@@ -123,7 +123,7 @@ async def _collect(link: gatt.Link, inbox: Inbox, *, last_sequence: int | None, 
     ending = Ending.NOTHING_OFFERED
     if settle_s:
         await inbox.pause(settle_s)
-    pushed = [u for u in (gatt.BLOOD_PRESSURE_MEASUREMENT, gatt.WEIGHT_MEASUREMENT) if u in link.characteristics]
+    pushed = [uuid for uuid in PUSHED if uuid in link.characteristics]
     for uuid in pushed:
         await link.subscribe(uuid, inbox.taker(uuid))
     if {gatt.GLUCOSE_MEASUREMENT, gatt.RECORD_ACCESS_CONTROL_POINT} <= link.characteristics:

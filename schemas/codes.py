@@ -1,10 +1,10 @@
 """The one table of what is measured: name → LOINC, MDC, UCUM units, label.
 
 Sources, row by row: LOINC and MDC codes as published in HL7's US Core vital-sign profiles and the HL7 Personal Health
-Device guide 2.0.0 (blood pressure panel 85354-9 with components; heart rate 8867-4; body weight 29463-7) and IEEE
-11073-10101 (MDC codes); capillary glucose by glucometer 41653-7 (mass) and 14743-9 (moles). LOINC glucose rows must be
-re-checked against a licensed LOINC release before a production export relies on them. UCUM unit codes are
-case-sensitive.
+Device guide 2.0.0 (blood pressure panel 85354-9 with components; heart rate 8867-4; body weight 29463-7; oxygen
+saturation 59408-5, with 2708-6 beside it; body temperature 8310-5) and IEEE 11073-10101 (MDC codes); capillary glucose by
+glucometer 41653-7 (mass) and 14743-9 (moles). LOINC glucose rows must be re-checked against a licensed LOINC release
+before a production export relies on them. UCUM unit codes are case-sensitive.
 
 No other module spells one of these codes (a tidy test looks).
 """
@@ -15,16 +15,21 @@ from typing import Final
 
 
 class Kind(StrEnum):
-    """What sort of reading a device took: one squeeze, one weighing, one drop of blood."""
+    """What sort of reading a device took: one squeeze, one weighing, one drop of blood, one spot check, one temperature."""
 
     BLOOD_PRESSURE = "blood_pressure"
     BODY_WEIGHT = "body_weight"
     GLUCOSE = "glucose"
+    OXYGEN_SATURATION = "oxygen_saturation"
+    BODY_TEMPERATURE = "body_temperature"
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One measurable thing. `number` is its key in the database and in numpy columns: append, never renumber."""
+    """One measurable thing. `number` is its key in the database and in numpy columns: append, never renumber.
+
+    `kind` is the reading it belongs to; `also_of` are others it comes with, meaning the same to whoever judges it.
+    """
 
     number: int
     name: str
@@ -35,6 +40,11 @@ class Code:
     mdc: int | None
     decimals: dict[str, int]
     vital: bool = True
+    also_of: tuple[Kind, ...] = ()
+
+    def comes_with(self, kind: Kind) -> bool:
+        """Whether a reading of this kind may hold it."""
+        return kind is self.kind or kind in self.also_of
 
 
 def _code(
@@ -47,8 +57,9 @@ def _code(
     decimals: dict[str, int],
     *,
     vital: bool = True,
+    also_of: tuple[Kind, ...] = (),
 ) -> Code:
-    return Code(number, name, kind, label, tuple(decimals), loinc, mdc, decimals, vital)
+    return Code(number, name, kind, label, tuple(decimals), loinc, mdc, decimals, vital, also_of)
 
 
 _PRESSURE = {"mm[Hg]": 0, "kPa": 1}
@@ -82,7 +93,16 @@ CODES: Final[tuple[Code, ...]] = (
         _PRESSURE,
         vital=False,
     ),
-    _code(4, "pulse_rate", Kind.BLOOD_PRESSURE, "Pulse", {"/min": "8867-4"}, 149546, {"/min": 0}),
+    _code(
+        4,
+        "pulse_rate",
+        Kind.BLOOD_PRESSURE,
+        "Pulse",
+        {"/min": "8867-4"},
+        149546,
+        {"/min": 0},
+        also_of=(Kind.OXYGEN_SATURATION,),
+    ),
     _code(
         5,
         "body_weight",
@@ -112,6 +132,16 @@ CODES: Final[tuple[Code, ...]] = (
         160184,
         {"mg/dL": 0, "mmol/L": 1},
     ),
+    _code(9, "oxygen_saturation", Kind.OXYGEN_SATURATION, "SpO₂", {"%": "59408-5"}, 150456, {"%": 0}),
+    _code(
+        10,
+        "body_temperature",
+        Kind.BODY_TEMPERATURE,
+        "Temperature",
+        {"Cel": "8310-5", "[degF]": "8310-5"},
+        150364,
+        {"Cel": 1, "[degF]": 1},
+    ),
 )
 
 BY_NAME: Final[dict[str, Code]] = {code.name: code for code in CODES}
@@ -122,13 +152,21 @@ REQUIRED: Final[dict[Kind, tuple[str, ...]]] = {
     Kind.BLOOD_PRESSURE: ("systolic", "diastolic"),
     Kind.BODY_WEIGHT: ("body_weight",),
     Kind.GLUCOSE: ("glucose",),
+    Kind.OXYGEN_SATURATION: ("oxygen_saturation",),
+    Kind.BODY_TEMPERATURE: ("body_temperature",),
 }
 
 #: The blood-pressure panel that holds the components (LOINC).
 BLOOD_PRESSURE_PANEL_LOINC: Final = "85354-9"
+#: The second coding US Core asks for beside 59408-5: saturation of arterial blood, however measured (LOINC).
+ARTERIAL_SATURATION_LOINC: Final = "2708-6"
+#: A pulse an oximeter counted: another MDC code than a cuff's, the same LOINC.
+OXIMETER_PULSE_MDC: Final = 149530
 
 #: Unit numbers for narrow database columns and numpy: append, never renumber.
-UNITS: Final[tuple[str, ...]] = ("mm[Hg]", "kPa", "/min", "kg", "[lb_av]", "kg/m2", "m", "[in_i]", "mg/dL", "mmol/L")
+UNITS: Final[tuple[str, ...]] = (
+    "mm[Hg]", "kPa", "/min", "kg", "[lb_av]", "kg/m2", "m", "[in_i]", "mg/dL", "mmol/L", "%", "Cel", "[degF]",
+)  # fmt: skip
 UNIT_NUMBER: Final[dict[str, int]] = {unit: number for number, unit in enumerate(UNITS, start=1)}
 UNIT_BY_NUMBER: Final[dict[int, str]] = {number: unit for unit, number in UNIT_NUMBER.items()}
 
@@ -144,4 +182,7 @@ UNIT_LABEL: Final[dict[str, str]] = {
     "[in_i]": "in",
     "mg/dL": "mg/dL",
     "mmol/L": "mmol/L",
+    "%": "%",
+    "Cel": "°C",
+    "[degF]": "°F",
 }

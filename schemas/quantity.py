@@ -1,5 +1,6 @@
 """A value that never travels without its unit, or the reason why there is none."""
 
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final, Self
 
@@ -60,6 +61,8 @@ _FACTORS: Final[dict[tuple[str, str], float]] = {
     ("[in_i]", "m"): 0.0254,
     ("m", "[in_i]"): 1 / 0.0254,
 }
+#: Where water freezes, and how many degrees make five of Celsius. Decimal, so that 100.4 °F is 38.0 °C and not a bit more.
+_TEMPERATURES: Final = {"Cel": (Decimal(0), 5), "[degF]": (Decimal(32), 9)}
 
 
 def converted(value: float, unit: str, to: str) -> float:
@@ -67,4 +70,9 @@ def converted(value: float, unit: str, to: str) -> float:
 
     Never convert before comparing with a limit that exists in the device's own unit: 10.0 mmol/L is not "> 180 mg/dL".
     """
-    return value if unit == to else value * _FACTORS[(unit, to)]
+    if unit == to:
+        return value
+    if unit in _TEMPERATURES:
+        (zero, degrees), (other_zero, other_degrees) = _TEMPERATURES[unit], _TEMPERATURES[to]
+        return float((Decimal(str(value)) - zero) * other_degrees / degrees + other_zero)
+    return value * _FACTORS[(unit, to)]

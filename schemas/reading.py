@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
@@ -16,6 +16,9 @@ Text = Annotated[str, StringConstraints(max_length=64)]
 
 #: `YYYY-MM-DDThh:mm:ss` by the device's own clock, which knows no zone; parts it does not know are zero.
 DeviceTime = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$")]
+
+#: Status words of a device that was showing what it can do, or testing itself: never a patient's value.
+NOT_A_PATIENTS_STATUS: Final = frozenset({"data_for_demonstration", "data_for_testing"})
 
 
 class TimeSource(StrEnum):

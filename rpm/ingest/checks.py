@@ -9,7 +9,7 @@ from rpm.ingest.plausibility import Verdict, Weighing, judge, judge_pulse_pressu
 from rpm.ingest.reasons import Reason
 from schemas.codes import BY_NAME, REQUIRED, Kind
 from schemas.quantity import Absent, converted
-from schemas.reading import Reading, TimeSource
+from schemas.reading import NOT_A_PATIENTS_STATUS, Reading, TimeSource
 
 #: A clock may be this far ahead of ours before a reading of the future is held.
 FUTURE_MAX: Final = timedelta(minutes=5)
@@ -37,6 +37,31 @@ FLAGGING_STATUS: Final = frozenset(
         "read_interrupted",
         "general_fault",
         "time_fault",
+        "clock_not_set",
+        "early_estimated_data",
+        "questionable_measurement_detected",
+        "signal_processing_irregularity_detected",
+        "inadequate_signal_detected",
+        "poor_signal_detected",
+        "erratic_signal_detected",
+        "nonpulsatile_signal_detected",
+        "questionable_pulse_detected",
+        "sensor_interference_detected",
+        "sensor_displaced",
+    }
+)
+
+#: What makes it a number nobody may rely on before a person has looked (clinical rules, "Plausibility limits", SpO₂).
+HOLDING_STATUS: Final = frozenset(
+    {
+        "low_perfusion_detected",
+        "invalid_measurement_detected",
+        "measurement_unavailable",
+        "calibration_ongoing",
+        "equipment_malfunction_detected",
+        "sensor_malfunctioning",
+        "sensor_unconnected_to_user",
+        "sensor_disconnected",
     }
 )
 
@@ -62,9 +87,11 @@ def check_form(reading: Reading) -> Trouble | None:
     """Right quantities in right units, with a value where one must be. Control solution and HI/LO come first."""
     if "control_solution" in (reading.context.get("sample_location"), reading.context.get("sample_type")):
         return Trouble(Reason.CONTROL_SOLUTION, "/reading/context")
+    if not NOT_A_PATIENTS_STATUS.isdisjoint(reading.status):
+        return Trouble(Reason.DEMONSTRATION, "/reading/status")
     for name, quantity in reading.quantities.items():
         code = BY_NAME.get(name)
-        if code is None or code.kind is not reading.kind:
+        if code is None or not code.comes_with(reading.kind):
             return Trouble(Reason.UNKNOWN_QUANTITY, f"/reading/quantities/{_escaped(name)}")
         if quantity.unit not in code.units:
             return Trouble(Reason.WRONG_UNIT, f"/reading/quantities/{name}/unit")
@@ -86,7 +113,9 @@ def check_values(
     reading: Reading, weighings: Sequence[Weighing], *, released: bool
 ) -> tuple[Trouble | None, list[str]]:
     """The first value that cannot be used as it is, else the flags of those that can."""
-    flags: list[str] = []
+    flags = [word for word in reading.status if word in HOLDING_STATUS]
+    if flags and not released:
+        return Trouble(Reason.DEVICE_DOUBTS, "/reading/status"), []
     for name, quantity in reading.quantities.items():
         if quantity.value is None:
             continue

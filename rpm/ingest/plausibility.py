@@ -47,6 +47,11 @@ ROWS: Final = (
     Row("body_weight", "kg", 2, 22.7, 22.7, 340.2, 340.2, 500),
     Row("body_weight", "[lb_av]", 2 / KG_PER_LB, 50, 50, 750, 750, 500 / KG_PER_LB),
     Row("glucose", "mg/dL", 0, 20, 20, 600, 600, 1000),
+    # Below 70 % no oximeter's accuracy is certified.
+    Row("oxygen_saturation", "%", 1, 70, 85, 100, 100, 100),
+    # Above 45 °C: most often a thermometer that shows °F and says °C.
+    Row("body_temperature", "Cel", 25, 32, 35, 40.9, 43, 45),
+    Row("body_temperature", "[degF]", 77, 89.6, 95, 105.7, 109.4, 113),
 )
 _BY_QUANTITY: Final = {(row.name, row.unit): row for row in ROWS}
 #: Units in which the source gives no figures, and the one it gives them in.

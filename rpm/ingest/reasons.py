@@ -25,10 +25,12 @@ class Reason(StrEnum):
     WRONG_UNIT = "wrong_unit"
     VALUE_MISSING = "value_missing"
     CONTROL_SOLUTION = "control_solution"
+    DEMONSTRATION = "demonstration"
     METER_HIGH = "meter_high"
     METER_LOW = "meter_low"
     VALUE_IMPOSSIBLE = "value_impossible"
     VALUE_IMPLAUSIBLE = "value_implausible"
+    DEVICE_DOUBTS = "device_doubts"
     SYSTOLIC_NOT_ABOVE_DIASTOLIC = "systolic_not_above_diastolic"
     PULSE_PRESSURE_IMPLAUSIBLE = "pulse_pressure_implausible"
     WEIGHT_CHANGE_IMPLAUSIBLE = "weight_change_implausible"
@@ -56,10 +58,12 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.WRONG_UNIT: "The value has a unit in which this quantity is not measured.",
     Reason.VALUE_MISSING: "The device gave no number for a value this reading cannot do without.",
     Reason.CONTROL_SOLUTION: "The meter measured its control solution, not the patient.",
+    Reason.DEMONSTRATION: "The device was showing what it can do, or testing itself: not the patient.",
     Reason.METER_HIGH: "The meter showed HI: too high for it to measure. Check on the patient.",
     Reason.METER_LOW: "The meter showed LO: too low for it to measure. Check on the patient.",
     Reason.VALUE_IMPOSSIBLE: "The value is outside what can be measured on a person.",
     Reason.VALUE_IMPLAUSIBLE: "The value is very unlikely. Release it if it is right.",
+    Reason.DEVICE_DOUBTS: "The device itself says that this measurement may be wrong. Release it if it is right.",
     Reason.SYSTOLIC_NOT_ABOVE_DIASTOLIC: "The systolic value is not above the diastolic one.",
     Reason.PULSE_PRESSURE_IMPLAUSIBLE: "Systolic and diastolic are too close together or too far apart.",
     Reason.WEIGHT_CHANGE_IMPLAUSIBLE: "The weight differs so much from the days before that someone else may have stood there.",
@@ -78,6 +82,7 @@ RELEASABLE: Final = frozenset(
     {
         Reason.SEQUENCE_REUSED,
         Reason.VALUE_IMPLAUSIBLE,
+        Reason.DEVICE_DOUBTS,
         Reason.PULSE_PRESSURE_IMPLAUSIBLE,
         Reason.WEIGHT_CHANGE_IMPLAUSIBLE,
         # Once the gateway is registered or the time has come, nothing speaks against them any more.

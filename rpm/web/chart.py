@@ -32,6 +32,8 @@ VITALS: Final = (
     Vital("body_weight", "Weight", ("body_weight",)),
     Vital("glucose", "Glucose", ("glucose",)),
     Vital("pulse_rate", "Pulse", ("pulse_rate",)),
+    Vital("oxygen_saturation", "Oxygen saturation", ("oxygen_saturation",)),
+    Vital("body_temperature", "Temperature", ("body_temperature",)),
 )
 CODES: Final = tuple(BY_NAME[name].number for vital in VITALS for name in vital.quantities)
 

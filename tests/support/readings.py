@@ -13,8 +13,15 @@ from schemas.quantity import Absent, Quantity
 from schemas.reading import DeviceIdentity, Reading, TimeSource
 
 CUFF, SCALE, METER = "C0:00:00:00:10:01", "C0:00:00:00:10:02", "C0:00:00:00:10:03"
+OXIMETER, THERMOMETER = "C0:00:00:00:10:04", "C0:00:00:00:10:05"
 EPOCH = "00c0ffee00c0ffee"
-_CHARACTERISTIC = {Kind.BLOOD_PRESSURE: "2A35", Kind.BODY_WEIGHT: "2A9D", Kind.GLUCOSE: "2A18"}
+_CHARACTERISTIC = {
+    Kind.BLOOD_PRESSURE: "2A35",
+    Kind.BODY_WEIGHT: "2A9D",
+    Kind.GLUCOSE: "2A18",
+    Kind.OXYGEN_SATURATION: "2A5E",
+    Kind.BODY_TEMPERATURE: "2A1C",
+}
 
 
 def named(reading: Reading) -> Reading:
@@ -89,6 +96,20 @@ def glucose(value: float | Absent, at: datetime, *, unit: str = "mg/dL", address
     return _reading(Kind.GLUCOSE, address, {"glucose": quantity}, at, **{"sequence_number": 1, **more})
 
 
+def saturation(percent: float, at: datetime, *, pulse: float = 72, address: str = OXIMETER, **more: Any) -> Reading:
+    """One spot check of an oximeter."""
+    quantities = {
+        "oxygen_saturation": Quantity(value=percent, unit="%"),
+        "pulse_rate": Quantity(value=pulse, unit="/min"),
+    }
+    return _reading(Kind.OXYGEN_SATURATION, address, quantities, at, **more)
+
+
+def temperature(value: float, at: datetime, *, unit: str = "Cel", address: str = THERMOMETER, **more: Any) -> Reading:
+    """One temperature."""
+    return _reading(Kind.BODY_TEMPERATURE, address, {"body_temperature": Quantity(value=value, unit=unit)}, at, **more)
+
+
 def batch(gateway_id: str, *readings: Reading, first_seq: int = 1, epoch: str = EPOCH) -> tuple[str, bytes]:
     """Topic and payload of these readings as one message, numbered upwards."""
     items = tuple(ReadingItem(seq=seq, reading=reading) for seq, reading in enumerate(readings, start=first_seq))
@@ -96,6 +117,14 @@ def batch(gateway_id: str, *readings: Reading, first_seq: int = 1, epoch: str = 
     return topic(gateway_id, Channel.READINGS), message.model_dump_json().encode()
 
 
+_STATUS_WORDS = [
+    "cuff_loose",
+    "result_too_high",
+    "result_too_low",
+    "low_perfusion_detected",
+    "data_for_testing",
+    "x",
+]
 _instants = st.datetimes(
     timezones=st.sampled_from([UTC, timezone(timedelta(hours=14)), timezone(timedelta(hours=-12))])
 )
@@ -119,7 +148,7 @@ def a_reading(draw: st.DrawFn, *, address: str | None = None) -> Reading:
         characteristic="2A35",
         user_slot=draw(st.none() | st.integers(0, 255)),
         quantities=draw(st.dictionaries(st.sampled_from(names), _quantities, max_size=5)),
-        status=tuple(draw(st.lists(st.sampled_from(["cuff_loose", "result_too_high", "result_too_low", "x"])))),
+        status=tuple(draw(st.lists(st.sampled_from(_STATUS_WORDS)))),
         context=draw(
             st.dictionaries(st.sampled_from(["meal", "sample_location"]), _texts | st.just("control_solution"))
         ),

@@ -129,6 +129,10 @@ def _limit(rule: Rule, band: Band, own: Sequence[PatientLimit], patient: int, ro
         return mine[row.unit]
     if mine:
         unit, value = next(iter(mine.items()))
+        if unit == "Cel":
+            return float(Decimal(str(value)) * 9 / 5 + 32)
+        if unit == "[degF]":
+            return float((Decimal(str(value)) - 32) * 5 / 9)
         return value * _FACTORS[(unit, row.unit)]
     return band.limits[row.quantity].values[row.unit]
 

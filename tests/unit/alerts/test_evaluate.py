@@ -66,6 +66,9 @@ _VALUES: dict[tuple[str, str], st.SearchStrategy[float]] = {
     ("body_weight", "[lb_av]"): st.integers(17600, 18500).map(lambda steps: steps / 100),
     ("glucose", "mg/dL"): st.sampled_from([53, 54, 69, 70, 110, 250, 251, 600, 601]).map(float),
     ("glucose", "mmol/L"): st.sampled_from([2.9, 3.0, 3.8, 3.9, 10.0, 13.9, 14.0, 33.3, 33.4]),
+    ("oxygen_saturation", "%"): st.sampled_from([80, 88, 88.5, 89, 92, 93, 94, 95, 99]).map(float),
+    ("body_temperature", "Cel"): st.sampled_from([34.9, 35.0, 36.6, 37.7, 37.8, 37.9, 38.0, 39.3, 39.4]),
+    ("body_temperature", "[degF]"): st.sampled_from([94.9, 95.0, 98.6, 99.9, 100.0, 100.4, 102.9, 103.0]),
 }
 # Hours ago: ends of windows, equal times, and anything.
 _HOURS = st.one_of(
@@ -80,8 +83,14 @@ def tables(draw: st.DrawFn) -> list[Row]:
     for number in range(draw(st.integers(0, 25))):
         patient = draw(st.integers(1, 4))
         hours = draw(_HOURS)
-        kind = draw(st.sampled_from(["pressure", "weight", "glucose"]))
-        names = {"pressure": ["systolic", "diastolic", "pulse_rate"], "weight": ["body_weight"], "glucose": ["glucose"]}
+        names = {
+            "pressure": ["systolic", "diastolic", "pulse_rate"],
+            "weight": ["body_weight"],
+            "glucose": ["glucose"],
+            "oximeter": ["oxygen_saturation", "pulse_rate"],
+            "thermometer": ["body_temperature"],
+        }
+        kind = draw(st.sampled_from(sorted(names)))
         values: dict[str, tuple[float, str]] = {}
         unit_choice = draw(st.integers(0, 1))
         for name in names[kind]:

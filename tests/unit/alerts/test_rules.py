@@ -23,7 +23,8 @@ def limits_of(rule: Rule) -> dict[tuple[str, str], dict[str, float]]:
 
 def test_the_shipped_defaults_are_the_guidelines_pairs() -> None:
     """Adult defaults: AHA/ACC 2025 (180/120), BEAT-HF (80, 90, 40, 130), ADA levels (54 | 3.0, 70 | 3.9), heart-failure
-    weight advice (3 lb a day, 5 lb a week); each pair as published, not converted.
+    weight advice (3 lb a day, 5 lb a week), UK home oximetry (88, 92, 94 %), fever from 38.0 °C (100.4 °F); each pair as
+    published, not converted.
     """
     assert limits_of(RULES["blood_pressure_high"]) == {
         ("urgent", "systolic above"): {"mm[Hg]": 180, "kPa": 24.0},
@@ -41,6 +42,17 @@ def test_the_shipped_defaults_are_the_guidelines_pairs() -> None:
     assert limits_of(RULES["blood_pressure_low"])[("urgent", "systolic below")]["mm[Hg]"] == 80
     assert limits_of(RULES["heart_rate_high"])[("urgent", "pulse_rate above")] == {"/min": 130}
     assert limits_of(RULES["heart_rate_low"])[("urgent", "pulse_rate below")] == {"/min": 40}
+    assert limits_of(RULES["oxygen_saturation_low"]) == {
+        ("urgent", "oxygen_saturation below"): {"%": 89},
+        ("priority", "oxygen_saturation below"): {"%": 93},
+        ("routine", "oxygen_saturation below"): {"%": 95},
+    }
+    assert limits_of(RULES["temperature_high"]) == {
+        ("urgent", "body_temperature at_least"): {"Cel": 39.4, "[degF]": 103},
+        ("priority", "body_temperature at_least"): {"Cel": 38.0, "[degF]": 100.4},
+        ("routine", "body_temperature at_least"): {"Cel": 37.8, "[degF]": 100},
+    }
+    assert limits_of(RULES["temperature_low"]) == {("urgent", "body_temperature below"): {"Cel": 35.0, "[degF]": 95}}
 
 
 def test_every_vital_is_judged() -> None:

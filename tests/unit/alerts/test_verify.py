@@ -120,3 +120,13 @@ def test_only_a_time_that_can_be_believed_makes_a_red_late(measured_at: datetime
     found = verify(sent, RULES, patient=None, now=NOW)
     assert found is not None
     assert found.late is late
+
+
+@pytest.mark.parametrize("word, calls", [("low_perfusion_detected", True), ("data_for_demonstration", False)])
+def test_a_doubted_red_calls_and_a_demonstration_does_not(word: str, calls: bool) -> None:  # noqa: FBT001 - pytest hands it over by name
+    sent = item(
+        kind="oxygen_saturation", quantities={"oxygen_saturation": {"value": 82, "unit": "%"}}, status=[word, 5, None]
+    )
+    found = verify(sent, RULES, patient=None, now=NOW)
+    assert (found is not None) is calls
+    assert found is None or found.sentence == "Held reading 82 %; limit below 89 %: verify now"

@@ -117,18 +117,21 @@ def test_an_absent_value_says_why() -> None:
     assert Quantity.model_validate_json(quantity.model_dump_json()) == quantity
 
 
-@given(st.floats(0.1, 2000), st.sampled_from(["[lb_av]", "mm[Hg]", "mmol/L"]))
+@given(st.floats(0.1, 2000), st.sampled_from(["[lb_av]", "mm[Hg]", "mmol/L", "[degF]"]))
 def test_conversion_there_and_back(value: float, unit: str) -> None:
     """Conversion is for display, and does not drift."""
-    other = {"[lb_av]": "kg", "mm[Hg]": "kPa", "mmol/L": "mg/dL"}[unit]
-    assert converted(converted(value, unit, other), other, unit) == pytest.approx(value, rel=1e-12)
+    other = {"[lb_av]": "kg", "mm[Hg]": "kPa", "mmol/L": "mg/dL", "[degF]": "Cel"}[unit]
+    assert converted(converted(value, unit, other), other, unit) == pytest.approx(value, rel=1e-12, abs=1e-12)
 
 
 def test_the_conversions_are_the_published_ones() -> None:
-    """180 mmHg = 23.998 kPa; 5 lb = 2.268 kg; 10 mmol/L = 180.156 mg/dL (molar mass of glucose 180.156 g/mol)."""
+    """180 mmHg = 23.998 kPa; 5 lb = 2.268 kg; 10 mmol/L = 180.156 mg/dL (molar mass 180.156 g/mol); 100.4 °F = 38 °C."""
     assert converted(180, "mm[Hg]", "kPa") == pytest.approx(23.998, abs=5e-4)
     assert converted(5, "[lb_av]", "kg") == pytest.approx(2.26796185)
     assert converted(10.0, "mmol/L", "mg/dL") == pytest.approx(180.156)
+    # Exactly: a limit of 100.4 °F is one of 38.0 °C, and "at least" asks for no more.
+    assert [converted(fahrenheit, "[degF]", "Cel") for fahrenheit in (95.0, 100.4, 102.2)] == [35.0, 38.0, 39.0]
+    assert [converted(celsius, "Cel", "[degF]") for celsius in (35.0, 37.8, 38.0)] == [95.0, 100.04, 100.4]
 
 
 def test_topics_name_a_gateway_and_a_channel_and_nothing_else() -> None:
@@ -164,9 +167,12 @@ def test_numbers_of_codes_and_units_are_unique_and_frozen() -> None:
         (6, "bmi"),
         (7, "body_height"),
         (8, "glucose"),
+        (9, "oxygen_saturation"),
+        (10, "body_temperature"),
     ]
     assert codes.UNITS == (
-        "mm[Hg]", "kPa", "/min", "kg", "[lb_av]", "kg/m2", "m", "[in_i]", "mg/dL", "mmol/L",
+        "mm[Hg]", "kPa", "/min", "kg", "[lb_av]", "kg/m2", "m", "[in_i]", "mg/dL", "mmol/L", "%", "Cel",
+        "[degF]",
     )  # fmt: skip
     for code in codes.CODES:
         assert set(code.units) <= set(codes.UNITS)
