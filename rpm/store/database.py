@@ -73,20 +73,20 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Generator[Connection]:
-        """One transaction: committed when the block ends, rolled back when it raises."""
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        DatabaseUnavailable where the server is away, goes away, or is too busy: the caller may try again.
+        """
         try:
             with self._pool.connection() as connection:
                 yield connection
-        except PoolTimeout as error:
+        except (PoolTimeout, psycopg.OperationalError) as error:
             raise DatabaseUnavailable(DatabaseUnavailable.__doc__) from error
 
     def clock(self) -> datetime:
         """The database's clock: the one clock of all replicas (H12). DatabaseUnavailable where it does not answer."""
-        try:
-            with self.transaction() as connection:
-                row = connection.execute("select clock_timestamp() as instant").fetchone()
-        except psycopg.OperationalError as error:
-            raise DatabaseUnavailable(DatabaseUnavailable.__doc__) from error
+        with self.transaction() as connection:
+            row = connection.execute("select clock_timestamp() as instant").fetchone()
         assert row is not None
         instant: datetime = row["instant"]
         return instant.astimezone(UTC)

@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Annotated, Final
 
-import psycopg
 import structlog
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response, StreamingResponse
@@ -148,7 +147,7 @@ class Watcher:
                     while not self._stop.is_set():
                         self._look_once()
                         listener.wait(LOOK_EVERY_S)
-            except (psycopg.Error, ListenerLost, DatabaseUnavailable) as error:
+            except (ListenerLost, DatabaseUnavailable) as error:
                 _log.warning("live_database_away", kind=type(error).__name__)
                 self._stop.wait(LOOK_EVERY_S)
 
@@ -204,7 +203,7 @@ def _still_signed_in(request: Request, store: Database) -> bool:
     try:
         with store.transaction() as connection:
             session, _ = find_session(connection, token_of(request), now=now_of(request))
-    except (psycopg.Error, DatabaseUnavailable):
+    except DatabaseUnavailable:
         # Not known: the page hears nothing while the database is away, and is asked again.
         return True
     return session is not None

@@ -6,6 +6,7 @@ Method: the pages served for real, asked without a browser, so that everything h
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -18,6 +19,7 @@ from rpm.store.database import Database
 from rpm.store.worklist import announce
 from tests.support.clinic import PRIORITY, ROUTINE, URGENT, Clinic, Person
 from tests.support.clock import SettableClock
+from tests.support.database import DatabaseServer
 from tests.support.visitor import Visitor
 from tests.support.website import Website
 
@@ -421,3 +423,22 @@ def test_faults_of_ours_show_and_log_nothing_of_anybody(
     for secret in ("Alvarez", "surname", "family_name", str(maria.public_id)):
         assert secret not in said, secret
         assert secret not in answer.text, secret
+
+
+def test_while_the_database_is_away_the_page_says_so_and_comes_back(
+    database_server: DatabaseServer, clinic: Clinic, rosa: Visitor, website: Website
+) -> None:
+    listener = Listener(Visitor(website).sign_in("kim"))
+    listener.wait(1)
+    database_server.kill()
+    answer = rosa.get("/worklist")
+    assert answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
+    assert "The database does not answer" in answer.text
+    heard = len(listener.facts)
+    database_server.start()
+    assert rosa.get("/worklist").status_code == httpx.codes.OK
+    clinic.alert(clinic.patient("Ann", "Lee"), "glucose_low", URGENT, "Glucose 48 mg/dL")
+    deadline = time.monotonic() + 30
+    while listener.facts[-1]["urgent"] != 1 and time.monotonic() < deadline:
+        listener.wait(heard := heard + 1, timeout_s=30)
+    assert listener.facts[-1]["urgent"] == 1, "the stream hears of changes again"
