@@ -28,6 +28,11 @@ BACKFILL_AFTER: Final = timedelta(minutes=30)
 #: The same where the device's clock could not be read: it may have missed a change of summer time.
 BACKFILL_AFTER_UNREAD: Final = timedelta(minutes=90)
 
+#: A clock that is set is set at most so long before the session's frames begin to come.
+SET_BEFORE_MAX: Final = timedelta(seconds=30)
+#: A clock set to ours shows whole seconds, and may be rounded up.
+SET_AHEAD_MAX: Final = timedelta(seconds=5)
+
 RAW_BYTES_MAX: Final = 1_024
 REASON_CHARACTERS_MAX: Final = 200
 
@@ -39,6 +44,8 @@ class MeasuredAt:
     instant: datetime
     source: TimeSource
     reason: str
+    #: How far the device's clock was behind ours when it measured, seconds; None where nobody knows.
+    clock_offset_s: float | None = None
 
 
 class _Undecoded(BaseModel):
@@ -58,32 +65,42 @@ def measured_at(
     clock_read_at: datetime,
     received_at: datetime,
     zone: ZoneInfo,
+    clock_was_set: bool = False,
 ) -> MeasuredAt:
     """The instant of a measurement (UTC), from the device's own time if that can be one.
 
     A corrected time is counted with the UTC offset that held when the clock was read: the device's clock runs on
     through a change of summer time, so hours that happen twice are still told apart. An uncorrected time in an hour
-    that happens twice is the later of the two that is not after receipt.
+    that happens twice is the later of the two that is not after receipt. Where we have set the clock in this connection,
+    a time that falls into the connection is by the clock as it is now, any other by the clock as it was.
     """
+
+    def by_receipt(reason: str) -> MeasuredAt:
+        return MeasuredAt(received_at, TimeSource.GATEWAY, reason, clock_offset_s)
+
     if device_time is None:
-        return MeasuredAt(received_at, TimeSource.GATEWAY, "the device gave no time")
+        return by_receipt("the device gave no time")
     try:
         wall = datetime.fromisoformat(device_time)
     except ValueError:
-        return MeasuredAt(received_at, TimeSource.GATEWAY, "the device's time has unknown parts")
+        return by_receipt("the device's time has unknown parts")
     source = TimeSource.DEVICE if clock_offset_s is None else TimeSource.DEVICE_CORRECTED
     try:
+        if clock_was_set and clock_offset_s is not None:
+            live = wall.replace(tzinfo=zone).astimezone(UTC)
+            if clock_read_at - SET_BEFORE_MAX <= live <= received_at + SET_AHEAD_MAX:
+                return MeasuredAt(live, source, "the device's own time, after its clock was set", 0.0)
         if clock_offset_s is None:
             candidates = sorted((wall.replace(tzinfo=zone, fold=fold).astimezone(UTC) for fold in (0, 1)), reverse=True)
         else:
             utc_offset = clock_read_at.astimezone(zone).utcoffset() or timedelta()
             candidates = [(wall + timedelta(seconds=clock_offset_s) - utc_offset).replace(tzinfo=UTC)]
     except OverflowError:
-        return MeasuredAt(received_at, TimeSource.GATEWAY, "the device's time is outside any calendar")
+        return by_receipt("the device's time is outside any calendar")
     for instant in candidates:
         if instant.year >= YEAR_MIN and instant - received_at <= AHEAD_MAX:
-            return MeasuredAt(instant, source, "the device's own time")
-    return MeasuredAt(received_at, TimeSource.GATEWAY, "the device's time cannot be one: too old, or in the future")
+            return MeasuredAt(instant, source, "the device's own time", clock_offset_s)
+    return by_receipt("the device's time cannot be one: too old, or in the future")
 
 
 def reading(entry: Assembled, *, address: str, facts: SessionFacts, clock_read_at: datetime, zone: ZoneInfo) -> Reading:
@@ -95,6 +112,7 @@ def reading(entry: Assembled, *, address: str, facts: SessionFacts, clock_read_a
         clock_read_at=clock_read_at,
         received_at=entry.received_at,
         zone=zone,
+        clock_was_set=facts.clock_was_set,
     )
     old_after = BACKFILL_AFTER_UNREAD if when.source is TimeSource.DEVICE else BACKFILL_AFTER
     return Reading(
@@ -124,7 +142,7 @@ def reading(entry: Assembled, *, address: str, facts: SessionFacts, clock_read_a
         measured_at=when.instant,
         device_time=measurement.device_time,
         time_source=when.source,
-        clock_offset_s=facts.clock_offset_s,
+        clock_offset_s=when.clock_offset_s,
         sequence_number=measurement.sequence_number,
         received_at=entry.received_at,
         backfill=entry.received_at - when.instant > old_after,

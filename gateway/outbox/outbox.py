@@ -155,7 +155,9 @@ class Outbox:
         """Rows sent whose receipt may still come before their next try."""
         # `state < 2` says nothing new to the reader: SQLite knows the partial index by it.
         return self._one(
-            "select count(*) from row where state < 2 and state = 1 and next_try > :now", now=now.timestamp()
+            "select count(*) from row where state < 2 and state = 1 and next_try > :now and next_try <= :horizon",
+            now=now.timestamp(),
+            horizon=now.timestamp() + NEXT_TRY_S_MAX,
         )
 
     def mark_sent(self, next_tries: Iterable[tuple[int, datetime]], *, now: datetime) -> None:

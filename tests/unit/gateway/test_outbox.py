@@ -250,3 +250,13 @@ def test_a_damaged_outbox_is_moved_aside_told_and_begun_anew(tmp_path: Path) -> 
 def test_looking_into_an_outbox_that_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(OutboxRefused, match="there is no outbox"):
         Outbox.read_only(tmp_path / "outbox.sqlite3", bytes_max=MEGABYTE, gateway_id=GATEWAY)
+
+
+def test_a_clock_that_goes_back_holds_nothing_up(tmp_path: Path) -> None:
+    """What was sent before it went back is due, and does not count as under way: else a full window would wait a day."""
+    outbox = open_outbox(tmp_path)
+    put(outbox, *range(5))
+    assert len(send_all(outbox)) == 5
+    earlier = NOON - timedelta(days=1)
+    assert outbox.in_flight(now=earlier) == 0
+    assert len(outbox.due(now=earlier, limit=10)) == 5

@@ -106,6 +106,35 @@ def test_measured_at(
     assert when.reason
 
 
+@pytest.mark.parametrize(
+    "name, device_time, offset_s, expected, applied_s",
+    [
+        # The clock showed 11:00 at 08:00:00 and was set then.
+        ("stored: by the clock as it was", "2026-11-22T10:58:00", -10800.0, "2026-11-22T12:58:00", -10800.0),
+        ("live: by the clock as it is", "2026-11-22T08:00:25", -10800.0, "2026-11-22T13:00:25", 0.0),
+        # It showed 05:00.
+        ("stored, was slow", "2026-11-22T04:58:00", 10800.0, "2026-11-22T12:58:00", 10800.0),
+        ("live, was slow", "2026-11-22T08:00:25", 10800.0, "2026-11-22T13:00:25", 0.0),
+    ],
+)
+def test_a_measurement_that_ends_after_its_clock_was_set(
+    name: str, device_time: str, offset_s: float, expected: str, applied_s: float
+) -> None:
+    """The cuff may still be at work when the connection begins; what it says then is by the clock we have just set."""
+    opened = AT - timedelta(seconds=30)
+    facts = SessionFacts(clock_offset_s=offset_s, clock_was_set=True)
+    found = registry.reading(
+        assembled(pressure_at(device_time)), address=CUFF, facts=facts, clock_read_at=opened, zone=NEW_YORK
+    )
+    assert (found.measured_at, found.time_source) == (utc(expected), TimeSource.DEVICE_CORRECTED), name
+    assert found.clock_offset_s == applied_s
+    left_alone = replace(facts, clock_was_set=False)
+    same = registry.reading(
+        assembled(pressure_at(device_time)), address=CUFF, facts=left_alone, clock_read_at=opened, zone=NEW_YORK
+    )
+    assert same.reading_id == found.reading_id
+
+
 def assembled(data: bytes, *, received: datetime = AT) -> Assembled:
     (entry,) = assemble([Frame("2A35", data, received)])
     assert isinstance(entry, Assembled)
