@@ -1,9 +1,11 @@
 """Every test's ground: fixtures, the tiers, and the rule that a skipped test is a failed one."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from tests.support.broker import broker
 from tests.support.browser import browser, chromium, page
@@ -32,6 +34,13 @@ TIERS = ("tidy", "unit", "services", "radio", "stories", "browser", "bench")
 HERE = Path(__file__).parent
 #: Settings of the provisioner; every other setting of this machine's user stays outside (TSDB_DSN first of all).
 KEPT = {"RPM_LOCAL", "RPM_CHROMIUM", "RPM_DEBIAN_MIRROR", "RPM_DEBIAN_KEYRING", "RPM_DATABASE_USER"}
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction] - pytest finds it
+    """A command run inside a test sends its logs to that test's stderr, which is closed for the next one."""
+    yield
+    structlog.reset_defaults()
 
 
 def pytest_configure() -> None:
