@@ -12,10 +12,12 @@ from datetime import datetime
 from typing import Final
 
 from devices.blood_pressure import BloodPressureMeasurement
+from devices.body_composition import BodyComposition
 from devices.catalogue import STANDARD, Model
 from devices.encoding import MalformedFrame
 from devices.gatt import (
     BLOOD_PRESSURE_MEASUREMENT,
+    BODY_COMPOSITION,
     GLUCOSE_CONTEXT,
     GLUCOSE_MEASUREMENT,
     OXIMETER_SPOT,
@@ -26,15 +28,17 @@ from devices.glucose import GlucoseContext, GlucoseMeasurement
 from devices.measurement import Measurement
 from devices.oximeter import SpotMeasurement
 from devices.thermometer import TemperatureMeasurement
+from devices.weighing import weighings
 from devices.weight_scale import WeightMeasurement
 
-#: Frames that are one measurement each.
-PUSHED: Final[dict[str, Callable[[bytes], Measurement]]] = {
+#: Frames that are one measurement each, whatever else came.
+_ALONE: Final[dict[str, Callable[[bytes], Measurement]]] = {
     BLOOD_PRESSURE_MEASUREMENT: lambda data: BloodPressureMeasurement.from_bytes(data).measurement(),
-    WEIGHT_MEASUREMENT: lambda data: WeightMeasurement.from_bytes(data).measurement(),
     OXIMETER_SPOT: lambda data: SpotMeasurement.from_bytes(data).measurement(),
     TEMPERATURE_MEASUREMENT: lambda data: TemperatureMeasurement.from_bytes(data).measurement(),
 }
+#: What a peripheral pushes once it is subscribed to, in the order of the subscriptions.
+PUSHED: Final = (*_ALONE, WEIGHT_MEASUREMENT, BODY_COMPOSITION)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +73,15 @@ class Malformed:
 
 
 def assemble(frames: Sequence[Frame], *, model: Model = STANDARD) -> list[Assembled | Malformed]:
-    """One entry per frame, in the frames' order, but for glucose contexts that found their measurement.
+    """One entry per frame, in the frames' order, but for glucose contexts and body compositions that found theirs.
 
     A context belongs to the measurement of the same sequence number: the one it follows, or else the next one. A record
     sent twice has its context both times. `raw` is the frame as it came, whatever the model's layout.
     """
     glucose: dict[int, GlucoseMeasurement] = {}
     contexts: dict[int, GlucoseContext] = {}
+    weights: dict[int, WeightMeasurement] = {}
+    compositions: dict[int, BodyComposition] = {}
     done: list[Assembled | Malformed] = []
     for index, frame in enumerate(frames):
         try:
@@ -84,16 +90,21 @@ def assemble(frames: Sequence[Frame], *, model: Model = STANDARD) -> list[Assemb
                 glucose[index] = GlucoseMeasurement.from_bytes(data)
             elif frame.characteristic == GLUCOSE_CONTEXT:
                 contexts[index] = GlucoseContext.from_bytes(data)
+            elif frame.characteristic == WEIGHT_MEASUREMENT:
+                weights[index] = WeightMeasurement.from_bytes(data)
+            elif frame.characteristic == BODY_COMPOSITION:
+                compositions[index] = BodyComposition.from_bytes(data)
             else:
                 done.append(_alone(frame, index, data))
         except MalformedFrame as error:
             done.append(Malformed(index, str(error)))
     done.extend(_joined(frames, glucose, contexts))
+    done.extend(_weighed(frames, weights, compositions))
     return sorted(done, key=lambda entry: entry.frame_index)
 
 
 def _alone(frame: Frame, index: int, data: bytes) -> Assembled | Malformed:
-    measurement = PUSHED.get(frame.characteristic)
+    measurement = _ALONE.get(frame.characteristic)
     if measurement is None:
         return Malformed(index, f"{frame.characteristic}: no measurement is made of this characteristic")
     return Assembled(measurement(data), frame.characteristic, frame.data, None, frame.received_at, index)
@@ -125,3 +136,22 @@ def _joined(
             frame_index=index,
             awaits_context=place is None and measured.context_follows,
         )
+
+
+def _weighed(
+    frames: Sequence[Frame], weights: dict[int, WeightMeasurement], compositions: dict[int, BodyComposition]
+) -> Iterator[Assembled | Malformed]:
+    found, left = weighings(weights, compositions)
+    for weighing in found:
+        frame = frames[weighing.index]
+        told_by = b"".join(frames[index].data for index in weighing.told_by)
+        yield Assembled(
+            measurement=weighing.measurement,
+            characteristic=frame.characteristic,
+            raw=frame.data,
+            raw_context=told_by or None,
+            received_at=frame.received_at,
+            frame_index=weighing.index,
+        )
+    for index in left:
+        yield Malformed(index, "body composition: no weighing it certainly belongs to came with it")

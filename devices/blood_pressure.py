@@ -45,9 +45,9 @@ class BloodPressureMeasurement:
     status: int | None = None
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """MalformedFrame where the frame is shorter or longer than its flags say."""
-        cursor = Cursor(data, "blood pressure measurement")
+    def from_bytes(cls, data: bytes, *, frame: str = "blood pressure measurement") -> Self:
+        """MalformedFrame where the frame, called `frame`, is shorter or longer than its flags say."""
+        cursor = Cursor(data, frame)
         flags = cursor.uint8("flags")
         measured = cls(
             systolic=cursor.sfloat("systolic pressure"),

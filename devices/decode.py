@@ -11,15 +11,23 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from devices import gatt
+from devices import features, gatt, not_decoded
+from devices.battery import BatteryLevel
 from devices.blood_pressure import BloodPressureMeasurement
+from devices.blood_pressure_record import BloodPressureRecord
+from devices.body_composition import BodyComposition
+from devices.cuff_pressure import IntermediateCuffPressure
+from devices.current_time import CurrentTime, describe_date_time
 from devices.date_time import DateTime
 from devices.description import Describable, Json, blank, date_time, measured, named
 from devices.encoding import MalformedFrame
+from devices.enhanced_blood_pressure import EnhancedBloodPressure, EnhancedCuffPressure
 from devices.glucose import GlucoseContext, GlucoseMeasurement
+from devices.heart_rate import HeartRate
 from devices.oximeter import ContinuousMeasurement, SpotMeasurement
 from devices.racp import Filter, Opcode, Operator, RecordAccess, Result
 from devices.thermometer import TemperatureMeasurement
+from devices.user_control import UserControl
 from devices.weight_scale import WeightMeasurement
 
 _SEPARATORS: Final = re.compile(r"[\s:-]")
@@ -38,6 +46,10 @@ def describe(uuid: str, data: bytes | str) -> Json:
     """
     short = gatt.short_uuid(uuid)
     describer = _DESCRIBERS.get(short)
+    if describer is None and short in not_decoded.NAMES:
+        raise UnknownCharacteristic(
+            f"{short}: {not_decoded.NAMES[short]}, which this program knows and does not decode"
+        )
     if describer is None:
         raise UnknownCharacteristic(
             f"{short}: not a characteristic this program decodes ({', '.join(CHARACTERISTICS)})"
@@ -105,6 +117,21 @@ _DESCRIBERS: Final[dict[str, Callable[[bytes], Json]]] = {
     gatt.OXIMETER_SPOT: _read(SpotMeasurement),
     gatt.OXIMETER_CONTINUOUS: _read(ContinuousMeasurement),
     gatt.TEMPERATURE_MEASUREMENT: _read(TemperatureMeasurement),
+    gatt.BODY_COMPOSITION: _read(BodyComposition),
+    gatt.HEART_RATE: _read(HeartRate),
+    gatt.CUFF_PRESSURE: _read(IntermediateCuffPressure),
+    gatt.ENHANCED_BLOOD_PRESSURE: _read(EnhancedBloodPressure),
+    gatt.ENHANCED_CUFF_PRESSURE: _read(EnhancedCuffPressure),
+    gatt.BLOOD_PRESSURE_RECORD: _read(BloodPressureRecord),
+    gatt.BATTERY_LEVEL: _read(BatteryLevel),
+    gatt.CURRENT_TIME: _read(CurrentTime),
+    gatt.DATE_TIME: describe_date_time,
+    gatt.USER_CONTROL_POINT: _read(UserControl),
+    gatt.BLOOD_PRESSURE_FEATURE: features.blood_pressure_feature,
+    gatt.WEIGHT_SCALE_FEATURE: features.weight_scale_feature,
+    gatt.BODY_COMPOSITION_FEATURE: features.body_composition_feature,
+    gatt.GLUCOSE_FEATURE: features.glucose_feature,
+    gatt.OXIMETER_FEATURE: features.oximeter_feature,
 }
 
 #: The characteristics that can be described.

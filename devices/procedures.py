@@ -125,7 +125,12 @@ async def _collect(link: gatt.Link, inbox: Inbox, *, last_sequence: int | None, 
         await inbox.pause(settle_s)
     pushed = [uuid for uuid in PUSHED if uuid in link.characteristics]
     for uuid in pushed:
-        await link.subscribe(uuid, inbox.taker(uuid))
+        try:
+            await link.subscribe(uuid, inbox.taker(uuid))
+        except gatt.AttError:
+            # Some scales want a consent first; the weight itself comes without.
+            if uuid != gatt.BODY_COMPOSITION or len(pushed) == 1:
+                raise
     if {gatt.GLUCOSE_MEASUREMENT, gatt.RECORD_ACCESS_CONTROL_POINT} <= link.characteristics:
         ending = await records.synchronise(link, inbox, last_sequence=last_sequence)
     if pushed:
