@@ -306,6 +306,9 @@ async def test_a_restored_cloud_asks_for_a_replay(broker: Broker, worker: FakeWo
         )
         worker.request(asked)
         worker.request(asked.model_copy(update={"kind": "dance", "request_id": "r-2"}))
+        for seq in (2**80, 0, -1):
+            worker.request(asked.model_copy(update={"arguments": {"epoch": outbox.epoch, "from_seq": seq}}))
         await until(lambda: {3, 4, 5} <= set(worker.seqs) and depth(outbox) == 0)
-        await until(lambda: {event.name for event in worker.events} == {"replaying", "request_unknown"})
+        names = ["replaying"] + ["request_unknown"] * 4
+        await until(lambda: sorted(event.name for event in worker.events) == names)
     assert set(worker.seqs) == {3, 4, 5}

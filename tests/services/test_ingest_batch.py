@@ -433,3 +433,13 @@ def test_two_workers_with_the_same_rows_store_them_once(database: Database, mari
     assert _count(database, "reading") == 300
     assert _count(database, "observation") == 1200
     assert _rows(database, "select sum(count)::int as n from patient_news") == [{"n": 300}]
+
+
+def test_what_is_receipted_is_on_the_disk_whatever_the_server_was_told(database: Database) -> None:
+    with psycopg.connect(database.dsn, autocommit=True) as connection:
+        connection.execute(f"alter database {connection.info.dbname} set synchronous_commit = off".encode())
+    fresh = Database(database.dsn)
+    fresh.open()
+    with fresh.transaction() as connection:
+        assert connection.execute("show synchronous_commit").fetchone() == {"synchronous_commit": "on"}
+    fresh.close()

@@ -8,13 +8,10 @@ import time
 from pathlib import Path
 
 import httpx
-import pytest
 
-from rpm.store.database import Database
 from tests.support.clinic import Clinic
-from tests.support.clock import MORNING
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PASSWORD = "a-good-long-password"
 
 
@@ -112,29 +109,24 @@ def test_it_serves_and_goes_down_when_told(dsn: str) -> None:
     assert "Traceback" not in said
 
 
-@pytest.fixture
-def clinic(database: Database) -> Clinic:
-    return Clinic(database, now=MORNING)
-
-
 def test_users_from_the_command_line(clinic: Clinic) -> None:
     dsn = clinic.database.dsn
-    added = run("user", "add", "Rosa", "--role", "nurse", "--name", "Rosa N.", said=f"{PASSWORD}\n", RPM_DSN=dsn)
-    assert added.stdout == "rosa may sign in as nurse\n", added.stderr
-    again = run("user", "add", "rosa", "--role", "admin", said=f"{PASSWORD}\n", RPM_DSN=dsn)
-    assert "there is a user rosa already" in complaint(again)
+    added = run("user", "add", "Lena", "--role", "nurse", "--name", "Lena B.", said=f"{PASSWORD}\n", RPM_DSN=dsn)
+    assert added.stdout == "lena may sign in as nurse\n", added.stderr
+    again = run("user", "add", "lena", "--role", "admin", said=f"{PASSWORD}\n", RPM_DSN=dsn)
+    assert "there is a user lena already" in complaint(again)
     listed = run("user", "list", RPM_DSN=dsn).stdout
-    assert "rosa" in listed
+    assert "lena" in listed
     assert "Maple Street Clinic" in listed
-    assert run("user", "password", "rosa", said=f"{PASSWORD}-2\n", RPM_DSN=dsn).returncode == 0
-    assert "switched off" in run("user", "disable", "rosa", RPM_DSN=dsn).stdout
+    assert run("user", "password", "lena", said=f"{PASSWORD}-2\n", RPM_DSN=dsn).returncode == 0
+    assert "switched off" in run("user", "disable", "lena", RPM_DSN=dsn).stdout
     assert "(switched off)" in run("user", "list", RPM_DSN=dsn).stdout
-    assert "may sign in again" in run("user", "enable", "rosa", RPM_DSN=dsn).stdout
+    assert "may sign in again" in run("user", "enable", "lena", RPM_DSN=dsn).stdout
     assert "there is no user nobody" in complaint(run("user", "disable", "nobody", RPM_DSN=dsn))
 
 
 def test_a_weak_password_is_refused(clinic: Clinic) -> None:
-    answer = run("user", "add", "rosa", "--role", "nurse", said="short\n", RPM_DSN=clinic.database.dsn)
+    answer = run("user", "add", "lena", "--role", "nurse", said="short\n", RPM_DSN=clinic.database.dsn)
     assert "12 to 256 characters" in complaint(answer)
     assert "short" not in answer.stderr
 

@@ -1,0 +1,1 @@
+"""The pages, served for real and asked without a browser."""
