@@ -66,7 +66,7 @@ Seq = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     v: Literal[1] = SCHEMA_VERSION
 
@@ -74,7 +74,7 @@ class _Message(BaseModel):
 class ReadingItem(BaseModel):
     """One outbox row. (gateway, epoch, seq) finds gaps; `reading.reading_id` tells readings apart."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     seq: Seq
     reading: Reading
@@ -86,7 +86,7 @@ class UndecodedItem(BaseModel):
     The cloud keeps it as it came and receipts `seq` as quarantined, with `reason` (no values in it) for people.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     seq: Seq
     address: Address
@@ -114,7 +114,7 @@ class ReadingBatch(_Message):
 class QuarantinedItem(BaseModel):
     """A row the cloud keeps but does not use, and why."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     seq: Seq
     reason: str

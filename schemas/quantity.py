@@ -32,7 +32,7 @@ class Quantity(BaseModel):
     written in the same unit is exact. The raw bytes keep the device's own precision.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
     value: float | None
     unit: str

@@ -35,7 +35,7 @@ class TimeSource(StrEnum):
 class DeviceIdentity(BaseModel):
     """What a device says of itself. `address` is the identity; the rest is for people and for quirks."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     address: Address
     system_id: Hex | None = None
@@ -52,7 +52,7 @@ class Reading(BaseModel):
     context frame, which may come later and takes no part in the name.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     reading_id: UUID
     device: DeviceIdentity

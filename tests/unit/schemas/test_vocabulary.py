@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from schemas import codes, messages, publish
 from schemas.ids import derive_reading_id, normal_address
+from schemas.messages import ReadingBatch, ReadingItem
 from schemas.quantity import Absent, Quantity, converted
 from schemas.reading import DeviceIdentity, Reading, TimeSource
 
@@ -94,6 +95,18 @@ def test_a_reading_and_a_quantity_hide_what_they_hold() -> None:
     shown = f"{a_reading()!r} {a_reading()} {Quantity(value=128, unit='mm[Hg]')!r}"
     assert "128" not in shown
     assert "C0:00" not in shown
+
+
+def test_an_error_names_the_field_and_hides_what_stood_there() -> None:
+    """A traceback ends up in logs, too (P3)."""
+    fields = a_reading().model_dump(mode="json")
+    fields["quantities"]["systolic"]["value"] = "128 or so"
+    batch = {"gateway_id": "gw-home-a", "epoch": "0" * 16, "items": [{"seq": 1, "reading": fields}]}
+    for model, broken in ((Reading, fields), (ReadingItem, batch["items"][0]), (ReadingBatch, batch)):
+        with pytest.raises(ValidationError, match="systolic") as raised:
+            model.model_validate(broken)
+        assert "128" not in str(raised.value)
+        assert "C0:00" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
