@@ -45,6 +45,10 @@ STABLE_S: Final = 10.0
 PAUSE_FIRST_S: Final = 1.0
 PAUSE_MAX_S: Final = 60.0
 PAUSE_SPREAD: Final = 0.5
+#: The numbers an outbox row can have.
+SEQ_MIN: Final = 1
+SEQ_MAX: Final = 2**63 - 1
+
 #: Nobody listening for so long is worth telling once somebody does.
 UNHEARD_S: Final = 120.0
 
@@ -301,6 +305,7 @@ class Uplink:
             request.kind == "replay"
             and request.arguments.get("epoch") == self._outbox.epoch
             and isinstance(from_seq, int)
+            and SEQ_MIN <= from_seq <= SEQ_MAX
         ):
             count = self._outbox.replay(from_seq=from_seq, now=now)
             answer = Event(gateway_id=self._gateway_id, at=now, name="replaying", value=float(count))
