@@ -38,6 +38,8 @@ class Database:
         options = (
             f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
             f" -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_TIMEOUT_MS} -c timezone=UTC"
+            # A receipt says that a reading is on the disk: no server's default may make that a guess.
+            " -c synchronous_commit=on"
         )
         arguments: dict[str, Any] = {
             "row_factory": dict_row,
