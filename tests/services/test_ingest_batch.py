@@ -365,7 +365,8 @@ def test_what_gateways_tell_of_themselves(database: Database, clinic: Clinic) ->
     assert found[OTHER_GATEWAY].heard_at is None
 
 
-def test_a_gateway_whose_clock_ran_ahead_is_heard_again(database: Database, clinic: Clinic) -> None:
+@pytest.mark.usefixtures("clinic")
+def test_a_gateway_whose_clock_ran_ahead_is_heard_again(database: Database) -> None:
     """A box that started without the right time said so from the future: what it says since is not old."""
 
     def says(sent_at: datetime, depth: int, *, at: datetime) -> None:
