@@ -13,6 +13,7 @@ from tests.support.clock import clock
 from tests.support.database import database, database_server, dsn, empty_dsn
 from tests.support.excuses import pytest_make_collect_report, pytest_runtest_makereport
 from tests.support.mail import mail_sink
+from tests.support.surroundings import forget_settings
 
 __all__ = [
     "broker",
@@ -32,8 +33,6 @@ __all__ = [
 #: Cheap ones first: what is plainly broken is told in seconds.
 TIERS = ("tidy", "unit", "services", "radio", "stories", "browser", "bench")
 HERE = Path(__file__).parent
-#: Settings of the provisioner; every other setting of this machine's user stays outside (TSDB_DSN first of all).
-KEPT = {"RPM_LOCAL", "RPM_CHROMIUM", "RPM_DEBIAN_MIRROR", "RPM_DEBIAN_KEYRING", "RPM_DATABASE_USER"}
 
 
 @pytest.fixture(autouse=True)
@@ -45,9 +44,7 @@ def _logs_as_before() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction
 
 def pytest_configure() -> None:
     """Tests own their servers: forget those of whoever runs them."""
-    for name in list(os.environ):
-        if name == "TSDB_DSN" or (name.startswith("RPM_") and name not in KEPT):
-            del os.environ[name]
+    forget_settings()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

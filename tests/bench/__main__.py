@@ -1,0 +1,79 @@
+"""`python -m tests.bench`: measure, print a table, write build/bench.json.
+
+Figures are recorded, not judged. What is judged is that they are of a pipeline that works: a run in which a reading was
+lost or kept twice ends with status 1 and one line that says so.
+"""
+
+import argparse
+import json
+import signal
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from tests.bench.ground import BenchFailed
+from tests.bench.plan import QUICK, USUAL, Plan
+from tests.bench.program import measure, steps
+from tests.bench.results import table
+from tests.support.provisioning import ROOT, NotProvided
+from tests.support.surroundings import forget_settings
+
+#: Of the table, where nobody's terminal says.
+WIDTH: Final = 150
+
+
+def bench(plan: Plan, output: Path, console: Console) -> int:
+    """Measure, write, show; the exit status."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=steps(plan))
+
+        def step(what: str) -> None:
+            progress.update(task, description=what, advance=1)
+            if not console.is_terminal:
+                sys.stderr.write(f"{datetime.now(UTC):%H:%M:%S} {what}\n")
+
+        facts, results = measure(plan, output.parent / "bench", step)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    document = {**facts, "results": [result.as_json() for result in results]}
+    output.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    console.print(table(results))
+    machine = facts["machine"]
+    console.print(f"{machine['cpus']} × {machine['cpu']}, {machine['memory_gib']} GiB, {machine['system']}; "
+                  f"a commit of one row takes {machine['commit_ms']} ms. Took {facts['took_s']} s; all of it: {output}")  # fmt: skip
+    wrong = [result for result in results if result.wrong]
+    for result in wrong:
+        sys.stderr.write(
+            f"{result.name}: {result.counts['lost']} lost, {result.counts['duplicates']} kept twice "
+            f"of {result.counts['sent']}: a figure of a pipeline that loses is none\n"
+        )
+    return 1 if wrong else 0
+
+
+def main() -> int:
+    """Read the arguments; the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=(__doc__ or "").split("\n\n", 1)[0])
+    parser.add_argument("--quick", action="store_true", help="small and once: shows that the benchmark works, no more")
+    parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench.json", metavar="FILE")
+    arguments = parser.parse_args()
+    forget_settings()
+    # Whoever ends us ends our servers with us.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return bench(
+            QUICK if arguments.quick else USUAL, arguments.output, Console(width=None if sys.stdout.isatty() else WIDTH)
+        )
+    except (BenchFailed, NotProvided, RuntimeError) as error:
+        sys.stderr.write(f"bench: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("bench: stopped; nothing was written\n")
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

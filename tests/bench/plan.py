@@ -1,0 +1,46 @@
+"""How much is measured: the usual run, and a quick one that only shows that the benchmark itself works."""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Sizes of a run. Cuffs are in the hands of one patient each; `alerts` of them measure something urgent, once."""
+
+    reps: int
+    gateways: int
+    cuffs: int
+    #: Readings of one repetition, by how many travel in one message.
+    readings: tuple[tuple[int, int], ...]
+    alert_reps: int
+    alerts: int
+    alerts_per_second: float
+    judged_patients: int
+
+    @property
+    def people(self) -> int:
+        """Cuffs that measure in range, and those of every repetition's alerts."""
+        return self.cuffs + self.alerts * self.alert_reps
+
+
+USUAL: Final = Plan(
+    reps=3,
+    gateways=20,
+    cuffs=1000,
+    readings=((1, 20_000), (100, 60_000)),
+    alert_reps=2,
+    alerts=200,
+    alerts_per_second=10.0,
+    judged_patients=20_000,
+)
+QUICK: Final = Plan(
+    reps=1,
+    gateways=4,
+    cuffs=20,
+    readings=((1, 400), (100, 2000)),
+    alert_reps=1,
+    alerts=10,
+    alerts_per_second=10.0,
+    judged_patients=200,
+)

@@ -1,0 +1,96 @@
+"""What is measured in which order: one function per part, each on the same ground."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.bench import ingest, judgement, latency, limits, machine
+from tests.bench.ground import Ground, ground, utc_now
+from tests.bench.messages import Run
+from tests.bench.plan import Plan
+from tests.bench.results import Result
+
+Step = Callable[[str], None]
+
+
+def steps(plan: Plan) -> int:
+    """How often `measure` says what it does."""
+    loads = len(plan.readings)
+    return 2 + plan.reps * loads * 4 + plan.alert_reps
+
+
+def measure(plan: Plan, folder: Path, step: Step) -> tuple[dict[str, Any], list[Result]]:
+    """Everything: the facts beside the figures, and the figures. `step` is told what is being done.
+
+    BenchFailed or NotProvided where it cannot be carried out.
+    """
+    began = time.monotonic()
+    step("starting servers")
+    with ground(folder, gateways=plan.gateways, cuffs=plan.people, process=os.getpid()) as made:
+        facts: dict[str, Any] = {"machine": machine.facts(made.dsn), "versions": machine.versions(made.dsn)}
+        bench = _Bench(plan, made, step)
+        results = [*bench.ingest(workers=1), *bench.alerts(), *bench.ingest(workers=2), *bench.limits()]
+    step("evaluate()")
+    results += judgement.measure(plan.judged_patients, plan.reps)
+    facts["parameters"] = asdict(plan)
+    facts["measured_at"] = utc_now().isoformat(timespec="seconds")
+    facts["took_s"] = round(time.monotonic() - began)
+    return facts, results
+
+
+@dataclass(slots=True)
+class _Bench:
+    """The parts that need servers. `ingested`: what was taken in, by readings per message."""
+
+    plan: Plan
+    made: Ground
+    step: Step
+    ingested: dict[int, list[tuple[Run, Result]]] = field(default_factory=dict[int, list[tuple[Run, Result]]])
+
+    def ingest(self, *, workers: int) -> Iterator[Result]:
+        """Readings per second by so many workers, for each load."""
+        self.made.start_workers(workers)
+        for per_message, readings in self.plan.readings:
+            result = Result(f"ingest, {per_message} per message, {workers} worker{'s' * (workers > 1)}", "readings/s")
+            for _ in range(self.plan.reps):
+                self.step(result.name)
+                run = self._run(per_message, readings)
+                ingest.measure(self.made, result, run)
+                self.ingested.setdefault(per_message, []).append((run, result))
+            yield result
+
+    def alerts(self) -> Iterator[Result]:
+        """From publish to receipt and to alert, with one worker."""
+        self.made.start_workers(1)
+        found = latency.results()
+        for rep in range(self.plan.alert_reps):
+            self.step("publish → alert")
+            count = self.plan.alerts
+            first = self.plan.cuffs + rep * count
+            number = self.made.next_run()
+            run = Run(number, count, 1, self.plan.gateways, cuffs=count, first_cuff=first, urgent=True)
+            latency.measure(self.made, found, run, per_second=self.plan.alerts_per_second)
+        yield from found.values()
+
+    def limits(self) -> Iterator[Result]:
+        """What could be reached with less, and how ingest compares."""
+        self.made.start_workers(0)
+        copier = limits.Copier(self.made)
+        for per_message, readings in self.plan.readings:
+            received = Result(f"paho alone, {per_message} per message", "readings/s")
+            copied = Result(f"COPY alone, {readings:,} readings", "readings/s")
+            for run, _ in self.ingested[per_message][: self.plan.reps]:
+                self.step(received.name)
+                limits.receive(self.made, received, self._run(per_message, readings))
+                self.step(copied.name)
+                copier.copy(copied, run)
+            for result in {id(result): result for _, result in self.ingested[per_message]}.values():
+                result.compare(received, name="paho")
+                result.compare(copied, name="COPY")
+            yield from (received, copied)
+
+    def _run(self, per_message: int, readings: int) -> Run:
+        return Run(self.made.next_run(), readings, per_message, self.plan.gateways, self.plan.cuffs)

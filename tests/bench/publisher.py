@@ -1,0 +1,190 @@
+"""Simulated gateways in a process of their own: one connection each, messages ready before the clock starts.
+
+Standard input: one JSON line that says what to send and to whom, then a line to begin, then nothing more until the
+process may go (whoever measures reads its CPU time first). Standard output: one JSON line when ready, one at the end.
+Times are CLOCK_MONOTONIC in seconds, the same clock in every process of a machine.
+"""
+
+import asyncio
+import json
+import random
+import sys
+import time
+from collections import deque
+from datetime import datetime
+from typing import Any, Final, cast
+
+from schemas.messages import Channel, topic
+from tests.bench import mqtt
+from tests.bench.messages import Run, gateway_id, messages
+
+HOST: Final = "127.0.0.1"
+CONNECT_S_MAX: Final = 20.0
+#: No receipt for this long: what has none now is lost.
+SILENCE_S_MAX: Final = 20.0
+
+
+class Gateway(asyncio.Protocol):
+    """One gateway's connection: publishes within the broker's Receive Maximum, acknowledges and counts receipts."""
+
+    def __init__(self, name: str, password: str) -> None:
+        self.name, self._password = name, password
+        self.ready = asyncio.Event()
+        self.outgoing: deque[bytes] = deque()
+        self.unacknowledged = 0
+        self.settled: dict[str, set[int]] = {}
+        self.receipted_at: dict[int, float] = {}
+        self.heard_at = 0.0
+        self._window = 1
+        self._packets = mqtt.Packets()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(mqtt.connect(self.name, self.name, self._password))
+
+    def data_received(self, data: bytes) -> None:
+        answers: list[bytes] = []
+        for kind, body in self._packets.feed(data):
+            if kind == mqtt.PUBACK:
+                self.unacknowledged -= 1
+            elif kind == mqtt.PUBLISH:
+                number, payload = mqtt.published(body)
+                answers.append(mqtt.puback(number))
+                self._note(json.loads(payload))
+            elif kind == mqtt.CONNACK:
+                self._window = mqtt.granted(body)
+                answers.append(mqtt.subscribe(1, topic(self.name, Channel.RECEIPTS)))
+            elif kind == mqtt.SUBACK:
+                self.ready.set()
+        assert self._transport is not None
+        self._transport.write(b"".join(answers))
+        self.flush()
+
+    def flush(self) -> None:
+        """Send as much as the broker allows."""
+        count = min(self._window - self.unacknowledged, len(self.outgoing))
+        if count > 0:
+            assert self._transport is not None
+            self.unacknowledged += count
+            self._transport.write(b"".join(self.outgoing.popleft() for _ in range(count)))
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def _note(self, receipt: dict[str, Any]) -> None:
+        self.heard_at = time.monotonic()
+        for outcome in ("stored", "duplicate", "unassigned"):
+            self.settled.setdefault(outcome, set()).update(receipt[outcome])
+        self.settled.setdefault("quarantined", set()).update(row["seq"] for row in receipt["quarantined"])
+        for seq in receipt["stored"]:
+            self.receipted_at.setdefault(seq, self.heard_at)
+
+
+async def run(plan: dict[str, Any]) -> dict[str, Any]:
+    """Connect, say so, wait for the word, publish, wait for what is to come back."""
+    load = Run(**plan["run"])
+    gateways = [Gateway(gateway_id(number), plan["passwords"][gateway_id(number)]) for number in range(load.gateways)]
+    packets: list[tuple[Gateway, bytes]] = []
+    size = 0
+    sent = dict.fromkeys(gateways, 0)
+    for number, payload in messages(load, now=datetime.fromisoformat(plan["now"])):
+        gateway = gateways[number]
+        name = topic(gateway.name, Channel.READINGS)
+        packets.append((gateway, mqtt.publish(mqtt.packet_id(sent[gateway]), name, payload)))
+        sent[gateway] += 1
+        size += len(payload)
+    loop = asyncio.get_running_loop()
+    for gateway in gateways:
+        await loop.create_connection(lambda gateway=gateway: gateway, HOST, plan["port"])
+    async with asyncio.timeout(CONNECT_S_MAX):
+        for gateway in gateways:
+            await gateway.ready.wait()
+    _say({"bytes_per_message": round(size / max(1, len(packets)))})
+    await loop.run_in_executor(None, sys.stdin.readline)
+    began = time.monotonic()
+    if plan["per_second"]:
+        published = await _at_a_rate(packets, plan["per_second"])
+    else:
+        published = []
+        for gateway, packet in packets:
+            gateway.outgoing.append(packet)
+        for gateway in gateways:
+            gateway.flush()
+    missing = await _receipts(load, gateways, wanted=plan["receipts"])
+    for gateway in gateways:
+        gateway.close()
+    told = {
+        outcome: sum(len(gateway.settled.get(outcome, ())) for gateway in gateways)
+        for outcome in ("stored", "duplicate", "unassigned", "quarantined")
+    }
+    return {
+        "began": began,
+        "ended": max(gateway.heard_at for gateway in gateways),
+        "told": told,
+        "missing": missing,
+        "published": published,
+        "receipted": _receipt_times(load, gateways) if plan["per_second"] else [],
+    }
+
+
+async def _at_a_rate(packets: list[tuple[Gateway, bytes]], per_second: float) -> list[float]:
+    """Publish one by one with exponentially distributed pauses (a fixed seed); when each was sent."""
+    draw = random.Random(1)
+    published: list[float] = []
+    due = time.monotonic()
+    for gateway, packet in packets:
+        due += draw.expovariate(per_second)
+        await asyncio.sleep(max(0.0, due - time.monotonic()))
+        gateway.outgoing.append(packet)
+        published.append(time.monotonic())
+        gateway.flush()
+    return published
+
+
+async def _receipts(load: Run, gateways: list[Gateway], *, wanted: bool) -> dict[str, list[int]]:
+    """Wait until every reading is receipted as stored, or (not `wanted`) every message is with the broker.
+
+    What has no receipt when nothing has come for SILENCE_S_MAX, by gateway.
+    """
+    quiet_since = time.monotonic()
+    progress = -1
+    while True:
+        waiting = [gateway for gateway in gateways if gateway.outgoing or gateway.unacknowledged]
+        done = sum(len(gateway.receipted_at) for gateway in gateways)
+        if not waiting and (not wanted or done >= load.readings):
+            return {}
+        if done + len(waiting) != progress:
+            progress, quiet_since = done + len(waiting), time.monotonic()
+        if time.monotonic() - quiet_since > SILENCE_S_MAX:
+            break
+        await asyncio.sleep(0.005)
+    return {
+        gateway.name: sorted(set(range(1, load.sent_by(number) + 1)) - gateway.receipted_at.keys())
+        for number, gateway in enumerate(gateways)
+    }
+
+
+def _receipt_times(load: Run, gateways: list[Gateway]) -> list[float | None]:
+    """When each reading was receipted, in the order of sending (one reading to a message)."""
+    return [
+        gateways[index % load.gateways].receipted_at.get(index // load.gateways + 1) for index in range(load.readings)
+    ]
+
+
+def _say(line: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Do as standard input says."""
+    plan: dict[str, Any] = json.loads(sys.stdin.readline())
+    _say(asyncio.run(run(plan)))
+    sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()
