@@ -1,6 +1,5 @@
 """Every test's ground: fixtures, the tiers, and the rule that a skipped test is a failed one."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
