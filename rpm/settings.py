@@ -25,9 +25,13 @@ class Settings(BaseSettings):
     mail_url: Annotated[
         str, Field(description="Apprise URL that carries e-mail; {to} stands for the recipient. Empty: no e-mail")
     ] = ""
-    public_url: Annotated[str, Field(description="Where people reach the pages; messages link here")] = (
-        "http://127.0.0.1:8080"
-    )
+    public_url: Annotated[
+        str,
+        Field(
+            description="Where people reach the pages, http:// or https://; messages link here",
+            pattern=r"^https?://[^\s/]+",
+        ),
+    ] = "http://127.0.0.1:8080"
     web_host: Annotated[str, Field(description="Address the pages are served on")] = "127.0.0.1"
     web_port: Annotated[int, Field(description="Port the pages are served on", ge=1, le=65535)] = 8080
     rules_file: Annotated[Path, Field(description="Alert rules (TOML)")] = CARE / "rules.toml"

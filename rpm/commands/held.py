@@ -4,7 +4,7 @@ import json
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 import typer
@@ -20,7 +20,9 @@ from rpm.store.migrate import open_current
 readings = typer.Typer(help="Held readings: list, show, release, void, claim.", no_args_is_help=True)
 
 As = Annotated[str, typer.Option("--as", help="Your username: what you see and decide is written down")]
-Number = Annotated[int, typer.Argument(help="The number that `rpm-cloud held list` shows")]
+#: The most a bigint of the database holds.
+NUMBER_MAX: Final = 2**63 - 1
+Number = Annotated[int, typer.Argument(help="The number that `rpm-cloud held list` shows", min=1, max=NUMBER_MAX)]
 
 
 @contextmanager
@@ -40,7 +42,7 @@ def _actor(connection: Connection, username: str) -> Actor:
     if account is None or not account.active:
         raise UserError(f"there is no user {username} who may sign in: `rpm-cloud user list` shows them")
     if account.role == Role.BILLER:
-        raise UserError("held readings are for nurses and administrators")
+        raise UserError(f"{username} is a biller: this is for nurses and administrators")
     return Actor(account.staff_id, account.practice_id, Role(account.role), account.display_name)
 
 

@@ -47,6 +47,8 @@ def serve(
     missing = missing_assets()
     if missing:
         raise UserError(f"the pages' {missing[0]} is not there: run `make assets` (it needs npm once)")
+    if not web_only:
+        _check_broker_url(settings)
     listening = bound_socket(settings.web_host, settings.web_port)
     database = open_current(settings.dsn, size_max=POOL_SIZE)
     app = create_app(database, settings, database.clock)
@@ -56,6 +58,13 @@ def serve(
             PageServer(app).run(sockets=[listening])
     finally:
         database.close()
+
+
+def _check_broker_url(settings: Settings) -> None:
+    """UserError before anything is started: threads would have to be stopped again."""
+    from rpm.ingest.subscriber import broker_address
+
+    broker_address(settings.broker_url)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """`rpm-cloud user`: who may sign in. A password is read from the terminal or a pipe, never from the command line."""
 
 import getpass
+import re
 import sys
 from datetime import datetime
 from typing import Annotated, Final
@@ -16,6 +17,8 @@ from rpm.store.database import Connection, Database
 from rpm.store.migrate import open_current
 
 NAME_LENGTH_MAX: Final = 100
+
+_EMAIL: Final = re.compile(r"[^@\s,;]+@[^@\s,;]+")
 
 users = typer.Typer(help="Accounts: add, list, password, disable, enable.", no_args_is_help=True)
 
@@ -45,7 +48,7 @@ def _practice(connection: Connection, number: int | None, new: str, time_zone: s
     if new:
         try:
             ZoneInfo(time_zone)
-        except (ValueError, ZoneInfoNotFoundError) as error:
+        except (ValueError, OSError, ZoneInfoNotFoundError) as error:
             raise UserError("--time-zone wants a name such as America/New_York: billing days follow it") from error
         return staff.add_practice(connection, name=new, time_zone=time_zone, now=now)
     known = staff.practices(connection)
@@ -73,6 +76,8 @@ def add(
     username = username.strip().lower()
     if not username or len(username) > NAME_LENGTH_MAX or not username.isprintable() or " " in username:
         raise UserError("a username is one word of at most 100 characters")
+    if email and not _EMAIL.fullmatch(email):
+        raise UserError("--email wants an address such as nora@clinic.example: calls for help go there")
     database = _database()
     now = database.clock()
     password_hash = read_password()

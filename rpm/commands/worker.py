@@ -27,14 +27,17 @@ def worker() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
+    threads: list[threading.Thread] = []
     try:
-        threads = [*ingest.start(database, settings, stop), *loops.start(database, settings, stop)]
+        # The loops first: a wrong rules file is told before the broker hands anything over.
+        threads += loops.start(database, settings, stop)
+        threads += ingest.start(database, settings, stop)
         _log.info("worker.started")
         stop.wait()
-        for thread in threads:
-            thread.join(timeout=SHUTDOWN_S_MAX)
     finally:
         stop.set()
+        for thread in threads:
+            thread.join(timeout=SHUTDOWN_S_MAX)
         database.close()
     _log.info("worker.stopped")
 

@@ -59,11 +59,11 @@ class BrokerAddress:
 
 def broker_address(url: str) -> BrokerAddress:
     """`mqtt://user:password@host:port`, or `mqtts://` for TLS; UserError with one line where it is neither."""
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        port = 0
+        parts, port = urlsplit(""), 0
     if parts.scheme not in {"mqtt", "mqtts"} or not parts.hostname or port == 0:
         raise UserError("RPM_BROKER_URL is not a broker's URL: want mqtt://user:password@host:port")
     tls = parts.scheme == "mqtts"

@@ -45,7 +45,7 @@ def meet(connection: Connection, gateways: Collection[str], *, now: datetime) ->
 def register_gateway(connection: Connection, gateway_id: str, *, practice_id: int, label: str, now: datetime) -> None:
     """Make a gateway the practice's, with everything it told before; UserError where it is another practice's."""
     if not _GATEWAY_ID.fullmatch(gateway_id):
-        raise UserError(f"{gateway_id!r} is no gateway id: want {GATEWAY_ID_PATTERN}")
+        raise UserError(f"{gateway_id!r} is no gateway id: gw- and then 4 to 40 of a-z, 0-9 and -")
     asked = {"gateway_id": gateway_id, "practice_id": practice_id, "label": label, "now": now}
     if connection.execute(_SQL["register"], asked).fetchone() is None:
         raise UserError(f"gateway {gateway_id} belongs to another practice")

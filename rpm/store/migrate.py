@@ -28,6 +28,8 @@ from rpm.store.queries import load
 MIGRATIONS = Path(__file__).parent / "migrations"
 #: Extensions the first migration creates: they must be installed on the server before.
 EXTENSIONS = ("timescaledb", "btree_gist")
+#: Known to a server that loaded TimescaleDB when it started, and to no other.
+PRELOADED_SETTING = "timescaledb.max_background_workers"
 #: Key of the advisory lock that puts concurrent migrations in a row.
 LOCK_KEY = 20_260_002
 CONNECT_TIMEOUT_S = 5
@@ -72,10 +74,6 @@ def upgrade(dsn: str) -> Migrated:
             cause = error.orig if isinstance(error, DBAPIError) else error
             if isinstance(cause, psycopg.errors.InsufficientPrivilege):
                 raise UserError(f"this database account may not migrate: {_first_line(cause)}") from error
-            if "must be preloaded" in str(cause):
-                raise UserError(
-                    "timescaledb is not in shared_preload_libraries: add it in postgresql.conf and restart the server"
-                ) from error
             raise
         return Migrated(before, _revision(connection))
 
@@ -144,7 +142,15 @@ def _for_alembic(dsn: str) -> Generator[SqlAlchemyConnection]:
 
 
 def _revision(connection: SqlAlchemyConnection) -> str | None:
-    found = MigrationContext.configure(connection).get_current_revision()
+    try:
+        found = MigrationContext.configure(connection).get_current_revision()
+    except DBAPIError as error:
+        if isinstance(error.orig, psycopg.errors.InsufficientPrivilege):
+            raise UserError(
+                f"this database account may not read the tables ({_first_line(error.orig)}): grant it, or set RPM_DSN"
+                " to the account that ran `rpm-cloud migrate`"
+            ) from error
+        raise
     connection.rollback()
     return found
 
@@ -157,6 +163,13 @@ def _require_extensions(driver: Connection) -> None:
         raise UserError(
             f"this PostgreSQL server does not offer {', '.join(sorted(missing))}: install the extension"
             " (packages of PostgreSQL's contrib and of TimescaleDB), or set RPM_DSN to a server that has it"
+        )
+    # Asked before, because the server ends the connection of whoever creates an extension that had to be preloaded.
+    row = driver.execute(load("migrate")["timescaledb_preloaded"], {"setting": PRELOADED_SETTING}).fetchone()
+    driver.rollback()
+    if row is None or not row["preloaded"]:
+        raise UserError(
+            "timescaledb is not in shared_preload_libraries: add it in postgresql.conf and restart the server"
         )
 
 

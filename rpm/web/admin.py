@@ -50,7 +50,7 @@ def add_user(
     name: Annotated[str, Form(min_length=1, max_length=NAME_LENGTH_MAX)],
     role: Annotated[Role, Form()],
     password: Annotated[str, Form()],
-    email: Annotated[str, Form(max_length=254)] = "",
+    email: Annotated[str, Form(max_length=254, pattern=r"^\s*([^@\s,;]+@[^@\s,;]+)?\s*$")] = "",
 ) -> Response:
     """Add an account to the administrator's own practice."""
     password_hash = _hash(password)

@@ -76,12 +76,26 @@ def test_a_server_without_the_extension_is_told_so(empty_dsn: str, monkeypatch: 
     assert "\n" not in str(raised.value)
 
 
-def test_an_account_that_may_not_migrate_is_told_so(database_server: DatabaseServer, empty_dsn: str) -> None:
+def test_a_server_that_did_not_preload_timescaledb_is_told_before_it_hangs_up(
+    empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rpm.store.migrate.PRELOADED_SETTING", "no.such_setting")
+    with pytest.raises(UserError, match=r"^timescaledb is not in shared_preload_libraries: ") as raised:
+        upgrade(empty_dsn)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_account_that_may_not_migrate_or_read_is_told_so(database_server: DatabaseServer, empty_dsn: str) -> None:
     with psycopg.connect(empty_dsn, autocommit=True) as connection:
         connection.execute("drop role if exists onlooker")
         connection.execute("create role onlooker login password 'onlooker'")
+    onlooker = make_conninfo(empty_dsn, user="onlooker", password="onlooker")
     with pytest.raises(UserError, match="may not migrate") as raised:
-        upgrade(make_conninfo(empty_dsn, user="onlooker", password="onlooker"))
+        upgrade(onlooker)
+    assert "\n" not in str(raised.value)
+    upgrade(empty_dsn)
+    with pytest.raises(UserError, match="may not read the tables") as raised:
+        require_current(onlooker)
     assert "\n" not in str(raised.value)
     with psycopg.connect(database_server.dsn(), autocommit=True) as connection:
         connection.execute(sql.SQL("drop role onlooker"))

@@ -5,6 +5,8 @@ import sys
 import pytest
 
 from rpm.__main__ import main
+from rpm.errors import UserError
+from rpm.ingest.subscriber import broker_address
 
 COMMANDS_WITH_A_DATABASE = [
     ("migrate",),
@@ -21,9 +23,10 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *a
     monkeypatch.setattr(sys, "argv", ["rpm-cloud", *arguments])
     with pytest.raises(SystemExit) as ended:
         main()
+    out, err = capsys.readouterr()
     code = ended.value.code
     assert isinstance(code, int)
-    return code, *capsys.readouterr()
+    return code, out, err
 
 
 @pytest.mark.parametrize("arguments", COMMANDS_WITH_A_DATABASE, ids=" ".join)
@@ -57,7 +60,9 @@ def test_a_database_that_is_not_to_be_had_is_one_line(
         (("nosuch",), "No such command 'nosuch'. See: "),
         (("held", "list"), "Missing option '--as'. See: "),
         (("held", "show", "many", "--as", "nora"), "Invalid value for 'number'"),
+        (("held", "show", "9223372036854775808", "--as", "nora"), "Invalid value for 'number'"),
         (("user", "add", "nora", "--role", "king"), "Invalid value for '--role'"),
+        (("user", "add", "nora", "--role", "nurse", "--email", "nonsense"), "--email wants an address such as"),
     ],
 )
 def test_what_cannot_be_read_is_one_line_that_names_it(
@@ -67,6 +72,22 @@ def test_what_cannot_be_read_is_one_line_that_names_it(
     assert (status, out) == (2, "")
     assert err.startswith(f"rpm-cloud: {told}")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("url", ["hello", "mqtt://", "http://h", "mqtt://h:99999", "mqtt://[::1", "mqtt://u:p@h:x"])
+def test_a_broker_url_that_is_none_is_one_line(url: str) -> None:
+    with pytest.raises(UserError, match=r"^RPM_BROKER_URL is not a broker's URL: want mqtt://") as raised:
+        broker_address(url)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name, value", [("RPM_PUBLIC_URL", "javascript:alert(1)"), ("RPM_WEB_PORT", "0")])
+def test_a_setting_that_is_wrong_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    status, _, err = call(monkeypatch, capsys, "user", "list")
+    assert (status, err.startswith(f"rpm-cloud: {name} is wrong: "), err.count("\n")) == (2, True, 1)
 
 
 def test_help_is_no_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

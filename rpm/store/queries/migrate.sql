@@ -2,6 +2,10 @@
 -- Which of these extensions the server could create.
 select name from pg_available_extensions where name = any(%(names)s::name[]);
 
+-- timescaledb_preloaded
+-- Whether the server loaded TimescaleDB when it started: only then does it know this setting.
+select exists(select from pg_settings where name = %(setting)s::text) as preloaded;
+
 -- one_at_a_time
 -- Wait until no other program migrates; held until the connection closes.
 select pg_advisory_lock(%(key)s::bigint);
