@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -17,6 +17,7 @@ import psycopg
 import pytest
 
 from rpm.ingest.batch import settle
+from rpm.ingest.inbox import Delivery, Inbox
 from rpm.ingest.subscriber import Subscriber
 from rpm.ingest.unpack import Message
 from rpm.ingest.worker import STAGE, IngestLoop
@@ -24,7 +25,7 @@ from rpm.store.database import Connection, Database
 from rpm.store.gateways import register_gateway
 from rpm.store.heartbeats import last_beat
 from schemas.codes import Kind
-from schemas.messages import Channel
+from schemas.messages import Channel, Receipt
 from schemas.reading import Reading
 from tests.support.broker import Broker
 from tests.support.clinic import Clinic
@@ -146,6 +147,51 @@ def test_no_receipt_before_the_commit(database: Database, broker: Broker, cuff: 
         assert sender.wait(readings)
     faulty.close()
     _assert_each_stored_once(database.dsn, readings)
+
+
+class _Witness:
+    """The broker's side of a loop: whenever something is said to it, looks at what another connection finds stored."""
+
+    def __init__(self, dsn: str) -> None:
+        self.inbox = Inbox()
+        self.alive = True
+        self.heard: list[tuple[str, int]] = []
+        self._dsn = dsn
+
+    def send(self, receipts: Sequence[Receipt]) -> int:
+        assert receipts
+        self.heard.append(("receipt", len(_stored(self._dsn))))
+        return 0
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> int:
+        assert deliveries
+        self.heard.append(("acknowledgement", len(_stored(self._dsn))))
+        return 0
+
+
+def test_commit_then_receipt_then_acknowledgement(database: Database, cuff: str) -> None:
+    """In this order and no other: an acknowledgement before the commit has the broker forget what nobody has (L5)."""
+    witness, stop = _Witness(database.dsn), threading.Event()
+    loop = IngestLoop(database, witness, stop)
+    message = Message(*batch("gw-home-a", *_squeezes(2, cuff).values()))
+    witness.inbox.put(Delivery(message, mid=1, generation=1))
+    assert loop.turn(wait_s=1) == 1
+    assert witness.heard == [("receipt", 2), ("acknowledgement", 2)]
+
+
+def test_nothing_is_acknowledged_while_the_database_is_away(database: Database, cuff: str) -> None:
+    """Not even when the worker is told to stop: the broker gives it to another."""
+    faulty = _CommitFails(database.dsn)
+    faulty.open()
+    witness, stop = _Witness(database.dsn), threading.Event()
+    witness.inbox.put(Delivery(Message(*batch("gw-home-a", *_squeezes(1, cuff).values())), mid=1, generation=1))
+    thread = threading.Thread(target=IngestLoop(faulty, witness, stop).run)
+    thread.start()
+    assert eventually(lambda: faulty.failures >= 2)
+    stop.set()
+    thread.join()
+    faulty.close()
+    assert witness.heard == []
 
 
 def test_poison_is_receipted_and_holds_nobody_up(database: Database, broker: Broker, cuff: str, sender: Sender) -> None:
