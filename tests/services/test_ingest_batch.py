@@ -7,7 +7,7 @@ import json
 import random
 import threading
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,8 +21,9 @@ from rpm.ingest.batch import settle
 from rpm.ingest.reasons import Reason
 from rpm.ingest.receipts import Outcome, Settlement
 from rpm.ingest.unpack import Message
-from rpm.store import held, known
+from rpm.store import deliveries, held, known
 from rpm.store.database import Connection, Database, DatabaseUnavailable
+from rpm.store.deliveries import OutboxRow, Settled
 from rpm.store.gateways import list_gateways, meet, register_gateway
 from schemas.codes import BY_NAME, Kind
 from schemas.messages import Channel, Event, ReadingBatch, Status, StatusKind, UndecodedItem, topic
@@ -410,6 +411,34 @@ def test_a_commit_whose_outcome_is_unknown_is_done_again(database: Database, mar
     assert set(_outcomes(outcomes).values()) == {"duplicate" if committed else "stored"}
     assert _count(database, "reading") == 5
     assert _count(database, "delivery") == 5
+
+
+def test_a_rival_who_settles_a_row_first_is_noticed(
+    database: Database, maria: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have seen that nobody settled it; what bears no reading's name is held twice unless its delivery tells."""
+    item = UndecodedItem(
+        seq=1, address=_cuff(maria), characteristic="2A35", raw="0aff", received_at=NOW, reason="too short"
+    )
+    message = Message(
+        topic(GATEWAY, Channel.READINGS),
+        ReadingBatch(gateway_id=GATEWAY, epoch=EPOCH, undecoded=(item,)).model_dump_json().encode(),
+    )
+    look_up = deliveries.settled
+    rivals = [threading.Thread(target=settle, args=(database, [message]), kwargs={"now": NOW})]
+
+    def look_up_and_dawdle(connection: Connection, rows: Collection[OutboxRow]) -> dict[OutboxRow, Settled]:
+        found = look_up(connection, rows)
+        if rivals:
+            rival = rivals.pop()
+            rival.start()
+            rival.join()
+        return found
+
+    monkeypatch.setattr(deliveries, "settled", look_up_and_dawdle)
+    assert _outcomes(settle(database, [message], now=NOW)) == {1: "quarantined"}
+    assert _count(database, "held") == 1
+    assert _count(database, "delivery") == 1
 
 
 def test_two_workers_with_the_same_rows_store_them_once(database: Database, maria: Person) -> None:
