@@ -13,6 +13,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -49,8 +50,30 @@ def _plausible(value: Any) -> Any:
     return value
 
 
-Instant = Annotated[AwareDatetime, AfterValidator(_plausible)]
-Day = Annotated[date, AfterValidator(_plausible)]
+def _written(value: object) -> object:
+    """Text only: pydantic alone would read 1767225600 as an instant of 2026, and so turn a slip into a bill."""
+    if isinstance(value, datetime | date):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("write an instant with its offset (2026-01-15T09:00:00-05:00)")  # noqa: TRY004  as above
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError("write an instant with its offset (2026-01-15T09:00:00-05:00)") from error
+
+
+def _plain_day(value: object) -> object:
+    """A date only: midnight in UTC would name the day before in the practice's zone."""
+    try:
+        if isinstance(value, str) and len(value) == len("2026-01-15"):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise ValueError("write a date (2026-01-15)")
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_plausible)]
+Day = Annotated[date, BeforeValidator(_plain_day), AfterValidator(_plausible)]
 DayOrInstant = Annotated[date | datetime, AfterValidator(_plausible)]
 
 
@@ -143,7 +166,8 @@ class CaseFile(_Model):
     episode_ended: Annotated[Day | None, Field(description="last day of the episode, where it has ended")] = None
     died: Annotated[Day | None, Field(description="date of death")] = None
     claim_hold_days: Annotated[
-        int | None, Field(ge=0, le=365, description="days a claim waits for late data; default the profile's, 5")
+        int | None,
+        Field(strict=True, ge=0, le=365, description="days a claim waits for late data; default the profile's, 5"),
     ] = None
     claim_locks: Annotated[
         dict[Day, Instant], Field(description="first day of a period -> instant at which its claim was locked")
@@ -240,7 +264,7 @@ def read_case(path: Path) -> CaseFile:
     try:
         if path.stat().st_size > CASE_BYTES_MAX:
             raise UserError(f"{path}: larger than {CASE_BYTES_MAX} bytes, so not one case")
-        document: Any = json.loads(path.read_text("utf-8"))
+        document: Any = json.loads(path.read_text("utf-8"), object_pairs_hook=_each_name_once)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
@@ -249,11 +273,22 @@ def read_case(path: Path) -> CaseFile:
         raise UserError(f"{path}: not JSON, line {error.lineno} column {error.colno}: {error.msg}") from error
     except RecursionError as error:
         raise UserError(f"{path}: nested too deeply to be a case") from error
+    except ValueError as error:  # a name twice; or a number so long that Python will not read it
+        raise UserError(f"{path}: {_what(str(error))}") from error
     try:
         return CaseFile.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
         raise UserError(f"{path}: {_where(first['loc'])}: {_what(first['msg'])}") from error
+
+
+def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError where a name is given twice, because one of the two would be lost unnoticed."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        twice = next(name for place, (name, _) in enumerate(pairs) if name in {earlier for earlier, _ in pairs[:place]})
+        raise ValueError(f"{twice!r} is given twice in one object")
+    return table
 
 
 def _where(location: tuple[int | str, ...]) -> str:
@@ -263,7 +298,8 @@ def _where(location: tuple[int | str, ...]) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
         elif part not in ("date", "datetime"):  # names of a union's branches, not fields
-            text += f".{part}" if text else part
+            name = part if part.isprintable() else repr(part)
+            text += f".{name}" if text else name
     return text or "the file"
 
 

@@ -24,6 +24,14 @@ NEVER_COUNTED: Final[dict[str, str]] = {
     "automated": "no person spent this time",
 }
 
+
+def _letters(activity: str) -> str:
+    """An activity however it was spelled: `Set up`, `setup` and `set-up` are one."""
+    return "".join(letter for letter in activity.casefold() if letter.isalnum())
+
+
+_NEVER_BY_LETTERS: Final = {_letters(activity): reason for activity, reason in NEVER_COUNTED.items()}
+
 Interval = tuple[datetime, datetime]
 
 
@@ -149,8 +157,8 @@ def _why_not(entry: TimeEntry, case: Case, start: datetime | None) -> tuple[str,
         return "OTHER_SERVICE", f"entered for {entry.service}, so it never counts for monitoring"
     if not entry.clinical_staff:
         return "NOT_CLINICAL_STAFF", "not clinical staff"
-    if entry.activity in NEVER_COUNTED:
-        return "NEVER_COUNTED", NEVER_COUNTED[entry.activity]
+    if (never := _NEVER_BY_LETTERS.get(_letters(entry.activity))) is not None:
+        return "NEVER_COUNTED", never
     if entry.ended_at > case.as_of:
         return "AFTER_AS_OF", f"not over yet at {case.as_of.isoformat()}"
     if start is None:

@@ -86,6 +86,12 @@ ABSENT = object()
         (("claim_hold_days",), -1, "claim_hold_days: "),
         (("claim_locks",), {"January": "2026-01-01T00:00:00Z"}, "claim_locks"),
         (("anchor",), "2026-13-01", "anchor: "),
+        (("anchor",), "2026-01-15T00:00:00Z", "anchor: write a date (2026-01-15)"),
+        (("died",), 0, "died: write a date (2026-01-15)"),
+        (("claim_hold_days",), True, "claim_hold_days: Input should be a valid integer"),
+        (("readings", 1, "received_at"), 1767225600, "readings[1].received_at: write an instant with its offset"),
+        (("time_entries", 0, "start"), "1767225600", "time_entries[0].start: write an instant with its offset"),
+        (("two\nlines",), 1, "'two\\nlines': Extra inputs are not permitted"),
         (("as_of",), "9999-12-31", "as_of: the year must be 1970 to 2100"),
         (("order",), "0001-01-01", "order: the year must be 1970 to 2100"),
         (("readings", 2, "measured_at"), "0001-01-01T00:00:00Z", "readings[2].measured_at: the year must be"),
@@ -112,7 +118,7 @@ def test_a_mistake_is_one_line_that_names_the_field(
     assert "\n" not in text
 
 
-@pytest.mark.parametrize("text", ["{", "[]", "null", "", '"case"', "\udcff", "[" * 100_000])
+@pytest.mark.parametrize("text", ["{", "[]", "null", "", '"case"', "\udcff", "[" * 100_000, "9" * 5000])
 def test_a_file_that_is_no_case_is_told_so(tmp_path: Path, text: str) -> None:
     path = tmp_path / "case.json"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
@@ -120,6 +126,24 @@ def test_a_file_that_is_no_case_is_told_so(tmp_path: Path, text: str) -> None:
         read_case(path)
     with pytest.raises(UserError, match="cannot be read"):
         read_case(tmp_path / "absent.json")
+
+
+def test_a_name_given_twice_is_told_and_not_lost(tmp_path: Path) -> None:
+    path = tmp_path / "case.json"
+    path.write_text(json.dumps(good()).replace('"order": ', '"order": "2020-01-01", "order": ', 1))
+    with pytest.raises(UserError, match=r"case\.json: 'order' is given twice in one object$"):
+        read_case(path)
+
+
+@pytest.mark.parametrize("spelled", ["set-up", "Set up", "setup", "SET-UP", "technical  support"])
+def test_work_that_never_counts_is_known_however_it_is_spelled(tmp_path: Path, spelled: str) -> None:
+    case = good()
+    for entry in case["time_entries"]:
+        entry["activity"] = spelled
+    path = tmp_path / "case.json"
+    path.write_text(json.dumps(case))
+    answer = json.loads(run(path).stdout)
+    assert {item["code"] for item in answer["items"]} == {"99454", "99453"}
 
 
 def test_help_documents_every_field_of_the_format() -> None:
