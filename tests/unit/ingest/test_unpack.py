@@ -91,8 +91,8 @@ def test_text_that_the_database_refuses_is_held_as_bytes_and_its_values_stay_rea
 @pytest.mark.parametrize("epoch", [f"{EPOCH}\n", f"{EPOCH}0", EPOCH[1:], EPOCH.upper(), f" {EPOCH}"])
 def test_an_epoch_that_no_receipt_can_name_makes_no_row(epoch: str) -> None:
     """A row that is committed and cannot be receipted would end every worker it is sent to, again and again."""
-    item = json.loads(batch(GATEWAY, GOOD)[1])["items"][0]
-    spoilt = {**item, "reading": {}}
+    item: dict[str, Any] = json.loads(batch(GATEWAY, GOOD)[1])["items"][0]
+    spoilt: dict[str, Any] = {**item, "reading": {}}
     for each in (item, spoilt):
         (row,) = _rows(json.dumps({"v": 1, "gateway_id": GATEWAY, "epoch": epoch, "items": [each]}).encode())
         assert (row.reason, row.epoch, row.seq) == (Reason.UNREADABLE, None, None)
