@@ -167,6 +167,19 @@ def test_a_claim_for_one_user_leaves_the_others(desk: Desk) -> None:
     assert len(desk.numbers()) == 1
 
 
+def test_a_claim_leaves_what_another_practice_holds_of_the_same_device(desk: Desk, database: Database) -> None:
+    other = Clinic(database, now=NOW, name="Elsewhere")
+    theirs, mine = _strays(2)
+    settle(database, [Message(*batch(other.gateway_id, theirs))], now=NOW)
+    (number,) = desk.receives(mine)
+    done = desk.claim(number, desk.maria, NOW - timedelta(days=10))
+    assert (done.admitted, done.still_held) == (1, 0)
+    assert desk.rows("select practice_id, state from held order by id") == [
+        {"practice_id": other.practice_id, "state": "held"},
+        {"practice_id": desk.clinic.practice_id, "state": "claimed"},
+    ]
+
+
 def test_a_claimed_value_must_still_be_plausible(desk: Desk) -> None:
     numbers = desk.receives(*_strays(1), pressure(290, 140, NOW - timedelta(minutes=1), address=UNKNOWN))
     done = desk.claim(numbers[0], desk.maria, NOW - timedelta(days=1))
