@@ -5,6 +5,7 @@ share group that keeps its session keeps being sent messages (L3). Nothing of va
 receipted is sent again. Callbacks only append; an exception in one would end paho's thread without a word (L14).
 """
 
+import contextlib
 import secrets
 import socket
 import ssl
@@ -180,7 +181,9 @@ class Subscriber:
         """Drop the connection: the broker forgets what we had no room for, and the gateways send it again."""
         open_socket = self._client.socket()
         if isinstance(open_socket, socket.socket):
-            open_socket.shutdown(socket.SHUT_RDWR)
+            # Gone by itself in the meantime: as well.
+            with contextlib.suppress(OSError):
+                open_socket.shutdown(socket.SHUT_RDWR)
 
     # Callbacks: in paho's thread, and never with an exception.
 

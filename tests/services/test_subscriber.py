@@ -1,5 +1,6 @@
 """The workers' connection to a real broker: whose acknowledgement counts, what a full inbox does, who is let in."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -58,6 +59,23 @@ def test_an_inbox_without_room_begins_anew(broker: Broker, sender: Sender, monke
         assert eventually(lambda: subscriber.connected)
         sender.say(b"again")
         assert eventually(lambda: len(subscriber.inbox) > 0)
+
+
+def test_an_inbox_without_room_outlives_the_broker_that_filled_it(
+    broker: Broker, sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection to drop may be gone by itself: that is no reason for the loop to end."""
+    monkeypatch.setattr("rpm.ingest.inbox.INBOX_MESSAGES_MAX", 2)
+    with subscribed(broker) as subscriber:
+        for number in range(5):
+            sender.say(b"%d" % number)
+        assert eventually(lambda: len(subscriber.inbox) == 2)
+        time.sleep(0.2)
+        batch = subscriber.inbox.take(wait_s=1)
+        line = socket.socket()
+        monkeypatch.setattr(subscriber._client, "socket", lambda: line)  # pyright: ignore[reportPrivateUsage]
+        assert subscriber.acknowledge(batch) == 0
+        line.close()
 
 
 def test_an_account_the_broker_does_not_know(broker: Broker) -> None:
