@@ -1,4 +1,4 @@
-"""What an installation may set. Each setting's description is its documentation: `rpm-cloud settings` prints them."""
+"""What an installation may set. Each setting's description is its documentation; a missing one is told with it."""
 
 from pathlib import Path
 from typing import Annotated

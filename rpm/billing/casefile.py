@@ -85,13 +85,16 @@ class ReadingEntry(_Model):
     """One reading."""
 
     id: Annotated[str, Field(min_length=1, description="name of the reading; the same name twice is one reading")]
-    device: Annotated[str, Field(description="which device sent it")] = ""
+    device: Annotated[str, Field(description="which device sent it: not judged, days of all devices are one")] = ""
     measured_at: Annotated[Instant, Field(description="when it was measured, with offset")]
     received_at: Annotated[Instant, Field(description="when it had been transmitted, with offset")]
     source: Annotated[
-        Literal["automatic", "manual"], Field(description="automatic, or manual: told or typed by a person")
+        Literal["automatic", "manual"],
+        Field(description="automatic (the default), or manual: told or typed by a person"),
     ] = "automatic"
-    state: Annotated[ReadingState, Field(description="accepted, quarantined, void or test")] = ReadingState.ACCEPTED
+    state: Annotated[ReadingState, Field(description="accepted (the default), quarantined, void or test")] = (
+        ReadingState.ACCEPTED
+    )
 
 
 class _Span(_Model):
@@ -110,7 +113,9 @@ class TimeEntryEntry(_Span):
     """Staff time for this patient."""
 
     id: Annotated[str, Field(description="name of the entry; default time-1, time-2 and so on")] = ""
-    service: Annotated[str, Field(description="RPM, or another service such as CCM, whose time never counts")] = "RPM"
+    service: Annotated[
+        str, Field(description="RPM (the default), or another service such as CCM, whose time never counts")
+    ] = "RPM"
     interactive: Annotated[
         bool, Field(strict=True, description="true for a live call, video or visit with the patient or caregiver")
     ]
@@ -121,7 +126,9 @@ class TimeEntryEntry(_Span):
             " supervision, automated"
         ),
     ] = "care management"
-    clinical_staff: Annotated[bool, Field(strict=True, description="false for staff whose time never counts")] = True
+    clinical_staff: Annotated[
+        bool, Field(strict=True, description="default true; false for staff whose time never counts")
+    ] = True
     entered_at: Annotated[
         Instant | None,
         Field(description="when it was written down; a minute belongs to the service entered first"),

@@ -29,6 +29,7 @@ from rpm.billing.outcome import (
 from rpm.billing.rules import CODES, FAMILY, NOT_IMPLEMENTED, PAYER_PROFILES, Family, PayerProfile
 from rpm.billing.supply import (
     anchor_of,
+    idle_locks,
     out_of_reach,
     set_up_item,
     supply_items,
@@ -97,6 +98,7 @@ def billable_items(case: Case, *, months: Sequence[date] | None = None) -> Billi
         warnings=(
             *anchor_notices,
             *_too_long(periods),
+            *idle_locks(case, periods),
             *supply_warnings(periods, supplies),
             *out_of_reach(periods),
             *management_warnings(managed, profile),

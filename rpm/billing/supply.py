@@ -89,6 +89,13 @@ def service_date(period: SupplyPeriod) -> date:
     return period.closes_on
 
 
+def idle_locks(case: Case, periods: Sequence[SupplyPeriod]) -> Iterator[Notice]:
+    """A lock that names no period locks nothing: somebody has to be told, for late data goes on counting."""
+    for first in sorted(case.locks.keys() - {period.start for period in periods}):
+        reason = f"the claim lock of {first} has no effect: no counted period begins on that day"
+        yield Notice("LOCK_WITHOUT_PERIOD", reason)
+
+
 def supply_items(found: Sequence[SupplyPeriod]) -> Iterator[BillableItem]:
     """The device-supply code of each period that has one."""
     for period in found:

@@ -42,3 +42,12 @@ def test_minutes_and_a_live_contact_by_the_end_of_the_month() -> None:
         "99458": "26 more minutes and a live contact by 2026-01-31",
     }
     assert {one.by for one in answer.still_possible} == {date(2026, 1, 31)}
+
+
+def test_a_lock_of_a_day_on_which_no_period_begins_is_told() -> None:
+    """The period begins on Jan 1: a lock written for Jan 3 would leave it open to late data, unnoticed."""
+    slip = bill(daily("2026-01-01", 5), locks={date(2026, 1, 3): at("2026-02-03")})
+    notice = next(one for one in slip.warnings if one.name == "LOCK_WITHOUT_PERIOD")
+    assert notice.reason == "the claim lock of 2026-01-03 has no effect: no counted period begins on that day"
+    right = bill(daily("2026-01-01", 5), locks={date(2026, 1, 1): at("2026-02-03")})
+    assert "LOCK_WITHOUT_PERIOD" not in names(right.warnings)
