@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from devices import not_decoded
 from devices.gatt import AttError, LinkLost
 from devices.inbox import NotKept
 from devices.procedures import Ending, SessionFacts, collect, introduce
@@ -170,6 +171,8 @@ class Watch:
     async def _listen(self, enrolled: Enrolled, heard: Heard) -> Kept:
         async with self._radio.connected(heard) as link:
             facts = await introduce(link, utc_now=self._utc_now, zone=self._zone)
+            for uuid, name in not_decoded.offered(link.characteristics):
+                log.info("not_decoded", device=enrolled.slot, characteristic=uuid, what=name)
             number = self._outbox.begin_session(address=enrolled.address, facts=facts_text(facts), now=self._utc_now())
             ending: Ending | None = None
             self.listening.add(number)

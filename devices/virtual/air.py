@@ -15,20 +15,30 @@ from devices.virtual.glucometer import Glucometer
 from devices.virtual.hci_port import serve_hci
 from devices.virtual.ledger import Ledger
 from devices.virtual.make import Habits, Identity
+from devices.virtual.oximeter import PulseOximeter
 from devices.virtual.people import Timed, commands
 from devices.virtual.peripheral import Peripheral
 from devices.virtual.peripherals import BloodPressureCuff, WeightScale
 from devices.virtual.scenario import DeviceSpec, HomeSpec, Play, Scenario
+from devices.virtual.thermometer import Thermometer
 
 _KINDS: Final[dict[str, type[Peripheral]]] = {
     "cuff": BloodPressureCuff,
     "scale": WeightScale,
     "meter": Glucometer,
+    "oximeter": PulseOximeter,
+    "thermometer": Thermometer,
     "blood_pressure": BloodPressureCuff,
     "weight_scale": WeightScale,
     "glucose": Glucometer,
 }
-_MAKES: Final = {"cuff": ("A&D", "UA-651BLE"), "scale": ("Transtek", "GBS-2104-B"), "meter": ("Roche", "929")}
+_MAKES: Final = {
+    "cuff": ("A&D", "UA-651BLE"),
+    "scale": ("Transtek", "GBS-2104-B"),
+    "meter": ("Roche", "929"),
+    "oximeter": ("Nonin", "3230"),
+    "thermometer": ("A&D", "UT-201BLE"),
+}
 
 
 class PortTaken(OSError):

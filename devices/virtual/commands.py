@@ -4,9 +4,12 @@ from typing import Annotated, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from devices.oximeter import OximeterStatus
 from devices.virtual.glucometer import Glucometer
+from devices.virtual.oximeter import PulseOximeter
 from devices.virtual.peripheral import Peripheral
 from devices.virtual.peripherals import BloodPressureCuff, WeightScale
+from devices.virtual.thermometer import Thermometer
 
 Answer = dict[str, str | int | float | bool]
 Slot = Annotated[int, Field(ge=0, le=255)]
@@ -57,6 +60,24 @@ class Prick(_Command):
     status: Word | None = None
 
 
+class Clip(_Command):
+    """One spot check of an oximeter. `status` 1024 is a demonstration, `sensor_status` 32 low perfusion."""
+
+    do: Literal["clip"]
+    percent: float
+    pulse: float
+    status: Word = OximeterStatus.FULLY_QUALIFIED_DATA
+    sensor_status: Annotated[int, Field(ge=0, le=0xFFFFFF)] = 0
+
+
+class Take(_Command):
+    """One temperature: `celsius`, or `fahrenheit` on an American thermometer."""
+
+    do: Literal["take"]
+    celsius: float | None = None
+    fahrenheit: float | None = None
+
+
 class Say(_Command):
     """Store these bytes as a record. `context`: a glucose record's context frame."""
 
@@ -92,8 +113,12 @@ class State(_Command):
     do: Literal["state"]
 
 
-Command = Annotated[Measure | Weigh | Prick | Say | Silence | Mute | Press | State, Field(discriminator="do")]
-command_adapter: TypeAdapter[Measure | Weigh | Prick | Say | Silence | Mute | Press | State] = TypeAdapter(Command)
+Command = Annotated[
+    Measure | Weigh | Prick | Clip | Take | Say | Silence | Mute | Press | State, Field(discriminator="do")
+]
+command_adapter: TypeAdapter[Measure | Weigh | Prick | Clip | Take | Say | Silence | Mute | Press | State] = (
+    TypeAdapter(Command)
+)
 
 
 def perform(device: Peripheral, command: Command) -> Answer:
@@ -125,6 +150,10 @@ def _measure(device: Peripheral, command: Command) -> int | None:
             return _as(device, WeightScale, "scale").weigh(**command.model_dump(exclude={"do"}))
         case Prick():
             return _as(device, Glucometer, "meter").prick(**command.model_dump(exclude={"do"}))
+        case Clip():
+            return _as(device, PulseOximeter, "pulse oximeter").clip(**command.model_dump(exclude={"do"}))
+        case Take():
+            return _as(device, Thermometer, "thermometer").take(**command.model_dump(exclude={"do"}))
         case Say(frame=frame, context=context):
             if context is None:
                 return device.say(bytes.fromhex(frame))

@@ -10,7 +10,7 @@ time_zone = "America/New_York"      # what the clocks of its devices show
 
 [[home.device]]
 name = "cuff"
-model = "cuff"                      # cuff | scale | meter | captures
+model = "cuff"                      # cuff | scale | meter | oximeter | thermometer | captures
 address = "C0:00:00:00:0A:01"       # random static: the two top bits of the first octet are set
 clock = "right"                     # right | wrong | none (a meter always has one)
 wrong_by_s = -2220                  # how far off a wrong clock is
@@ -92,7 +92,7 @@ class DeviceSpec(_Part):
     """One device in a home."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
-    model: Literal["cuff", "scale", "meter", "captures"]
+    model: Literal["cuff", "scale", "meter", "oximeter", "thermometer", "captures"]
     address: Annotated[Address, AfterValidator(_random_static)]
     clock: ClockMode = ClockMode.RIGHT
     wrong_by_s: float = WRONG_BY_S

@@ -25,7 +25,13 @@ STAFF = (("rosa", "Rosa N.", "nurse"), ("bella", "Bella K.", "biller"), ("ada", 
 POLL_S = 0.05
 _Found = TypeVar("_Found")
 
-_DEVICE_KIND = {"cuff": "blood_pressure", "scale": "body_weight", "meter": "glucose"}
+_DEVICE_KIND = {
+    "cuff": "blood_pressure",
+    "scale": "body_weight",
+    "meter": "glucose",
+    "oximeter": "oxygen_saturation",
+    "thermometer": "body_temperature",
+}
 _CAPTURE_KIND = {"cuff": "blood_pressure", "beurer_cuff": "blood_pressure", "scale": "body_weight", "meter": "glucose"}
 
 _PRACTICE = """

@@ -8,6 +8,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+import structlog
 
 from gateway.errors import OutboxFailed
 from gateway.identity import Enrolment
@@ -62,6 +63,16 @@ async def test_a_device_of_this_home_is_heard_and_a_neighbours_is_left_alone(tmp
     assert neighbour.connections == 0
     assert neighbour.says == [PLAIN_PRESSURE]
     assert cuff.disconnects == cuff.connections
+
+
+async def test_what_a_device_offers_and_nobody_reads_is_named_in_the_log(tmp_path: Path) -> None:
+    sensor = Peripheral(CUFF, values={"2AA7": b"", "2A2B": b"", "2B8B": b""}, says=[PLAIN_PRESSURE])
+    with structlog.testing.capture_logs() as logged:
+        outbox = open_outbox(tmp_path)
+        async with watching(outbox, radio(sensor)):
+            await until(lambda: depth(outbox) == 1)
+    named = [(line["characteristic"], line["what"]) for line in logged if line["event"] == "not_decoded"]
+    assert named[:2] == [("2AA7", "CGM Measurement"), ("2B8B", "Live Health Observations")]
 
 
 async def test_a_device_with_nothing_to_say_is_not_pestered(tmp_path: Path) -> None:
