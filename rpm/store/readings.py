@@ -16,6 +16,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from rpm.ingest.admit import Admitted
+from rpm.store.arrays import array
 from rpm.store.database import Connection, Database, DatabaseUnavailable
 from rpm.store.queries import load
 from schemas.reading import Reading
@@ -97,8 +98,8 @@ def store(connection: Connection, entries: Sequence[Entry], *, now: datetime) ->
     keys = connection.execute(
         _SQL["insert_keys"],
         {
-            "ids": [entry.reading.reading_id for entry in entries],
-            "practices": [entry.decision.practice_id for entry in entries],
+            "ids": array(entry.reading.reading_id for entry in entries),
+            "practices": array(entry.decision.practice_id for entry in entries),
         },
     )
     numbers: dict[UUID, int] = {row["reading_id"]: row["reading_no"] for row in keys}
@@ -182,13 +183,13 @@ def _save_latest(connection: Connection, entries: Sequence[Entry], numbers: Mapp
     connection.execute(
         _SQL["save_latest"],
         {
-            "patients": [patient_id for patient_id, _ in newest],
-            "codes": [code for _, code in newest],
-            "practices": [row[0] for row in newest.values()],
-            "instants": [row[1] for row in newest.values()],
-            "values": [row[2] for row in newest.values()],
-            "units": [row[3] for row in newest.values()],
-            "numbers": [row[4] for row in newest.values()],
+            "patients": array(patient_id for patient_id, _ in newest),
+            "codes": array(code for _, code in newest),
+            "practices": array(row[0] for row in newest.values()),
+            "instants": array(row[1] for row in newest.values()),
+            "values": array(row[2] for row in newest.values()),
+            "units": array(row[3] for row in newest.values()),
+            "numbers": array(row[4] for row in newest.values()),
         },
     )
 
@@ -198,9 +199,9 @@ def save_news(connection: Connection, counts: Mapping[tuple[int, int], int], *, 
     connection.execute(
         _SQL["save_news"],
         {
-            "patients": [patient_id for patient_id, _ in counts],
-            "practices": [practice_id for _, practice_id in counts],
-            "counts": list(counts.values()),
+            "patients": array(patient_id for patient_id, _ in counts),
+            "practices": array(practice_id for _, practice_id in counts),
+            "counts": array(counts.values()),
             "now": now,
         },
     )

@@ -1,0 +1,40 @@
+"""Arrays written by one join arrive as they left: every double exactly, every instant, every name."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from uuid import UUID
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rpm.store.arrays import array
+from rpm.store.database import Database
+
+_instants = st.datetimes(
+    datetime(1, 1, 2),
+    datetime(9999, 12, 30),
+    timezones=st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=45))]),
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@given(
+    numbers=st.lists(st.integers(-(2**63), 2**63 - 1)),
+    values=st.lists(st.floats(allow_nan=False)),
+    names=st.lists(st.uuids()),
+    instants=st.lists(_instants),
+)
+def test_what_is_written_is_what_arrives(
+    database: Database, numbers: list[int], values: list[float], names: list[UUID], instants: list[datetime]
+) -> None:
+    with database.transaction() as connection:
+        row = connection.execute(
+            "select %(numbers)s::bigint[] as numbers, %(values)s::double precision[] as values,"
+            " %(names)s::uuid[] as names, %(instants)s::timestamptz[] as instants",
+            {
+                "numbers": array(numbers),
+                "values": array(values),
+                "names": array(names),
+                "instants": array(instants),
+            },
+        ).fetchone()
+    assert row == {"numbers": numbers, "values": values, "names": names, "instants": instants}
