@@ -97,6 +97,11 @@ class DatabaseServer:
         upgrade(self.dsn(TEMPLATE))
 
     def _run(self, statement: sql.Composed) -> None:
+        try:
+            psycopg.connect(self.dsn(), connect_timeout=10).close()
+        except psycopg.OperationalError:
+            # A test that killed the server failed before it started it again: that is one failure, not all that follow.
+            self.start()
         with psycopg.connect(self.dsn(), autocommit=True, connect_timeout=10) as connection:
             connection.execute(statement)
 
