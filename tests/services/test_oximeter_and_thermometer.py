@@ -5,11 +5,16 @@ SQL. The devices are virtual, their radio is not BlueZ's.
 """
 
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from rpm.billing.episode import ServiceMonth
+from rpm.store import billing
+from rpm.store.database import Database
 from schemas.codes import BY_NUMBER, UNIT_BY_NUMBER
 from tests.support.broker import Broker
 from tests.support.world import Home, VirtualDevice, World
@@ -40,7 +45,7 @@ def alerts(world: World) -> dict[str, list[Any]]:
     return {rule: rest for rule, *rest in rows}
 
 
-def test_what_an_oximeter_and_a_thermometer_say_is_stored_judged_and_counted(world: World) -> None:
+def test_what_an_oximeter_and_a_thermometer_say_is_stored_judged_and_counted(database: Database, world: World) -> None:
     world.ask("a", "oximeter", "clip", percent=87, pulse=96)
     world.ask("a", "thermometer", "take", fahrenheit=103.2)
     expected = {
@@ -58,9 +63,23 @@ def test_what_an_oximeter_and_a_thermometer_say_is_stored_judged_and_counted(wor
     world.until("both are judged", lambda: len(alerts(world)) == len(wanted), timeout_s=WAIT_S_MAX)
     assert alerts(world) == wanted
 
-    # What a claim counts: sent by the device itself, with nobody's hand in it.
-    readings = world.rows("select kind, automatic, context ->> 'body_site' from reading order by kind")
-    assert readings == [("body_temperature", True, "mouth"), ("oxygen_saturation", True, None)]
+    readings = world.rows("select kind, context ->> 'body_site', measured_at from reading order by kind")
+    assert [kept[:2] for kept in readings] == [("body_temperature", "mouth"), ("oxygen_saturation", None)]
+
+    # What a claim is made of: today is a day with data, whichever of the two devices sent it.
+    days = {kept[2].astimezone(ZoneInfo(world.zone)).date() for kept in readings}
+    assert billed_days(database, world) == days
+
+
+def billed_days(database: Database, world: World) -> set[date]:
+    now = datetime.now(UTC)
+    with database.transaction() as connection:
+        practice = billing.practice(connection, world.practice)
+        assert practice is not None
+        here = now.astimezone(ZoneInfo(world.zone))
+        month = ServiceMonth(here.date().replace(day=1))
+        records = billing.month_records(connection, practice, month, now=now)
+    return {day.day for found in records.days.values() for day in found}
 
 
 def test_what_the_oximeter_doubts_is_held_and_a_demonstration_is_nobodys(world: World) -> None:
