@@ -53,7 +53,10 @@ def outbox(config: Config) -> None:
 @app.command()
 def decode(
     uuid: Annotated[
-        str, typer.Argument(metavar="UUID", help="The characteristic: 2A35, 2A9D, 2A18, 2A34, 2A52; or all 128 bits.")
+        str,
+        typer.Argument(
+            metavar="UUID", help="The characteristic, such as 2A35, or all 128 bits; another is answered with the list."
+        ),
     ],
     frame: Annotated[
         str,
