@@ -23,7 +23,7 @@ from tests.support.provisioning import ROOT, NotProvided
 from tests.support.surroundings import forget_settings
 
 #: Of the table, where nobody's terminal says.
-WIDTH: Final = 150
+WIDTH: Final = 170
 
 
 def bench(plan: Plan, output: Path, console: Console) -> int:

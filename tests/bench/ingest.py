@@ -64,5 +64,10 @@ def measure(ground: Ground, result: Result, run: Run) -> None:
     finally:
         helper.end()
     counts = verify(ground.dsn, run, told)
+    taken_s = told["ended"] - told["began"]
+    kept = counts["sent"] - counts["lost"]
+    used_s = taken_s * sum(used for name, used in meter.cpus.items() if name.startswith("worker"))
     result.detail["bytes_per_message"] = helper.ready["bytes_per_message"]
-    result.add(round((counts["sent"] - counts["lost"]) / (told["ended"] - told["began"])), meter.cpus, counts)
+    # Less at the mercy of whoever shares the machine than the rate is.
+    result.detail.setdefault("worker_cpu_us", []).append(round(used_s * 1e6 / max(1, kept)))
+    result.add(round(kept / taken_s), meter.cpus, counts)

@@ -6,7 +6,7 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Sizes of a run. Cuffs are in the hands of one patient each; `alerts` of them measure something urgent, once."""
+    """Sizes of a run. A cuff is in the hands of one patient; every repetition has `cuffs`, or `alerts`, of its own."""
 
     reps: int
     gateways: int
@@ -20,8 +20,8 @@ class Plan:
 
     @property
     def people(self) -> int:
-        """Cuffs that measure in range, and those of every repetition's alerts."""
-        return self.cuffs + self.alerts * self.alert_reps
+        """Cuffs of all repetitions: of ingest by one worker and by two, and of alerts."""
+        return 2 * self.reps * len(self.readings) * self.cuffs + self.alert_reps * self.alerts
 
 
 USUAL: Final = Plan(

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +43,16 @@ def measure(plan: Plan, folder: Path, step: Step) -> tuple[dict[str, Any], list[
 
 @dataclass(slots=True)
 class _Bench:
-    """The parts that need servers. `ingested`: what was taken in, by readings per message."""
+    """The parts that need servers. `ingested`: what was taken in, by readings per message.
+
+    Every repetition is of patients without a past: what one left behind must not slow the judging of the next.
+    """
 
     plan: Plan
     made: Ground
     step: Step
     ingested: dict[int, list[tuple[Run, Result]]] = field(default_factory=dict[int, list[tuple[Run, Result]]])
+    _cuffs_used: int = 0
 
     def ingest(self, *, workers: int) -> Iterator[Result]:
         """Readings per second by so many workers, for each load."""
@@ -57,7 +61,7 @@ class _Bench:
             result = Result(f"ingest, {per_message} per message, {workers} worker{'s' * (workers > 1)}", "readings/s")
             for _ in range(self.plan.reps):
                 self.step(result.name)
-                run = self._run(per_message, readings)
+                run = self._run(per_message, readings, cuffs=self.plan.cuffs)
                 ingest.measure(self.made, result, run)
                 self.ingested.setdefault(per_message, []).append((run, result))
             yield result
@@ -66,12 +70,9 @@ class _Bench:
         """From publish to receipt and to alert, with one worker."""
         self.made.start_workers(1)
         found = latency.results()
-        for rep in range(self.plan.alert_reps):
+        for _ in range(self.plan.alert_reps):
             self.step("publish → alert")
-            count = self.plan.alerts
-            first = self.plan.cuffs + rep * count
-            number = self.made.next_run()
-            run = Run(number, count, 1, self.plan.gateways, cuffs=count, first_cuff=first, urgent=True)
+            run = self._run(1, self.plan.alerts, cuffs=self.plan.alerts, urgent=True)
             latency.measure(self.made, found, run, per_second=self.plan.alerts_per_second)
         yield from found.values()
 
@@ -84,7 +85,7 @@ class _Bench:
             copied = Result(f"COPY alone, {readings:,} readings", "readings/s")
             for run, _ in self.ingested[per_message][: self.plan.reps]:
                 self.step(received.name)
-                limits.receive(self.made, received, self._run(per_message, readings))
+                limits.receive(self.made, received, replace(run, number=self.made.next_run()))
                 self.step(copied.name)
                 copier.copy(copied, run)
             for result in {id(result): result for _, result in self.ingested[per_message]}.values():
@@ -92,5 +93,6 @@ class _Bench:
                 result.compare(copied, name="COPY")
             yield from (received, copied)
 
-    def _run(self, per_message: int, readings: int) -> Run:
-        return Run(self.made.next_run(), readings, per_message, self.plan.gateways, self.plan.cuffs)
+    def _run(self, per_message: int, readings: int, *, cuffs: int, urgent: bool = False) -> Run:
+        first, self._cuffs_used = self._cuffs_used, self._cuffs_used + cuffs
+        return Run(self.made.next_run(), readings, per_message, self.plan.gateways, cuffs, first, urgent)

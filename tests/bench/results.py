@@ -3,9 +3,12 @@
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from rich.table import Table
+
+#: Columns that are numbers.
+NUMBERS: Final = {"median", "min", "max", "sent", "lost", "twice", "others"}
 
 
 @dataclass(slots=True)
@@ -64,13 +67,8 @@ class Result:
 def table(results: Sequence[Result]) -> Table:
     """All of it, for a person."""
     made = Table(title="Measured", caption="others: processors that programs not of this benchmark used meanwhile")
-    made.add_column("what", no_wrap=True)
-    for heading in ("median", "min", "max"):
-        made.add_column(heading, justify="right", no_wrap=True)
-    made.add_column("", no_wrap=True)
-    for heading in ("sent", "lost", "twice", "others"):
-        made.add_column(heading, justify="right", no_wrap=True)
-    made.add_column("beside it", no_wrap=True)
+    for heading in ("what", "median", "min", "max", "", "sent", "lost", "twice", "others", "beside it"):
+        made.add_column(heading, justify="right" if heading in NUMBERS else "left", no_wrap=True)
     for result in results:
         others = [used["others"] for used in result.cpus]
         made.add_row(
@@ -79,14 +77,22 @@ def table(results: Sequence[Result]) -> Table:
             result.unit,
             *(f"{result.counts[name]:,}" if name in result.counts else "" for name in ("sent", "lost", "duplicates")),
             f"{statistics.mean(others):.1f}",
-            ", ".join(f"{_ratio(ratio)} {name}" for name, ratio in result.beside.items()),
+            ", ".join([*(f"{_ratio(ratio)} {name}" for name, ratio in result.beside.items()), *_cost(result)]),
         )
     return made
 
 
 def _shown(value: float) -> str:
+    if value >= 1e6:
+        return f"{value / 1e6:,.1f} M"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _ratio(ratio: float) -> str:
     return f"{ratio:.3g} ×" if ratio >= 1 else f"{ratio:.1%} of"
+
+
+def _cost(result: Result) -> list[str]:
+    """What one reading costs the workers."""
+    used: list[int] = result.detail.get("worker_cpu_us", [])
+    return [f"{statistics.median(used):.0f} µs CPU"] if used else []
