@@ -21,20 +21,7 @@ from rpm.ingest.reasons import CLAIMABLE, RELEASABLE, SENTENCES, Reason
 from schemas.codes import BY_NAME, UNIT_NUMBER
 from schemas.quantity import Absent, Quantity
 from schemas.reading import Reading
-from tests.support.readings import (
-    CUFF,
-    METER,
-    OXIMETER,
-    SCALE,
-    THERMOMETER,
-    a_reading,
-    glucose,
-    named,
-    pressure,
-    saturation,
-    temperature,
-    weight,
-)
+from tests.support.readings import CUFF, METER, SCALE, a_reading, glucose, named, pressure, weight
 
 NOW = datetime(2026, 6, 10, 14, tzinfo=UTC)
 AT = NOW - timedelta(minutes=1)
@@ -44,9 +31,9 @@ START = NOW - timedelta(days=30)
 
 DEVICES = {
     (PRACTICE, address): Device(number, PRACTICE, address, single_person=True)
-    for number, address in enumerate((CUFF, SCALE, METER, OXIMETER, THERMOMETER), start=1)
+    for number, address in enumerate((CUFF, SCALE, METER), start=1)
 }
-USES = {device.id: [Assignment(None, MARIA, START, None)] for device in DEVICES.values()}
+USES = {number: [Assignment(None, MARIA, START, None)] for number in (1, 2, 3)}
 
 
 def _known(**weighings_kg: float) -> Known:
@@ -105,32 +92,6 @@ def test_units_stay_as_the_device_sent_them() -> None:
     assert _values(_admit(weight(183.2, AT, unit="[lb_av]"))) == {
         (BY_NAME["body_weight"].number, UNIT_NUMBER["[lb_av]"]): (183.2, 0)
     }
-
-
-def test_a_spot_check_is_a_saturation_and_a_pulse() -> None:
-    assert _values(_admit(saturation(96, AT, pulse=88))) == {
-        (BY_NAME["oxygen_saturation"].number, UNIT_NUMBER["%"]): (96, 0),
-        (BY_NAME["pulse_rate"].number, UNIT_NUMBER["/min"]): (88, 0),
-    }
-    assert (BY_NAME["body_temperature"].number, UNIT_NUMBER["[degF]"]) in _values(
-        _admit(temperature(100.4, AT, unit="[degF]"))
-    )
-
-
-def test_what_an_oximeter_doubts_waits_for_a_person_and_is_marked_when_released() -> None:
-    doubted = saturation(84, AT, status=("low_perfusion_detected", "poor_signal_detected"))
-    assert _reason(_admit(doubted)) is Reason.DEVICE_DOUBTS
-    released = _admit(doubted, released=True)
-    assert isinstance(released, Admitted)
-    assert set(released.flags) == {"low_perfusion_detected", "poor_signal_detected", "oxygen_saturation_unusual"}
-    poor = _admit(saturation(96, AT, status=("poor_signal_detected",)))
-    assert isinstance(poor, Admitted)
-    assert poor.flags == ("poor_signal_detected",)
-
-
-@pytest.mark.parametrize("word", ["data_for_demonstration", "data_for_testing"])
-def test_nobody_can_release_a_demonstration(word: str) -> None:
-    assert _reason(_admit(saturation(85, AT, status=(word,)), released=True)) is Reason.DEMONSTRATION
 
 
 def _with(reading: Reading, **change: object) -> Reading:
@@ -221,26 +182,6 @@ QUARANTINED = {
     "systolic 12": (pressure(12, 8, AT), Reason.VALUE_IMPOSSIBLE, "/reading/quantities/systolic/value"),
     "700 kg": (weight(700, AT), Reason.VALUE_IMPOSSIBLE, "/reading/quantities/body_weight/value"),
     "implausible": (pressure(270, 130, AT), Reason.VALUE_IMPLAUSIBLE, "/reading/quantities/systolic/value"),
-    "a saturation of 101": (
-        saturation(101, AT),
-        Reason.VALUE_IMPOSSIBLE,
-        "/reading/quantities/oxygen_saturation/value",
-    ),
-    "a saturation nobody certifies": (
-        saturation(69, AT),
-        Reason.VALUE_IMPLAUSIBLE,
-        "/reading/quantities/oxygen_saturation/value",
-    ),
-    "Fahrenheit that says it is Celsius": (
-        temperature(98.6, AT),
-        Reason.VALUE_IMPOSSIBLE,
-        "/reading/quantities/body_temperature/value",
-    ),
-    "an oximeter that speaks of pressures": (
-        _with(saturation(96, AT), quantities=ORDINARY.quantities),
-        Reason.UNKNOWN_QUANTITY,
-        "/reading/quantities/systolic",
-    ),
     "an implausible pulse": (
         pressure(128, 79, AT, pulse=230),
         Reason.VALUE_IMPLAUSIBLE,
