@@ -31,6 +31,11 @@ class DatabaseUnavailable(RuntimeError):
     """The database cannot be reached: check RPM_DSN and that the server runs."""
 
 
+def _alive(connection: Connection) -> None:
+    """Raise where the server no longer answers on this connection: the pool then opens another one."""
+    ConnectionPool[Any].check_connection(connection)
+
+
 class Database:
     """A pool of connections to one server. Rows come as dicts; every transaction is UTC and bounded in time."""
 
@@ -57,7 +62,7 @@ class Database:
             max_size=size_max,
             open=False,
             timeout=POOL_WAIT_S,
-            check=ConnectionPool.check_connection,
+            check=_alive,
         )
 
     def open(self, *, wait_s: float = POOL_WAIT_S) -> "Database":
