@@ -181,7 +181,9 @@ def _row(
     raw = None if as_json(item) is not None else message.payload
     # What cannot be read as a reading has no name we could trust: its row is known by its sequence number. The name
     # only tells it from another under the same number.
-    name = (_stated_id(fields.get("reading")) if seq else None) or _name_of_bytes(topic, repr(cast("object", item)).encode())
+    name = (_stated_id(fields.get("reading")) if seq else None) or _name_of_bytes(
+        topic, repr(cast("object", item)).encode()
+    )
     return Row(topic, gateway_id, epoch if seq else None, seq, name, None, item, raw, reason, pointer)
 
 
