@@ -6,6 +6,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from paho.mqtt.client import Client, ConnectFlags, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion
 
 from rpm.errors import UserError
 from rpm.ingest.subscriber import Subscriber, broker_address
@@ -44,6 +46,28 @@ def test_a_late_acknowledgement_is_not_given(broker: Broker) -> None:
         assert subscriber.acknowledge(new) == 0
         first.close()
         second.close()
+
+
+def test_a_worker_that_dies_leaves_no_session_behind(broker: Broker) -> None:
+    """A dead member of a share group that keeps its session keeps being sent readings (L3)."""
+    sessions: list[bool] = []
+    with subscribed(broker) as subscriber:
+        address = broker_address(broker.url())
+
+        def connected(_client: Client, _userdata: object, flags: ConnectFlags, *_: object) -> None:
+            sessions.append(flags.session_present)
+
+        # Who takes the id over from a living connection finds what the broker would have kept for a dead one.
+        heir = Client(CallbackAPIVersion.VERSION2, client_id=subscriber.client_id, protocol=MQTTv5)
+        heir.username_pw_set(address.username, address.password)
+        heir.on_connect = connected
+        subscriber._client.loop_stop()  # pyright: ignore[reportPrivateUsage]
+        heir.connect(address.host, address.port, clean_start=False)
+        heir.loop_start()
+        assert eventually(lambda: bool(sessions))
+        heir.disconnect()
+        heir.loop_stop()
+    assert sessions == [False]
 
 
 def test_an_inbox_without_room_begins_anew(broker: Broker, sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
