@@ -163,7 +163,8 @@ def test_a_claim_for_one_user_leaves_the_others(desk: Desk) -> None:
         pressure(130, 80, NOW, address=UNKNOWN, user_slot=2),
     )
     numbers = desk.receives(mine, other)
-    assert desk.claim(numbers[0], desk.maria, NOW - timedelta(days=1)).admitted == 1
+    done = desk.claim(numbers[0], desk.maria, NOW - timedelta(days=1))
+    assert (done.admitted, done.still_held) == (1, 0)
     assert len(desk.numbers()) == 1
 
 
