@@ -7,6 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alerts.limits import PatientLimit
 from alerts.series import Series, microseconds
@@ -15,28 +16,6 @@ from rpm.store.queries import load
 
 _SQL = load("series")
 
-#: A row of the statement `window` as COPY sends it (format binary): a field count, then each field behind its length.
-#: All columns are NOT NULL and of fixed width, so rows are, and numpy reads them without a loop.
-_ROW: Final = np.dtype(
-    [
-        ("fields", ">i2"),
-        ("patient_length", ">i4"),
-        ("patient", ">i8"),
-        ("measured_at_length", ">i4"),
-        ("measured_at", ">i8"),
-        ("reading_no_length", ">i4"),
-        ("reading_no", ">i8"),
-        ("code_length", ">i4"),
-        ("code", ">i2"),
-        ("unit_length", ">i4"),
-        ("unit", ">i2"),
-        ("value_length", ">i4"),
-        ("value", ">f8"),
-    ]
-)
-#: Signature (11 bytes), flags (4), length of a header extension (4, always 0 today); and the file's end, a count of -1.
-_HEADER_BYTES: Final = 19
-_TRAILER_BYTES: Final = 2
 #: PostgreSQL counts microseconds from 2000-01-01.
 _POSTGRES_EPOCH_US: Final = microseconds(datetime(2000, 1, 1, tzinfo=UTC))
 
@@ -63,19 +42,21 @@ def window(
 ) -> Series:
     """Everything measured of `patients` under `codes` within (since, until], voided values left out."""
     parameters = {"patients": list(patients), "codes": list(codes), "since": since, "until": until}
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(b"copy (" + _SQL["window"] + b") to stdout (format binary)", parameters) as copy,
-    ):
-        data = b"".join(bytes(chunk) for chunk in copy)
-    rows = np.frombuffer(data[_HEADER_BYTES:-_TRAILER_BYTES], _ROW)
+    # Whole columns in one row: fetched value by value, they cost as much as judging them.
+    row = connection.execute(_SQL["window"], parameters, binary=True).fetchone()
+    assert row is not None
+
+    def column(name: str, sort: str) -> NDArray[Any]:
+        """Numbers in network byte order; no bytes at all where nothing was measured."""
+        return np.frombuffer(row[name] or b"", sort)
+
     return Series.of(
-        patient=rows["patient"],
-        measured_at_us=rows["measured_at"].astype(np.int64) + _POSTGRES_EPOCH_US,
-        reading_no=rows["reading_no"],
-        code=rows["code"],
-        unit=rows["unit"],
-        value=rows["value"],
+        patient=column("patient", ">i8"),
+        measured_at_us=column("measured_at", ">i8").astype(np.int64) + _POSTGRES_EPOCH_US,
+        reading_no=column("reading_no", ">i8"),
+        code=column("code", ">i2"),
+        unit=column("unit", ">i2"),
+        value=column("value", ">f8"),
     )
 
 
