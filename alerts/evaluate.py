@@ -107,7 +107,7 @@ def _apply(rule: Rule, limits: Limits, amounts: _Amounts, *, now_us: int, settle
         measured_at_us=at_us[fresh],
         reading_no=reading_no[fresh],
         severity=severity[fresh],
-        late=at_us[fresh] < now_us - int(rule.late_after_h * US_PER_HOUR),
+        late=(at_us[fresh] < now_us - int(rule.late_after_h * US_PER_HOUR)) & ~picked.doubted[starts[fresh]],
         row=rows[starts[fresh]],
         since=amounts.since[starts[fresh]],
         stands_patient=stands_patient,

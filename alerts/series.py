@@ -32,7 +32,8 @@ class Series:
     """Columns of equal length n, sorted by (patient, measured_at, reading_no, code): a reading's rows are neighbours.
 
     `code` and `unit` are the numbers of schemas.codes; `measured_at_us` is microseconds since 1970 UTC; `value` is in
-    `unit`, as the device sent it; `reading_no` names the reading in the database.
+    `unit`, as the device sent it; `reading_no` names the reading in the database. `doubted`: the time is by a device's
+    clock that nobody could read, of a reading that came at once; a red by it is never taken for an old one.
     """
 
     patient: Ints
@@ -41,6 +42,7 @@ class Series:
     code: NDArray[np.int16]
     unit: NDArray[np.int16]
     value: Floats
+    doubted: Bools
 
     @classmethod
     def of(
@@ -52,8 +54,9 @@ class Series:
         code: ArrayLike,
         unit: ArrayLike,
         value: ArrayLike,
+        doubted: ArrayLike | None = None,
     ) -> Self:
-        """Sorted columns from columns in any order. ValueError where their lengths differ."""
+        """Sorted columns from columns in any order; no `doubted`: none is. ValueError where their lengths differ."""
         made = cls(
             np.asarray(patient, np.int64),
             np.asarray(measured_at_us, np.int64),
@@ -61,9 +64,11 @@ class Series:
             np.asarray(code, np.int16),
             np.asarray(unit, np.int16),
             np.asarray(value, np.float64),
+            np.zeros(np.shape(value), np.bool_) if doubted is None else np.asarray(doubted, np.bool_),
         )
         lengths = {column.shape for column in (made.patient, made.measured_at_us, made.reading_no, made.code)}
-        if lengths != {(len(made),)} or made.unit.shape != made.value.shape or len(made.value) != len(made):
+        lengths |= {made.unit.shape, made.value.shape, made.doubted.shape}
+        if lengths != {(len(made),)}:
             raise ValueError("columns of a series have one length")
         return made.take(np.lexsort((made.code, made.reading_no, made.measured_at_us, made.patient)))
 
@@ -84,6 +89,7 @@ class Series:
             self.code[rows],
             self.unit[rows],
             self.value[rows],
+            self.doubted[rows],
         )
 
     def rows_of(self, codes: Sequence[int]) -> Ints:

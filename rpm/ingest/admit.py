@@ -16,7 +16,7 @@ from rpm.ingest.checks import check_form, check_time, check_values, notes
 from rpm.ingest.plausibility import BMI_ABOVE, BMI_BELOW, Weighing
 from rpm.ingest.reasons import Reason
 from schemas.codes import BY_NAME, UNIT_NUMBER, Kind
-from schemas.reading import Reading
+from schemas.reading import Reading, TimeSource
 
 #: Admitted later than this after it was measured, a reading enters history but is not news.
 LATE_AFTER: Final = timedelta(hours=1)
@@ -30,6 +30,8 @@ class Quality(IntFlag):
     DERIVED = 4
     VOID = 8
     RELEASED_BY_HAND = 16
+    #: Dated by a device's clock that could not be read, and yet it came at once: it may be as fresh as it came.
+    CLOCK_DOUBTED = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +153,8 @@ def admit(
         quality |= Quality.LATE
     if released:
         quality |= Quality.RELEASED_BY_HAND
+    if reading.time_source is TimeSource.DEVICE and now - reading.received_at <= LATE_AFTER:
+        quality |= Quality.CLOCK_DOUBTED
     return Admitted(practice_id, whose, device.id, _observe(reading, quality, flags), tuple(flags), late)
 
 

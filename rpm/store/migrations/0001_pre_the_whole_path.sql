@@ -218,7 +218,8 @@ select create_hypertable('reading', by_range('measured_at', interval '7 days'), 
 create index reading_by_patient on reading (patient_id, measured_at desc);
 create index reading_by_number on reading (reading_no);
 
--- One narrow row per quantity. `quality` is a set of bits: 1 flagged, 2 late, 4 derived, 8 void, 16 released by hand.
+-- One narrow row per quantity. `quality` is a set of bits: 1 flagged, 2 late, 4 derived, 8 void, 16 released by
+-- hand, 32 dated by a clock that could not be checked.
 create table observation (
     measured_at timestamptz not null,
     value double precision not null,

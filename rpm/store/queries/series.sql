@@ -10,7 +10,8 @@ returning patient_id, practice_id;
 -- What was measured of some patients, each column as the bytes of its values one after another; not what was voided.
 select string_agg(int8send(patient_id), '') as patient, string_agg(timestamptz_send(measured_at), '') as measured_at,
     string_agg(int8send(reading_no), '') as reading_no, string_agg(int2send(code), '') as code,
-    string_agg(int2send(unit), '') as unit, string_agg(float8send(value), '') as value
+    string_agg(int2send(unit), '') as unit, string_agg(float8send(value), '') as value,
+    string_agg(int2send(quality), '') as quality
 from observation
 where patient_id = any(%(patients)s) and code = any(%(codes)s)
     and measured_at > %(since)s and measured_at <= %(until)s and quality & 8 = 0;

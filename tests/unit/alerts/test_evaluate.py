@@ -4,6 +4,7 @@ Random data: NaN values, patients with one reading, equal times, any order, mixe
 the grid devices use and crowd around the limits, where engines disagree.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,15 @@ def test_one_broken_rule_leaves_the_others_speaking(monkeypatch: pytest.MonkeyPa
         ("weight_gain_7d", "ZeroDivisionError"),
     ]
     assert [one.rule_id for one in result] == ["blood_pressure_high"]
+
+
+def test_a_red_by_a_clock_nobody_could_read_is_not_taken_for_an_old_one() -> None:
+    """A cuff set to another zone is hours slow: its red came just now, and calls."""
+    rows = pressure(6, 1, 190)
+    columns = series_of(rows)
+    doubted = replace(columns, doubted=np.ones(len(columns), np.bool_))
+    lates = [[one.late for one in evaluate(each, RULES, limits=NO_LIMITS, now=NOW)] for each in (columns, doubted)]
+    assert lates == [[True], [False]]
 
 
 def test_late_values_are_marked_and_older_than_a_week_is_history() -> None:

@@ -20,7 +20,7 @@ from rpm.ingest.plausibility import Weighing
 from rpm.ingest.reasons import CLAIMABLE, RELEASABLE, SENTENCES, Reason
 from schemas.codes import BY_NAME, UNIT_NUMBER
 from schemas.quantity import Absent, Quantity
-from schemas.reading import Reading
+from schemas.reading import Reading, TimeSource
 from tests.support.readings import CUFF, METER, SCALE, a_reading, glucose, named, pressure, weight
 
 NOW = datetime(2026, 6, 10, 14, tzinfo=UTC)
@@ -261,6 +261,25 @@ def test_old_readings_from_a_devices_memory_are_late_not_wrong() -> None:
     assert isinstance(late, Admitted)
     assert (in_time.late, late.late) == (False, True)
     assert all(seen.quality & Quality.LATE for seen in late.observations)
+
+
+@pytest.mark.parametrize(
+    "source, came_ago, doubted",
+    [
+        (TimeSource.DEVICE, timedelta(seconds=2), True),
+        (TimeSource.DEVICE, timedelta(days=2), False),  # kept by the gateway, whose clock is right: old indeed
+        (TimeSource.DEVICE_CORRECTED, timedelta(seconds=2), False),
+        (TimeSource.GATEWAY, timedelta(seconds=2), False),
+    ],
+)
+def test_a_clock_nobody_could_read_is_doubted_where_the_reading_came_at_once(
+    source: TimeSource, came_ago: timedelta, *, doubted: bool
+) -> None:
+    decision = _admit(
+        pressure(192, 118, NOW - timedelta(days=2, hours=6), time_source=source, received_at=NOW - came_ago)
+    )
+    assert isinstance(decision, Admitted)
+    assert {bool(seen.quality & Quality.CLOCK_DOUBTED) for seen in decision.observations} == {doubted}
 
 
 def test_what_the_device_says_of_itself_is_flagged() -> None:
