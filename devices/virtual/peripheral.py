@@ -8,6 +8,7 @@ Built on bumble's host and GATT server over an `EtherController`, so what a gate
 
 import asyncio
 import contextlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from typing import Any, ClassVar, Final
@@ -42,7 +43,7 @@ _DISCONNECT_S_MAX: Final = 5.0
 _PATIENCE_STEP_S: Final = 0.1
 
 
-class Peripheral:
+class Peripheral(ABC):
     """One device at home. Subclasses say what it measures and how it hands that over."""
 
     service: ClassVar[str]
@@ -87,14 +88,14 @@ class Peripheral:
 
     # What a kind of device is made of --------------------------------------------------------------------------------
 
+    @abstractmethod
     def services(self) -> tuple[Service, ...]:
         """The GATT services that make it what it is."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def pending(self) -> int:
         """How many records it still has to hand over."""
-        raise NotImplementedError
 
     # Life on the air -------------------------------------------------------------------------------------------------
 
@@ -122,9 +123,9 @@ class Peripheral:
         if self.habits.advertise_s:
             self._spawn(self._doze_off())
 
+    @abstractmethod
     def say(self, frame: bytes) -> int:
         """Store these bytes as a record, whatever they are; its number in this device."""
-        raise NotImplementedError
 
     def fall_silent(self, seconds: float, *, after_frames: int = 0) -> None:
         """Out of range for a while: at once, or right after the Nth frame of a connection from now on was sent."""
