@@ -66,7 +66,7 @@ class DateTime:
         """The wall time (naive), or None where a part is unknown or there is no such day."""
         if None in self.parts().values():
             return None
-        return datetime(self.year, self.month, self.day, self.hour, self.minute, self.second)  # noqa: DTZ001
+        return datetime(self.year, self.month, self.day, self.hour, self.minute, self.second)  # noqa: DTZ001 - a device knows no zone
 
     def text(self) -> str | None:
         """`YYYY-MM-DDThh:mm:ss` as sent, None where all seven bytes are 0 (the clock was never set).

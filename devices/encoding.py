@@ -73,7 +73,7 @@ class _Float:
     def _word(self, value: Decimal) -> int:
         sign, digits, exponent = value.as_tuple()
         if isinstance(exponent, str):
-            raise ValueError(f"a {self.name} that is no number is an Absent, not a Decimal")  # noqa: TRY004
+            raise ValueError(f"a {self.name} that is no number is an Absent, not a Decimal")  # noqa: TRY004 - its value is wrong
         mantissa = int("".join(map(str, digits))) * (-1 if sign else 1)
         limit, exponent_max = 1 << (self.mantissa_bits - 1), (1 << (self.exponent_bits - 1)) - 1
         while exponent > exponent_max and 0 < abs(mantissa) < limit:

@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from alerts.limits import PatientLimit
 from alerts.series import Series, microseconds
+from rpm.ingest.admit import Quality
 from rpm.store.database import Connection
 from rpm.store.queries import load
 
 _SQL = load("series")
 
-#: The bit of `quality` that says a time is by a clock nobody could read (rpm.ingest.admit.Quality).
-CLOCK_DOUBTED: Final = 32
 #: PostgreSQL counts microseconds from 2000-01-01.
 _POSTGRES_EPOCH_US: Final = microseconds(datetime(2000, 1, 1, tzinfo=UTC))
 
@@ -59,7 +58,7 @@ def window(
         code=column("code", ">i2"),
         unit=column("unit", ">i2"),
         value=column("value", ">f8"),
-        doubted=column("quality", ">i2") & CLOCK_DOUBTED != 0,
+        doubted=column("quality", ">i2") & int(Quality.CLOCK_DOUBTED) != 0,
     )
 
 

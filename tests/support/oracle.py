@@ -140,7 +140,6 @@ def judge(
     owners: Owners,
     kills: Mapping[str, int],
     gateway_kills: Sequence[GatewayKill],
-    alerts: bool = True,
 ) -> Verdict:
     """Compare. `kills` counts the kill -9s of each part; `gateway_kills` tells which devices a gateway's kill met."""
     truth = read_ledger(ledger)
@@ -163,8 +162,7 @@ def judge(
             verdict.doubled.append(label)
         _compare(record, rows[0], owners, verdict, label)
     verdict.invented = [f"{key[0]} {key[1]}" for key in stored if key not in expected]
-    if alerts:
-        verdict.alerts = _alert_faults(truth, owners, urgent)
+    verdict.alerts = _alert_faults(truth, owners, urgent)
     return verdict
 
 
