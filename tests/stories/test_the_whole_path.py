@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.support.broker import Broker
+from tests.support.leaks import leaked
 from tests.support.mail import MailSink
 from tests.support.world import PASSWORD, Home, VirtualDevice, World
 
@@ -109,7 +110,7 @@ def test_from_the_cuff_to_the_claim(world: World, page: Page, mail_sink: MailSin
     [mail] = mail_sink.wait(1, timeout_s=20)
     assert mail_sink.recipients[0] == ("rosa@clinic.example",)
     assert url in text_of(mail)
-    assert not [word for word in HEALTH_DATA if word.lower() in text_of(mail).lower()]
+    assert leaked(text_of(mail), *HEALTH_DATA) == []
 
     row.get_by_role("button", name="I have it").click()
     expect(row).to_contain_text("You have it")
@@ -143,18 +144,19 @@ def test_from_the_cuff_to_the_claim(world: World, page: Page, mail_sink: MailSin
 
 
 def told_in_logs(folder: Path) -> Iterator[str]:
-    """Every log line that names the patient, her cuff or her values (a number within a time of day is none)."""
-    canary = re.compile(r"Maria|Alvarez|C0:00:00:00:0A|(?<![\d.:-])(192|118|143)(\.0)?(?![\d:.-])")
+    """Every log line that names the patient, her cuff or her values."""
     for log in sorted(folder.glob("*.log")):
         for line in log.read_text("utf-8", "replace").splitlines():
-            if canary.search(line) and not line.startswith('{"ready"'):  # what the virtual air tells its owner
+            told = leaked(line, "Maria", "Alvarez", "C0:00:00:00:0A", "192", "118", "143")
+            if told and not line.startswith('{"ready"'):  # what the virtual air tells its owner
                 yield f"{log.name}: {line}"
 
 
 def test_the_search_for_health_data_finds_it(tmp_path: Path) -> None:
     """The control: a log that does tell is seen."""
     (tmp_path / "worker.log").write_text(
-        '{"event": "stored", "systolic": 192.0}\n{"at": "12:01:19.192118Z"}\n', "utf-8"
+        '{"event": "stored", "systolic": 192.0}\n{"at": "2026-11-22T12:01:19.192118Z", "epoch": "0a192bcd118ef143"}\n',
+        "utf-8",
     )
     assert list(told_in_logs(tmp_path)) == ['worker.log: {"event": "stored", "systolic": 192.0}']
 
