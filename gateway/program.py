@@ -8,9 +8,9 @@ from typing import Final
 
 import structlog
 
+from gateway.enrolment import Enrolment
 from gateway.errors import OutboxFailed
 from gateway.health import Shown, patient_state, status
-from gateway.identity import Enrolment
 from gateway.intake import settle_unfinished
 from gateway.outbox import Outbox
 from gateway.outbox.room import NEARLY_FULL_AT

@@ -117,6 +117,19 @@ class Radio(_Table):
         return self
 
 
+class Consent(_Table):
+    """One person's consent on a device that keeps its users apart (User Data Service)."""
+
+    user: Annotated[int, Field(description="The person's place on the device", ge=0, le=254)]
+    pin: Annotated[SecretStr, Field(description="The number the device showed when that person was entered, 0-9999")]
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        if not re.fullmatch(r"\d{1,4}", self.pin.get_secret_value()):
+            raise ValueError("pin must be 1 to 4 digits, in quotation marks")
+        return self
+
+
 class Device(_Table):
     """One device of this home. Any other is never connected to."""
 
@@ -125,6 +138,16 @@ class Device(_Table):
         Kind, Field(description="blood_pressure, body_weight, glucose, oxygen_saturation or body_temperature")
     ]
     label: Annotated[str, Field(description="What the people here call it", min_length=1, max_length=64)]
+    passkey: Annotated[SecretStr | None, Field(description="The six digits on its label, where it asks for them")] = (
+        None
+    )
+    consent: Annotated[tuple[Consent, ...], Field(description="The people whose readings it may hand over")] = ()
+
+    @model_validator(mode="after")
+    def _six_digits(self) -> Self:
+        if self.passkey is not None and not re.fullmatch(r"\d{6}", self.passkey.get_secret_value()):
+            raise ValueError("passkey must be six digits, in quotation marks")
+        return self
 
 
 def _known_zone(name: str) -> str:

@@ -20,8 +20,8 @@ from devices.gatt import AttError, LinkLost
 from devices.inbox import NotKept
 from devices.procedures import Ending, SessionFacts, collect, introduce
 from gateway.backoff import delay_s
+from gateway.enrolment import Enrolled, Enrolment
 from gateway.errors import OutboxFailed
-from gateway.identity import Enrolled, Enrolment
 from gateway.intake import facts_text, settle_session
 from gateway.outbox import Kept, Outbox
 from gateway.radio import Heard, Radio, RadioFault

@@ -144,6 +144,17 @@ class StatusKind(StrEnum):
     WILL = "will"
 
 
+class ClockState(StrEnum):
+    """What a gateway knows of its own clock."""
+
+    #: Set by the network or a clock chip since the machine started.
+    SYNCHRONISED = "synchronised"
+    #: It runs, but nothing has vouched for it since the machine started.
+    UNVERIFIED = "unverified"
+    #: It shows a time before this program was made: readings wait for the right one before they travel.
+    UNSET = "unset"
+
+
 class Status(_Message):
     """A gateway's sign of life. `outbox_oldest_s` is the age of the oldest row without a receipt."""
 
@@ -157,21 +168,72 @@ class Status(_Message):
     outbox_oldest_s: float = 0.0
     #: Readings this outbox had to drop since its epoch began, for want of room: each is also told in an event (L17).
     outbox_dropped: int = 0
+    #: How many days of readings like the last ones the free room still holds; None where too few are known (F9).
+    buffer_days: float | None = None
     adapter: str = ""
+    #: The adapter has been started again, the machine rebooted …: how often since this program started (F10).
+    recoveries: int = 0
+    clock: ClockState | None = None
+    #: The weakest of the enrolled devices when last heard.
+    rssi_dbm: int | None = None
+    certificate_not_after: AwareDatetime | None = None
+
+
+class EventName(StrEnum):
+    """The events this version tells. An unknown name is kept all the same."""
+
+    #: A device's clock: `value` is what it is behind the gateway's, in seconds.
+    DEVICE_CLOCK = "device_clock"
+    #: `value` is the charge in percent.
+    DEVICE_BATTERY = "device_battery"
+    #: An enrolled device speaks no standard service we know; `value` names the model.
+    DEVICE_UNSUPPORTED = "device_unsupported"
+    #: An enrolled device offers a standard characteristic that is not decoded here; `value` names it.
+    NOT_DECODED = "not_decoded"
+    #: A device had lost its bond and was paired anew.
+    DEVICE_PAIRED = "device_paired"
+    #: One rung of the ladder was taken; `value` names it.
+    RADIO_RECOVERY = "radio_recovery"
+    #: The gateway's own clock was set; `value` is by how many seconds it moved.
+    GATEWAY_CLOCK = "gateway_clock"
+    OUTBOX_DAMAGED = "outbox_damaged"
+    OUTBOX_DROPPED = "outbox_dropped"
+    OUTBOX_NEARLY_FULL = "outbox_nearly_full"
+    UPLINK_WAS_PAUSED = "uplink_was_paused"
+    CERTIFICATE_RENEWED = "certificate_renewed"
+    #: What a request asked for is under way; `value` says how much of it.
+    REPLAYING = "replaying"
+    #: The person at home has been asked; later one of the three below follows.
+    REQUEST_SHOWN = "request_shown"
+    REQUEST_DONE = "request_done"
+    REQUEST_EXPIRED = "request_expired"
+    REQUEST_UNKNOWN = "request_unknown"
 
 
 class Event(_Message):
-    """Something worth knowing that is not a vital: never counts as a day of data."""
+    """Something worth knowing that is not a vital: never counts as a day of data. `request_id`: what it answers."""
 
     gateway_id: GatewayId
     at: AwareDatetime
     name: str
     address: str | None = None
     value: float | str | None = None
+    request_id: str | None = None
+
+
+class RequestKind(StrEnum):
+    """What a cloud may ask a gateway."""
+
+    #: Send receipted rows again: `epoch`, `from_seq` and, optionally, `to_seq`.
+    REPLAY = "replay"
+    #: Ask the person at home to measure again: `kind` (schemas.codes.Kind) and, optionally, `user_slot`.
+    MEASURE_AGAIN = "measure_again"
+    #: Ask the person at home to call the practice.
+    CALL_US = "call_us"
 
 
 class Request(_Message):
-    """The cloud asks a gateway for something; a gateway answers what it does not know with an event."""
+    """The cloud asks a gateway for something until `expires_at`; each is answered by events that bear its id."""
 
     gateway_id: GatewayId
     request_id: str

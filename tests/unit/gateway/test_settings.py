@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.enrolment import Enrolment
 from gateway.errors import UserError
-from gateway.identity import Enrolment
 from gateway.settings import Backend, Settings, read_settings
 from schemas.codes import Kind
 

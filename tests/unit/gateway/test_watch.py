@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import structlog
 
+from gateway.enrolment import Enrolment
 from gateway.errors import OutboxFailed
-from gateway.identity import Enrolment
 from gateway.outbox import Outbox
 from gateway.radio import Radio
 from gateway.settings import Device

@@ -4,7 +4,7 @@ Connecting to a neighbour's cuff may erase its memory: a cuff deletes what it be
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.settings import Device
 from schemas.codes import Kind
@@ -18,6 +18,10 @@ class Enrolled:
     address: str
     kind: Kind
     label: str
+    #: Six digits for pairing, where the device asks for them.
+    passkey: str | None = field(default=None, repr=False)
+    #: (user index, PIN) of those whose readings a device with a User Data Service may hand over.
+    consents: tuple[tuple[int, int], ...] = field(default=(), repr=False)
 
 
 class Enrolment:
@@ -25,7 +29,14 @@ class Enrolment:
 
     def __init__(self, devices: Iterable[Device]) -> None:
         self._by_address = {
-            device.address: Enrolled(slot, device.address, device.kind, device.label)
+            device.address: Enrolled(
+                slot,
+                device.address,
+                device.kind,
+                device.label,
+                passkey=device.passkey.get_secret_value() if device.passkey else None,
+                consents=tuple((each.user, int(each.pin.get_secret_value())) for each in device.consent),
+            )
             for slot, device in enumerate(devices, start=1)
         }
 
