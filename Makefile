@@ -48,6 +48,7 @@ demo: setup servers assets ## three homes, a clinic and its servers on this mach
 .PHONY: test
 test: setup assets ## everything the tests need, then every test; a skipped test is a failed one
 	@deploy/provision.sh install
+	@deploy/tools.sh install
 	@deploy/chromium.sh >/dev/null
 	@$(BIN)/python -m pytest $(ARGS)
 
