@@ -5,21 +5,15 @@ the settings other than TLS are those of the tested loopback configuration is co
 """
 
 import getpass
-import ipaddress
 import queue
 import re
 import ssl
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from paho.mqtt.client import Client, ConnectFlags
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
@@ -28,6 +22,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from rpm.broker import WORKER, accounts, configuration
 from tests.support.broker import wait_for_port
 from tests.support.provisioning import ROOT, free_port, run_script
+from tests.support.tls import server_certificate
 
 GATEWAY = "gw-home-a"
 ARRIVES_S_MAX = 5.0
@@ -47,26 +42,6 @@ def test_the_examples_set_what_the_tested_configuration_sets(name: str) -> None:
     assert _settings((ROOT / "deploy" / name).read_text("utf-8")) == _settings(tested)
 
 
-def _certificate(folder: Path) -> None:
-    """broker.crt and broker.key for 127.0.0.1, self-signed: to its clients it is its own CA."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker.example")])
-    today = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(today - timedelta(days=1))
-        .not_valid_after(today + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "broker.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    (folder / "broker.key").write_bytes(private)
-
-
 @dataclass(frozen=True, slots=True)
 class NetworkBroker:
     """Where the example listens: gateways' port, services' port, and the CA file."""
@@ -80,7 +55,7 @@ class NetworkBroker:
 def network_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NetworkBroker]:
     """Mosquitto on the example's text, its places moved into a temporary folder."""
     folder = tmp_path_factory.mktemp("network")
-    _certificate(folder)
+    server_certificate(folder, "127.0.0.1")
     (folder / "accounts.json").write_text(accounts(worker_password="w", gateways={GATEWAY: "g"}), "utf-8")
     gateways, services = free_port(), free_port()
     moved = {

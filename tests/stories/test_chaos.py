@@ -8,21 +8,18 @@ tables and alerts. A run in which any part was not killed, or nothing was delive
 
 import itertools
 import json
-import random
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Self
 
 import pytest
 
 from tests.support.broker import Broker
 from tests.support.database import DatabaseServer
 from tests.support.oracle import GatewayKill, Verdict, judge
+from tests.support.people import People
 from tests.support.world import Home, VirtualDevice, World
 
 CHAOS_S = 60.0
@@ -52,42 +49,9 @@ HOMES = (
 )
 
 
-class People:
-    """Measure without pause, one device after the other, in a thread of their own."""
-
-    def __init__(self, world: World) -> None:
-        self._world, self._stop, self._random = world, threading.Event(), random.Random(SEED)
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="people")
-        self.taken = 0
-
-    def __enter__(self) -> Self:
-        self._life = self._executor.submit(self._live)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._executor.shutdown()
-        self._life.result()
-
-    def _live(self) -> None:
-        devices = [(home.name, device) for home in HOMES for device in home.devices]
-        for home, device in itertools.cycle(devices):
-            if self._stop.wait(MEASURE_EVERY_S):
-                return
-            self._measure(home, device)
-            self.taken += 1
-
-    def _measure(self, home: str, device: VirtualDevice) -> None:
-        chance = self._random
-        if device.model == "cuff":
-            # Maria has one crisis, early; nobody else ever has a red value.
-            crisis = home == "a" and self.taken == len(HOMES) * 5
-            systolic = 192 if crisis else chance.randrange(118, 140)
-            self._world.ask(home, device.name, "measure", systolic=systolic, diastolic=systolic - 50, pulse=70)
-        elif device.model == "scale":
-            self._world.ask(home, device.name, "weigh", kg=round(chance.uniform(80.0, 80.5), 1))
-        else:
-            self._world.ask(home, device.name, "prick", mg_dl=chance.randrange(95, 140))
+def _crisis(home: str, taken: int) -> bool:
+    """Maria has one crisis, early; nobody else ever has a red value."""
+    return home == "a" and taken == len(HOMES) * 5
 
 
 def _killers(world: World, server: DatabaseServer, gateway_kills: list[GatewayKill]) -> dict[str, Callable[[], None]]:
@@ -132,7 +96,7 @@ def test_a_minute_of_kills_loses_nothing(
         world.start_worker("worker-2")
         for home in HOMES:
             world.start_gateway(home)
-        with People(world) as people:
+        with People(world, HOMES, seed=SEED, every_s=MEASURE_EVERY_S, crisis=_crisis) as people:
             world.wait_confirmed(5)
             ends = time.monotonic() + CHAOS_S
             killers = _killers(world, database_server, gateway_kills)

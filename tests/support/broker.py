@@ -67,7 +67,7 @@ class Broker:
             accounts_file.write_text(accounts(worker_password=self.passwords[WORKER], gateways=passwords), "utf-8")
             accounts_file.chmod(0o600)
             text = configuration(port=self.port, plugin=plugin, accounts_file=accounts_file, run_as=getpass.getuser())
-            config.write_text(text, "utf-8")
+            config.write_text(text + self._more_configuration(), "utf-8")
         program = run_script("provision.sh", "mosquitto")
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -78,6 +78,10 @@ class Broker:
         self.kill()
         last_words = self.log.read_text("utf-8", errors="replace").strip().splitlines()[-3:]
         raise RuntimeError(f"the broker did not start: {' / '.join(last_words)}")
+
+    def _more_configuration(self) -> str:
+        """Further lines of mosquitto.conf, for a broker that listens elsewhere too."""
+        return ""
 
     def stop(self) -> None:
         """SIGTERM, and wait."""
