@@ -32,7 +32,7 @@ def run(config: Config, *, verbose: Annotated[bool, typer.Option(help="Log every
 
     settings = read_settings(config)
     configure(verbose=verbose)
-    asyncio.run(run_gateway(settings))
+    sys.exit(asyncio.run(run_gateway(settings)))
 
 
 @app.command()

@@ -9,6 +9,8 @@ from typing import Final
 from gateway.outbox import Stats
 from schemas.messages import Status, StatusKind
 
+#: Readings that nobody confirmed for so long: the line, the account or the cloud needs a person.
+UNCONFIRMED_S_MAX: Final = 24 * 3600.0
 #: How long the box shows "sent" before it goes back to waiting for the next reading.
 SENT_SHOWN: Final = timedelta(minutes=2)
 
@@ -21,7 +23,17 @@ def program_version() -> str:
         return "unreleased"
 
 
-def status(kind: StatusKind, *, gateway_id: str, adapter: str, stats: Stats, uptime_s: float, now: datetime) -> Status:
+def status(
+    kind: StatusKind,
+    *,
+    gateway_id: str,
+    adapter: str,
+    stats: Stats,
+    uptime_s: float,
+    now: datetime,
+    recoveries: int = 0,
+    rssi_dbm: int | None = None,
+) -> Status:
     """A birth, heartbeat or will. A will is written before it is needed: it bears no time, for nobody knows it."""
     return Status(
         gateway_id=gateway_id,
@@ -34,14 +46,20 @@ def status(kind: StatusKind, *, gateway_id: str, adapter: str, stats: Stats, upt
         outbox_oldest_s=round(stats.oldest_age_s, 1),
         outbox_dropped=stats.dropped,
         adapter=adapter,
+        recoveries=recoveries,
+        rssi_dbm=rssi_dbm,
     )
 
 
 class PatientState(StrEnum):
     """What a light on the box would show."""
 
-    #: The radio does not work.
+    #: The radio does not work, or readings have waited too long: a person should call the practice.
+    CALL_US = "call_us"
+    #: The radio does not work yet, and is being helped.
     NO_RADIO = "no_radio"
+    #: Somebody asked for a measurement.
+    DUE = "due"
     #: Ready: step on, squeeze, prick.
     SEARCHING = "searching"
     MEASURING = "measuring"
@@ -60,15 +78,34 @@ class Shown:
 
 
 def patient_state(
-    *, scanning: bool, sessions: int, stats: Stats, last_receipt_at: datetime | None, now: datetime
+    *,
+    scanning: bool,
+    sessions: int,
+    stats: Stats,
+    last_receipt_at: datetime | None,
+    now: datetime,
+    due: bool = False,
+    called: bool = False,
+    radio_given_up: bool = False,
 ) -> Shown:
-    """The one word for the people at home. The first that holds, top to bottom."""
+    """The one word for the people at home. The first that holds, top to bottom.
+
+    `due`: a measurement was asked for; `called`: the practice asks for a call; `radio_given_up`: nothing brought the radio back.
+    """
     if sessions:
         return Shown(PatientState.MEASURING, "a device is being listened to")
+    if called:
+        return Shown(PatientState.CALL_US, "the practice asks for a call")
+    if radio_given_up and not scanning:
+        return Shown(PatientState.CALL_US, "nothing brought the radio back")
+    if stats.depth and stats.oldest_age_s >= UNCONFIRMED_S_MAX:
+        return Shown(PatientState.CALL_US, "the cloud has confirmed nothing for a day")
     if stats.depth or stats.frames:
         return Shown(PatientState.KEPT, "readings wait for the cloud's receipt")
     if last_receipt_at is not None and now - last_receipt_at <= SENT_SHOWN:
         return Shown(PatientState.SENT, "the cloud has confirmed every reading")
     if not scanning:
         return Shown(PatientState.NO_RADIO, "the radio does not scan")
+    if due:
+        return Shown(PatientState.DUE, "a measurement was asked for")
     return Shown(PatientState.SEARCHING, "listening for the devices of this home")

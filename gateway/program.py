@@ -12,18 +12,25 @@ from gateway.enrolment import Enrolment
 from gateway.errors import OutboxFailed
 from gateway.health import Shown, patient_state, status
 from gateway.intake import settle_unfinished
+from gateway.ladder import Step
 from gateway.outbox import Outbox
 from gateway.outbox.room import NEARLY_FULL_AT
 from gateway.radio import Radio
+from gateway.recovery import Recovery, RestartWanted
 from gateway.settings import Settings
+from gateway.systemd import Systemd
 from gateway.uplink import Uplink
 from gateway.watch import Watch
-from schemas.messages import Event, Status, StatusKind
+from schemas.messages import Event, EventName, Status, StatusKind
 
 log = structlog.get_logger()
 
 #: Between two looks at what may go: the ring, and how full the file is.
 HOUSEKEEPING_S: Final = 60.0
+#: The end of a process that wants to be started again (sysexits.h: EX_TEMPFAIL).
+RESTART_STATUS: Final = 75
+#: systemd's own way down: services stop, the outbox is closed.
+REBOOT_COMMAND: Final = ("systemctl", "reboot")
 
 
 def utc_now() -> datetime:
@@ -34,17 +41,26 @@ def utc_now() -> datetime:
 class Gateway:
     """The parts of a running gateway, put together."""
 
-    def __init__(self, settings: Settings, outbox: Outbox, radio: Radio) -> None:
+    def __init__(self, settings: Settings, outbox: Outbox, radio: Radio, systemd: Systemd) -> None:
         self._settings = settings
         self._outbox = outbox
+        self._systemd = systemd
         self._shown: Shown | None = None
         self._began_at = asyncio.get_running_loop().time()
         self._nearly_full = False
+        self.recovery = Recovery(
+            control=radio.control,
+            memory_file=settings.outbox.with_name(settings.outbox.name + ".radio.json"),
+            tell=self._tell_recovery,
+            may_restart=systemd.present,
+            reboot_command=REBOOT_COMMAND if settings.radio.reboot else (),
+        )
         self.watch = Watch(
             gateway_id=settings.gateway_id,
             radio=radio,
             enrolment=Enrolment(settings.device),
             outbox=outbox,
+            recovery=self.recovery,
             zone=settings.zone,
             utc_now=utc_now,
             on_change=self._changed,
@@ -60,12 +76,19 @@ class Gateway:
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Watch, deliver and keep house until `stop` is set."""
+        """Watch, deliver and keep house until `stop` is set. RestartWanted where only another process can go on."""
         self._show()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.watch.run(stop))
-            group.create_task(self.uplink.run(stop))
-            group.create_task(self._keep_house(stop))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.watch.run(stop))
+                group.create_task(self.uplink.run(stop))
+                group.create_task(self._keep_house(stop))
+                group.create_task(self._systemd.ping(stop, alive=lambda: self.uplink.alive))
+                self._systemd.ready()
+        except* RestartWanted as wanted:
+            raise RestartWanted(str(wanted.exceptions[0])) from None
+        finally:
+            self._systemd.stopping()
 
     async def _keep_house(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -102,9 +125,11 @@ class Gateway:
             stats=self._outbox.stats(now=now),
             last_receipt_at=self.uplink.state.last_receipt_at,
             now=now,
+            radio_given_up=self.recovery.exhausted,
         )
         if self._shown is None or shown.state is not self._shown.state:
             self._shown = shown
+            self._systemd.status(f"{shown.state}: {shown.reason}")
             log.info("patient_state", state=shown.state, why=shown.reason)
 
     def _status(self, kind: StatusKind, now: datetime) -> Status:
@@ -115,11 +140,22 @@ class Gateway:
             stats=self._outbox.stats(now=now),
             uptime_s=asyncio.get_running_loop().time() - self._began_at,
             now=now,
+            recoveries=self.recovery.taken,
+            rssi_dbm=self.watch.rssi_dbm,
         )
 
+    def _tell_recovery(self, step: Step) -> None:
+        event = Event(
+            gateway_id=self._settings.gateway_id, at=utc_now(), name=EventName.RADIO_RECOVERY, value=str(step.rung)
+        )
+        # A disk that refuses must not keep the radio from being helped.
+        with contextlib.suppress(OutboxFailed):
+            self._outbox.add_event(event)
+        self.uplink.wake()
 
-async def run_gateway(settings: Settings) -> None:
-    """Run until SIGTERM or SIGINT. UserError where the outbox cannot be used."""
+
+async def run_gateway(settings: Settings) -> int:
+    """Run until SIGTERM or SIGINT; the exit status. UserError where the outbox cannot be used."""
     outbox = Outbox.open(
         settings.outbox, bytes_max=settings.outbox_bytes_max, gateway_id=settings.gateway_id, now=utc_now()
     )
@@ -128,7 +164,12 @@ async def run_gateway(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         log.info("gateway_started", epoch=outbox.epoch, devices=len(settings.device))
-        await Gateway(settings, outbox, Radio.from_settings(settings.radio)).run(stop)
+        await Gateway(settings, outbox, Radio.from_settings(settings.radio), Systemd()).run(stop)
+    except RestartWanted as wanted:
+        log.error("gateway_restarts", reason=str(wanted))
+        return RESTART_STATUS
+    else:
+        return 0
     finally:
         outbox.close()
         log.info("gateway_stopped")

@@ -7,8 +7,9 @@ device forgets the reading and the new client never sees it (10 of 10 readings l
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Callable, Generator
-from typing import Final
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 import structlog
 from bleak import BleakClient, BleakScanner
@@ -28,15 +29,39 @@ log = structlog.get_logger()
 #: A cuff advertises for about a minute after a measurement: a connection that takes longer than this is tried again.
 CONNECT_S_MAX: Final = 15.0
 DISCONNECT_S_MAX: Final = 5.0
+#: BlueZ answers within a second. Its daemon, hung, never does.
+SCAN_START_S_MAX: Final = 10.0
 #: What BlueZ reports when the link drops in the middle of a read ("Unlikely Error").
 ATT_UNLIKELY: Final = 0x0E
 
-#: A device as the scan heard it: its `address`, and what connecting needs.
-Heard = BLEDevice
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A device as the scan heard it. `device` is what bleak connects by; `rssi_dbm` how strongly it was heard."""
+
+    address: str
+    device: BLEDevice
+    rssi_dbm: int
 
 
 class RadioFault(GatewayError):
     """The adapter or its driver refused: scanning or connecting did not work, for a reason of its own."""
+
+
+class NotConnectable(RadioFault):
+    """A device that was heard could not be connected to."""
+
+
+class AdapterControl(Protocol):
+    """What helps a radio that no longer works, where its driver offers it. Both raise RadioFault where they fail."""
+
+    async def power_cycle(self) -> None:
+        """Switch the adapter off and on."""
+        ...
+
+    async def forget(self, address: str) -> None:
+        """Delete the bond with a device, so that the next connection pairs anew. Nothing where there is none."""
+        ...
 
 
 class BleakLink:
@@ -91,6 +116,28 @@ class BleakLink:
             raise RadioFault(f"{uuid}: {type(error).__name__}") from error
 
 
+class VirtualControl:
+    """AdapterControl of the virtual radio."""
+
+    def __init__(self, power_cycle: Callable[[], Awaitable[None]], forget: Callable[[str], Awaitable[None]]) -> None:
+        self._power_cycle, self._forget = power_cycle, forget
+
+    async def power_cycle(self) -> None:
+        """Open the controller anew; RadioFault where it does not answer."""
+        await self._told(self._power_cycle())
+
+    async def forget(self, address: str) -> None:
+        """Delete the bond; RadioFault where the controller does not answer."""
+        await self._told(self._forget(address))
+
+    @staticmethod
+    async def _told(call: Awaitable[None]) -> None:
+        try:
+            await call
+        except (BleakError, OSError) as error:
+            raise RadioFault(f"the virtual radio: {type(error).__name__}") from error
+
+
 class Radio:
     """Scans and connects through the backend the settings name."""
 
@@ -100,8 +147,10 @@ class Radio:
         scanner_backend: type[BaseBleakScanner] | None = None,
         client_backend: type[BaseBleakClient] | None = None,
         name: str = "bluez",
+        control: AdapterControl | None = None,
     ) -> None:
         self.name = name
+        self.control = control
         self._scanner_backend = scanner_backend
         self._client_backend = client_backend
 
@@ -109,7 +158,9 @@ class Radio:
     def from_settings(cls, settings: RadioSettings) -> "Radio":
         """The radio of this home. The virtual one is imported only where it is asked for: a home has no bumble."""
         if settings.backend is Backend.BLUEZ:
-            return cls()
+            from gateway.bluez import BluezControl
+
+            return cls(control=BluezControl())
         try:
             from devices.virtual import bleak_backend
         except ImportError as error:
@@ -120,19 +171,21 @@ class Radio:
             scanner_backend=bleak_backend.BumbleScannerBackend,
             client_backend=bleak_backend.BumbleClientBackend,
             name="bumble",
+            control=VirtualControl(bleak_backend.power_cycle, bleak_backend.forget),
         )
 
     @contextlib.asynccontextmanager
     async def scanning(self, on_seen: Callable[[Heard], None]) -> AsyncGenerator[None]:
         """Call `on_seen` for every advertisement heard inside the block; RadioFault where scanning does not start."""
 
-        def heard(device: Heard, _advertisement: AdvertisementData) -> None:
-            on_seen(device)
+        def heard(device: BLEDevice, advertisement: AdvertisementData) -> None:
+            on_seen(Heard(device.address, device, advertisement.rssi))
 
         scanner = BleakScanner(heard, backend=self._scanner_backend)
         try:
-            await scanner.start()
-        except (BleakError, OSError, TimeoutError) as error:
+            async with asyncio.timeout(SCAN_START_S_MAX):
+                await scanner.start()
+        except (BleakError, OSError, EOFError, TimeoutError) as error:
             raise RadioFault(f"cannot scan: {type(error).__name__}") from error
         try:
             yield
@@ -141,11 +194,11 @@ class Radio:
                 await asyncio.wait_for(scanner.stop(), DISCONNECT_S_MAX)
 
     @contextlib.asynccontextmanager
-    async def connected(self, device: Heard) -> AsyncGenerator[BleakLink]:
+    async def connected(self, heard: Heard) -> AsyncGenerator[BleakLink]:
         """A link to a device for the length of the block, and then always disconnect. RadioFault where it fails."""
         gone = asyncio.Event()
         client = BleakClient(
-            device,
+            heard.device,
             disconnected_callback=lambda _client: gone.set(),
             timeout=CONNECT_S_MAX,
             backend=self._client_backend,
@@ -156,7 +209,7 @@ class Radio:
                     await client.connect()
                 link = BleakLink(client, gone)
             except (BleakError, OSError, EOFError, TimeoutError) as error:
-                raise RadioFault(f"cannot connect: {type(error).__name__}") from error
+                raise NotConnectable(f"cannot connect: {type(error).__name__}") from error
             yield link
         finally:
             await self._disconnect(client)

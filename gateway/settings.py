@@ -107,6 +107,9 @@ class Radio(_Table):
     hci: Annotated[str | None, Field(description="bumble only: where the controller is, tcp-client:127.0.0.1:6402")] = (
         None
     )
+    reboot: Annotated[
+        bool, Field(description="Reboot this machine when nothing else brings the radio back; needs the right to")
+    ] = False
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -18,27 +18,33 @@ import structlog
 from devices import not_decoded
 from devices.gatt import AttError, LinkLost
 from devices.inbox import NotKept
-from devices.procedures import Ending, SessionFacts, collect, introduce
+from devices.procedures import Ending, collect, introduce
 from gateway.backoff import delay_s
 from gateway.enrolment import Enrolled, Enrolment
 from gateway.errors import OutboxFailed
 from gateway.intake import facts_text, settle_session
+from gateway.ladder import CONNECTS_FAILED_MAX, SILENT_S, Trouble
 from gateway.outbox import Kept, Outbox
-from gateway.radio import Heard, Radio, RadioFault
-from schemas.messages import Event
+from gateway.radio import Heard, NotConnectable, Radio, RadioFault
+from gateway.recovery import Recovery
+from schemas.messages import Event, EventName
 
 log = structlog.get_logger()
 
 #: Connections at one time: what a common adapter carries beside its scan.
 SESSIONS_MAX: Final = 3
-#: An adapter that hears nothing at all for so long may have stopped scanning without saying so: scan anew (F10).
-SCAN_SILENT_S: Final = 60.0
 SCAN_RETRY_FIRST_S: Final = 1.0
 SCAN_RETRY_MAX_S: Final = 30.0
 #: After a session that failed or brought nothing: a cuff that is in the air for a minute must still be met.
 AGAIN_FIRST_S: Final = 1.0
 AGAIN_MAX_S: Final = 20.0
 SPREAD: Final = 0.25
+#: A device that is heard and connects so often in vain has perhaps lost its bond: ours is deleted, and it pairs anew. On
+#: BlueZ such a device shows nothing but time-outs.
+FORGET_AFTER_FAILURES: Final = 3
+#: … and that is tried this often a day: a device out of reach looks the same.
+FORGET_AGAIN_S: Final = 6 * 3600.0
+FORGET_S_MAX: Final = 30.0
 
 
 class Watch:
@@ -51,9 +57,11 @@ class Watch:
         radio: Radio,
         enrolment: Enrolment,
         outbox: Outbox,
+        recovery: Recovery,
         zone: ZoneInfo,
         utc_now: Callable[[], datetime],
         on_change: Callable[[], None],
+        on_kept: Callable[[Enrolled], None] = lambda _device: None,
         chance: random.Random | None = None,
     ) -> None:
         self.scanning = False
@@ -61,6 +69,8 @@ class Watch:
         self._radio = radio
         self._enrolment = enrolment
         self._outbox = outbox
+        self._recovery = recovery
+        self._on_kept = on_kept
         self._zone = zone
         self._utc_now = utc_now
         self._on_change = on_change
@@ -70,6 +80,13 @@ class Watch:
         self._sessions: dict[int, asyncio.Task[None]] = {}
         self._turn = asyncio.Semaphore(SESSIONS_MAX)
         self._fruitless: dict[int, int] = {}
+        #: Failed connections in a row: of one device by its slot, and of all together.
+        self._unconnected: dict[int, int] = {}
+        self._failures = 0
+        self._failing = asyncio.Event()
+        self._forgotten_at: dict[int, float] = {}
+        #: How strongly each enrolled device was last heard, in dBm.
+        self._rssi: dict[int, int] = {}
         self._not_before: dict[int, float] = {}
         self._heard_at = 0.0
 
@@ -83,8 +100,16 @@ class Watch:
         """The radio in one phrase, for the heartbeat."""
         return self._radio.name if self.scanning else f"{self._radio.name}: not scanning"
 
+    @property
+    def rssi_dbm(self) -> int | None:
+        """How strongly the weakest of this home's devices was last heard."""
+        return min(self._rssi.values(), default=None)
+
     async def run(self, stop: asyncio.Event) -> None:
-        """Scan until `stop` is set; then end every session, each with its disconnect."""
+        """Scan until `stop` is set; then end every session, each with its disconnect.
+
+        RestartWanted where the radio cannot be had back from within this process.
+        """
         faults = 0
         try:
             while not stop.is_set():
@@ -92,12 +117,15 @@ class Watch:
                     async with self._radio.scanning(self._seen):
                         self._set_scanning(on=True)
                         faults = 0
-                        await self._until_silent(stop)
+                        trouble = await self._until_trouble(stop)
                 except RadioFault as error:
                     self._set_scanning(on=False)
                     log.error("scan_failed", reason=str(error), attempt=faults)
                     await self._rest(stop, faults)
                     faults += 1
+                    trouble = Trouble.SCAN_FAILS
+                if trouble is not None and not stop.is_set():
+                    await self._recovery.act(trouble)
         finally:
             self._set_scanning(on=False)
             for session in self._sessions.values():
@@ -109,15 +137,23 @@ class Watch:
             self.scanning = on
             self._on_change()
 
-    async def _until_silent(self, stop: asyncio.Event) -> None:
+    async def _until_trouble(self, stop: asyncio.Event) -> Trouble | None:
+        """Wait for `stop` (then None), for silence, or for connections that fail one after the other."""
         loop = asyncio.get_running_loop()
         self._heard_at = loop.time()
-        while (quiet_s := loop.time() - self._heard_at) < SCAN_SILENT_S:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), SCAN_SILENT_S - quiet_s)
+        while (quiet_s := loop.time() - self._heard_at) < SILENT_S:
+            waits = [asyncio.ensure_future(event.wait()) for event in (stop, self._failing)]
+            try:
+                await asyncio.wait(waits, timeout=SILENT_S - quiet_s, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
             if stop.is_set():
-                return
-        log.debug("scan_restarted", quiet_s=SCAN_SILENT_S)
+                return None
+            if self._failing.is_set():
+                self._failing.clear()
+                return Trouble.CONNECTS_FAIL
+        return Trouble.SILENT
 
     async def _rest(self, stop: asyncio.Event, faults: int) -> None:
         wait_s = delay_s(
@@ -129,7 +165,11 @@ class Watch:
     def _seen(self, heard: Heard) -> None:
         loop = asyncio.get_running_loop()
         self._heard_at = loop.time()
+        if self._failures < CONNECTS_FAILED_MAX:
+            self._recovery.well()
         enrolled = self._enrolment.find(heard.address)
+        if enrolled is not None:
+            self._rssi[enrolled.slot] = heard.rssi_dbm
         if (
             enrolled is None
             or enrolled.slot in self._sessions
@@ -146,6 +186,9 @@ class Watch:
         try:
             async with self._turn:
                 kept = await self._listen(enrolled, heard)
+        except NotConnectable as error:
+            log.warning("not_connected", device=enrolled.slot, reason=str(error))
+            await self._connect_failed(enrolled)
         except (RadioFault, LinkLost, AttError) as error:
             log.warning("session_failed", device=enrolled.slot, error=type(error).__name__, reason=str(error))
         except (NotKept, OutboxFailed) as error:
@@ -157,6 +200,33 @@ class Watch:
             self._again(enrolled, fruitful=kept.new > 0)
             del self._sessions[enrolled.slot]
             self._on_change()
+
+    async def _connect_failed(self, enrolled: Enrolled) -> None:
+        """Count it; where this device alone fails, delete our bond with it, for it may have lost its own."""
+        self._failures += 1
+        in_vain = self._unconnected[enrolled.slot] = self._unconnected.get(enrolled.slot, 0) + 1
+        if self._failures and self._failures % CONNECTS_FAILED_MAX == 0:
+            self._failing.set()
+        now = asyncio.get_running_loop().time()
+        control = self._radio.control
+        last = self._forgotten_at.get(enrolled.slot)
+        if in_vain < FORGET_AFTER_FAILURES or control is None or (last is not None and now - last < FORGET_AGAIN_S):
+            return
+        self._forgotten_at[enrolled.slot] = now
+        try:
+            async with asyncio.timeout(FORGET_S_MAX):
+                await control.forget(enrolled.address)
+        except (RadioFault, TimeoutError) as error:
+            log.warning("bond_not_forgotten", device=enrolled.slot, reason=str(error))
+        else:
+            log.warning("bond_forgotten", device=enrolled.slot, failures=in_vain)
+
+    def _connected(self, enrolled: Enrolled) -> None:
+        """The radio works, and so does this device."""
+        self._failures = 0
+        self._recovery.well()
+        if self._unconnected.pop(enrolled.slot, 0) >= FORGET_AFTER_FAILURES and enrolled.slot in self._forgotten_at:
+            self._tell(EventName.DEVICE_PAIRED, enrolled)
 
     def _again(self, enrolled: Enrolled, *, fruitful: bool) -> None:
         fruitless = 0 if fruitful else self._fruitless.get(enrolled.slot, 0) + 1
@@ -170,6 +240,7 @@ class Watch:
 
     async def _listen(self, enrolled: Enrolled, heard: Heard) -> Kept:
         async with self._radio.connected(heard) as link:
+            self._connected(enrolled)
             facts = await introduce(link, utc_now=self._utc_now, zone=self._zone)
             for uuid, name in not_decoded.offered(link.characteristics):
                 log.info("not_decoded", device=enrolled.slot, characteristic=uuid, what=name)
@@ -190,17 +261,13 @@ class Watch:
                 kept = settle_session(self._outbox, number, zone=self._zone, now=self._utc_now(), ending=ending)
             log.info("session_ended", device=enrolled.slot, ending=ending, new=kept.new, repeated=kept.repeated)
             if kept.new:
-                self._tell_clock(enrolled, facts)
+                self._on_kept(enrolled)
+            if kept.new and facts.clock_offset_s is not None:
+                self._tell(EventName.DEVICE_CLOCK, enrolled, round(facts.clock_offset_s, 1))
         return kept
 
-    def _tell_clock(self, enrolled: Enrolled, facts: SessionFacts) -> None:
-        if facts.clock_offset_s is not None:
-            self._outbox.add_event(
-                Event(
-                    gateway_id=self._gateway_id,
-                    at=self._utc_now(),
-                    name="device_clock",
-                    address=enrolled.address,
-                    value=round(facts.clock_offset_s, 1),
-                )
-            )
+    def _tell(self, name: EventName, enrolled: Enrolled, value: float | str | None = None) -> None:
+        at = self._utc_now()
+        self._outbox.add_event(
+            Event(gateway_id=self._gateway_id, at=at, name=name, address=enrolled.address, value=value)
+        )

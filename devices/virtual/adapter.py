@@ -147,6 +147,24 @@ async def close_adapter() -> None:
         await adapter.close()
 
 
+async def power_cycle() -> None:
+    """Close the running loop's adapter, also one that answers nothing any more, and open it anew.
+
+    Raises:
+        BleakBluetoothNotAvailableError: none is configured, or the port does not answer.
+    """
+    await close_adapter()
+    await running_adapter()
+
+
+async def forget(address: str) -> None:
+    """Delete the bond with a device; nothing where there is none."""
+    keystore = (await running_adapter()).device.keystore
+    if keystore is not None:
+        with contextlib.suppress(KeyError):
+            await keystore.delete(str(hci.Address(address)))
+
+
 async def _open(settings: HciSettings) -> Adapter:
     try:
         transport = await open_transport(settings.hci)

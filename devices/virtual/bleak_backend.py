@@ -30,13 +30,23 @@ from bumble.device import Connection, Peer
 from bumble.gatt_client import CharacteristicProxy
 from typing_extensions import override
 
-from devices.virtual.adapter import Adapter, close_adapter, running_adapter, use_device, use_hci
+from devices.virtual.adapter import (
+    Adapter,
+    close_adapter,
+    forget,
+    power_cycle,
+    running_adapter,
+    use_device,
+    use_hci,
+)
 from devices.virtual.bleak_scanner import BumbleScannerBackend, uuid_text
 
 __all__ = [
     "BumbleClientBackend",
     "BumbleScannerBackend",
     "close_adapter",
+    "forget",
+    "power_cycle",
     "running_adapter",
     "use_device",
     "use_hci",

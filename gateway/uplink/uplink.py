@@ -45,6 +45,10 @@ STABLE_S: Final = 10.0
 PAUSE_FIRST_S: Final = 1.0
 PAUSE_MAX_S: Final = 60.0
 PAUSE_SPREAD: Final = 0.5
+#: However little there is to do, the loop goes round: the watchdog looks at it.
+IDLE_S_MAX: Final = 60.0
+#: A turn of the loop takes as long as CONNECT may, or as the network thread's end: longer is a hang.
+ALIVE_S: Final = 150.0
 #: The numbers an outbox row can have.
 SEQ_MIN: Final = 1
 SEQ_MAX: Final = 2**63 - 1
@@ -101,6 +105,12 @@ class Uplink:
         self._paused_until = 0.0
         self._unheard_since: float | None = None
         self._heartbeat_at = 0.0
+        self._turned_at = 0.0
+
+    @property
+    def alive(self) -> bool:
+        """Whether the loop went round lately: what the watchdog asks."""
+        return asyncio.get_running_loop().time() - self._turned_at < ALIVE_S
 
     def wake(self) -> None:
         """Something was kept: look at the outbox now."""
@@ -111,7 +121,7 @@ class Uplink:
         loop = asyncio.get_running_loop()
         failures = 0
         while not stop.is_set():
-            began = loop.time()
+            began = self._turned_at = loop.time()
             await self._one_connection(stop)
             failures = 0 if loop.time() - began >= STABLE_S else failures + 1
             wait_s = delay_s(
@@ -159,6 +169,7 @@ class Uplink:
                 while (heard := connection.take()) is not None:
                     self._hear(heard)
                 self._pump(connection)
+                self._turned_at = asyncio.get_running_loop().time()
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), self._idle_s())
         finally:
@@ -174,7 +185,7 @@ class Uplink:
         elif len(self._in_air) < (1 if self._pauses else WINDOW):
             waiting = self._outbox.next_due_s(now=self._utc_now())
             moments += [] if waiting is None else [clock + waiting]
-        return min(max(min(moments) - clock, 0.05), self._heartbeat_s)
+        return min(max(min(moments) - clock, 0.05), IDLE_S_MAX)
 
     def _pump(self, connection: Connection) -> None:
         now, clock = self._utc_now(), asyncio.get_running_loop().time()

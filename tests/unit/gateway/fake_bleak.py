@@ -15,7 +15,7 @@ from bleak.backends.service import BleakGATTService, BleakGATTServiceCollection
 from bleak.exc import BleakError, BleakGATTProtocolError
 
 from gateway.errors import OutboxFailed
-from gateway.radio import Radio
+from gateway.radio import Heard, Radio
 
 
 def long(uuid: str) -> str:
@@ -38,6 +38,9 @@ class Peripheral:
 
     def device(self) -> BLEDevice:
         return BLEDevice(self.address, None, None)
+
+    def heard(self) -> Heard:
+        return Heard(self.address, self.device(), -60)
 
 
 class FakeClient(BaseBleakClient):
@@ -126,6 +129,8 @@ class FakeScanner(BaseBleakScanner):
 
     faults = 0
     starts = 0
+    #: A start that never returns, as when bluetoothd hangs.
+    hangs = False
 
     def __init__(self, detection_callback: Any, service_uuids: Any, scanning_mode: Any, **settings: Any) -> None:
         super().__init__(detection_callback, service_uuids)
@@ -135,6 +140,8 @@ class FakeScanner(BaseBleakScanner):
         if FakeScanner.faults:
             FakeScanner.faults -= 1
             raise BleakError("org.bluez.Error.InProgress")
+        if FakeScanner.hangs:
+            await asyncio.Event().wait()
         self._task = asyncio.ensure_future(self._advertise())
 
     async def _advertise(self) -> None:
@@ -152,4 +159,5 @@ def radio(*peripherals: Peripheral) -> Radio:
     """A radio in whose air these are."""
     FakeClient.peripherals = {peripheral.address: peripheral for peripheral in peripherals}
     FakeScanner.faults = FakeScanner.starts = 0
+    FakeScanner.hangs = False
     return Radio(scanner_backend=FakeScanner, client_backend=FakeClient, name="fake")

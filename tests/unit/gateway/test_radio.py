@@ -17,7 +17,7 @@ from tests.unit.gateway.frames import CUFF
 
 async def test_disconnect_is_called_after_the_device_hung_up() -> None:
     cuff = Peripheral(CUFF, says=[b"\x00"])
-    async with radio(cuff).connected(cuff.device()) as link:
+    async with radio(cuff).connected(cuff.heard()) as link:
         await link.subscribe("2A35", lambda _: None)
         await asyncio.wait_for(link.gone.wait(), 5)
         assert cuff.disconnects == 0
@@ -27,7 +27,7 @@ async def test_disconnect_is_called_after_the_device_hung_up() -> None:
 async def test_disconnect_is_called_when_the_block_raises() -> None:
     cuff = Peripheral(CUFF)
     with pytest.raises(ZeroDivisionError):
-        async with radio(cuff).connected(cuff.device()):
+        async with radio(cuff).connected(cuff.heard()):
             raise ZeroDivisionError
     assert cuff.disconnects == 1
 
@@ -36,7 +36,7 @@ async def test_disconnect_is_called_when_the_program_is_told_to_stop() -> None:
     cuff = Peripheral(CUFF, hangs_up=False)
 
     async def session() -> None:
-        async with radio(cuff).connected(cuff.device()):
+        async with radio(cuff).connected(cuff.heard()):
             await asyncio.sleep(60)
 
     task = asyncio.create_task(session())
@@ -50,7 +50,7 @@ async def test_disconnect_is_called_when_the_program_is_told_to_stop() -> None:
 async def test_disconnect_is_called_when_connecting_failed() -> None:
     cuff = Peripheral(CUFF, refuses_connection=1)
     with pytest.raises(RadioFault, match="cannot connect: BleakError"):
-        async with radio(cuff).connected(cuff.device()):
+        async with radio(cuff).connected(cuff.heard()):
             pytest.fail("there is no connection")
     assert cuff.disconnects == 1
 
@@ -71,7 +71,7 @@ async def test_att_errors_are_told_from_hang_ups(*, code: int, drops: bool, told
         raise BleakGATTProtocolError(code)
 
     cuff = Peripheral(CUFF, values={"2A29": b"A&D"}, read_fails=fail)
-    async with radio(cuff).connected(cuff.device()) as link:
+    async with radio(cuff).connected(cuff.heard()) as link:
         with pytest.raises(told):
             await link.read("2A29")
 
@@ -81,7 +81,7 @@ async def test_a_driver_fault_is_neither() -> None:
         raise BleakError("org.bluez.Error.NotPermitted")
 
     cuff = Peripheral(CUFF, values={"2A29": b"A&D"}, read_fails=fail)
-    async with radio(cuff).connected(cuff.device()) as link:
+    async with radio(cuff).connected(cuff.heard()) as link:
         with pytest.raises(RadioFault):
             await link.read("2A29")
         assert link.characteristics == {"2A29", "2A35"}

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,8 +13,10 @@ import structlog
 
 from gateway.enrolment import Enrolment
 from gateway.errors import OutboxFailed
+from gateway.ladder import CONNECTS_FAILED_MAX
 from gateway.outbox import Outbox
 from gateway.radio import Radio
+from gateway.recovery import Recovery
 from gateway.settings import Device
 from gateway.watch import Watch
 from schemas.codes import Kind
@@ -25,10 +28,12 @@ WAIT_S_MAX = 10.0
 
 
 @contextlib.asynccontextmanager
-async def watching(outbox: Outbox, air: Radio) -> AsyncGenerator[Watch]:
+async def watching(outbox: Outbox, air: Radio, memory: Path = Path("/nonexistent/radio.json")) -> AsyncGenerator[Watch]:
+    recovery = Recovery(control=air.control, memory_file=memory, tell=lambda _step: None, may_restart=False)
     watch = Watch(
         gateway_id=GATEWAY,
         radio=air,
+        recovery=recovery,
         enrolment=Enrolment([Device(address=CUFF, kind=Kind.BLOOD_PRESSURE, label="cuff")]),
         outbox=outbox,
         zone=ZoneInfo("America/New_York"),
@@ -105,7 +110,7 @@ async def test_a_radio_that_hangs_is_scanned_anew(tmp_path: Path, monkeypatch: p
 
 
 async def test_an_adapter_gone_silent_is_scanned_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.watch.SCAN_SILENT_S", 0.1)
+    monkeypatch.setattr("gateway.watch.SILENT_S", 0.1)
     async with watching(open_outbox(tmp_path), radio()):
         await until(lambda: FakeScanner.starts >= 3)
 
@@ -135,3 +140,90 @@ async def test_a_stop_in_the_middle_of_a_session_keeps_what_was_heard(tmp_path: 
     async with watching(outbox, radio(cuff)):
         await until(lambda: outbox.stats(now=datetime.now(UTC)).frames == 1)
     assert (depth(outbox), cuff.disconnects) == (1, 1)
+
+
+class Control:
+    """An adapter that can be switched off and on: that mends it. A bond can be forgotten: that lets the cuff in."""
+
+    def __init__(self, cuff: Peripheral | None = None) -> None:
+        self.cycles, self.forgotten, self._cuff = 0, list[str](), cuff
+
+    async def power_cycle(self) -> None:
+        self.cycles += 1
+        FakeScanner.faults = 0
+        FakeScanner.hangs = False
+
+    async def forget(self, address: str) -> None:
+        self.forgotten.append(address)
+        if self._cuff is not None:
+            self._cuff.refuses_connection = 0
+
+
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The waits of an hour in a second; the ladder's own are tested in test_ladder."""
+    for name in ("SCAN_RETRY_FIRST_S", "AGAIN_FIRST_S", "AGAIN_MAX_S"):
+        monkeypatch.setattr(f"gateway.watch.{name}", 0.02)
+    monkeypatch.setattr("gateway.ladder.CYCLE_AFTER_S", 0.1)
+
+
+async def test_a_radio_that_refuses_to_scan_is_switched_off_and_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """BlueZ's "InProgress" that lasts: scanning anew does not end it (F10)."""
+    quick(monkeypatch)
+    outbox = open_outbox(tmp_path)
+    air = radio(Peripheral(CUFF, says=[PLAIN_PRESSURE]))
+    air.control = control = Control()
+    FakeScanner.faults = 1_000_000
+    async with watching(outbox, air):
+        await until(lambda: depth(outbox) == 1)
+    assert control.cycles == 1
+
+
+async def test_a_scan_whose_start_never_returns_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick(monkeypatch)
+    monkeypatch.setattr("gateway.radio.SCAN_START_S_MAX", 0.05)
+    outbox = open_outbox(tmp_path)
+    air = radio(Peripheral(CUFF, says=[PLAIN_PRESSURE]))
+    air.control = control = Control()
+    FakeScanner.hangs = True
+    async with watching(outbox, air):
+        await until(lambda: depth(outbox) == 1)
+    assert control.cycles >= 1
+
+
+async def test_a_radio_that_hears_and_cannot_connect_is_switched_off_and_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick(monkeypatch)
+    monkeypatch.setattr("gateway.watch.FORGET_AFTER_FAILURES", 1_000_000)
+    cuff = Peripheral(CUFF, refuses_connection=1_000_000)
+    air = radio(cuff)
+    air.control = control = Control()
+    async with watching(open_outbox(tmp_path), air):
+        await until(lambda: control.cycles > 0)
+    assert cuff.connections >= CONNECTS_FAILED_MAX
+
+
+async def test_a_device_that_lost_its_bond_is_forgotten_and_paired_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time-outs are all that BlueZ shows of it; once in six hours, for a device out of reach looks the same."""
+    quick(monkeypatch)
+    outbox = open_outbox(tmp_path)
+    cuff = Peripheral(CUFF, says=[PLAIN_PRESSURE], refuses_connection=1_000_000)
+    air = radio(cuff)
+    air.control = control = Control(cuff)
+    async with watching(outbox, air):
+        await until(lambda: depth(outbox) == 1)
+        names = [json.loads(event.body)["name"] for event in outbox.events(limit=10)]
+        assert "device_paired" in names
+        cuff.refuses_connection = 1_000_000
+        before = cuff.connections
+        await until(lambda: cuff.connections >= before + 5)
+    assert control.forgotten == [CUFF]
+
+
+async def test_the_weakest_signal_of_this_home_is_told(tmp_path: Path) -> None:
+    async with watching(open_outbox(tmp_path), radio(Peripheral(CUFF), Peripheral(NEIGHBOUR))) as watch:
+        await until(lambda: watch.rssi_dbm == -60)
