@@ -11,7 +11,9 @@ import structlog
 
 from devices.procedures import Assembled, Ending, Malformed, SessionFacts, assemble
 from gateway import registry
-from gateway.outbox import Kept, KeptSession, NewRow, Outbox
+from gateway.outbox import Form, Kept, KeptSession, NewRow, Outbox
+from schemas.codes import Kind
+from schemas.reading import Reading
 
 log = structlog.get_logger()
 
@@ -61,7 +63,30 @@ def next_sequence(
     return min([reached, *(number - 1 for number in incomplete)])
 
 
-def settle_session(outbox: Outbox, number: int, *, zone: ZoneInfo, now: datetime, ending: Ending | None) -> Kept:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fresh:
+    """A reading kept for the first time: what and whose it is, as the device says, and when it was measured."""
+
+    kind: Kind
+    user_slot: int | None
+    measured_at: datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of a session: its rows, and the readings among those that are new."""
+
+    kept: Kept
+    fresh: tuple[Fresh, ...]
+
+
+def fresh(rows: Sequence[NewRow], names: AbstractSet[str]) -> tuple[Fresh, ...]:
+    """The readings among `rows` whose names are in `names`."""
+    found = [Reading.model_validate_json(row.body) for row in rows if row.form is Form.READING and row.name in names]
+    return tuple(Fresh(reading.kind, reading.user_slot, reading.measured_at) for reading in found)
+
+
+def settle_session(outbox: Outbox, number: int, *, zone: ZoneInfo, now: datetime, ending: Ending | None) -> Settled:
     """Turn one session's frames into rows. `ending` is None for a session whose process died.
 
     Only a meter's complete answer moves the mark up to which it is read: records of a session that broke off are asked
@@ -84,7 +109,8 @@ def settle_session(outbox: Outbox, number: int, *, zone: ZoneInfo, now: datetime
         log.error("session_not_assembled", error=type(error).__name__)
         reason = f"the gateway could not assemble it: {type(error).__name__}"
         rows = [registry.undecoded_row(frame, address=kept.address, reason=reason) for frame in kept.frames]
-    return outbox.finish_session(number, rows, now=now, last_sequence=last_sequence)
+    done = outbox.finish_session(number, rows, now=now, last_sequence=last_sequence)
+    return Settled(done, fresh(rows, done.names))
 
 
 def settle_unfinished(
@@ -96,6 +122,6 @@ def settle_unfinished(
     """
     left = [kept for kept in outbox.unfinished() if kept.number not in listening]
     for kept in left:
-        result = settle_session(outbox, kept.number, zone=zone, now=now, ending=None)
+        result = settle_session(outbox, kept.number, zone=zone, now=now, ending=None).kept
         log.info("left_frames_assembled", frames=len(kept.frames), new=result.new, repeated=result.repeated)
     return len(left)

@@ -17,6 +17,7 @@ from gateway.outbox import Outbox
 from gateway.outbox.room import NEARLY_FULL_AT
 from gateway.radio import Radio
 from gateway.recovery import Recovery, RestartWanted
+from gateway.requests import Requests
 from gateway.settings import Settings
 from gateway.systemd import Systemd
 from gateway.uplink import Uplink
@@ -26,7 +27,7 @@ from schemas.messages import Event, EventName, Status, StatusKind
 log = structlog.get_logger()
 
 #: Between two looks at what may go: the ring, and how full the file is.
-HOUSEKEEPING_S: Final = 60.0
+HOUSEKEEPING_S: Final = 15.0
 #: The end of a process that wants to be started again (sysexits.h: EX_TEMPFAIL).
 RESTART_STATUS: Final = 75
 #: systemd's own way down: services stop, the outbox is closed.
@@ -55,6 +56,13 @@ class Gateway:
             may_restart=systemd.present,
             reboot_command=REBOOT_COMMAND if settings.radio.reboot else (),
         )
+        self.requests = Requests(
+            gateway_id=settings.gateway_id,
+            outbox=outbox,
+            file=settings.outbox.with_name(settings.outbox.name + ".requests.json"),
+            measures={device.kind for device in settings.device},
+            on_change=self._changed,
+        )
         self.watch = Watch(
             gateway_id=settings.gateway_id,
             radio=radio,
@@ -64,6 +72,7 @@ class Gateway:
             zone=settings.zone,
             utc_now=utc_now,
             on_change=self._changed,
+            on_fresh=lambda readings: self.requests.measured(readings, now=utc_now()),
         )
         self.uplink = Uplink(
             gateway_id=settings.gateway_id,
@@ -72,6 +81,7 @@ class Gateway:
             status=self._status,
             heartbeat_s=settings.heartbeat_s,
             utc_now=utc_now,
+            on_request=lambda payload: self.requests.receive(payload, now=utc_now()),
             on_change=self._show,
         )
 
@@ -93,6 +103,7 @@ class Gateway:
     async def _keep_house(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
+                self.requests.look(now=utc_now())
                 self._tidy(now=utc_now())
             except OutboxFailed as error:
                 log.critical("outbox_failed", reason=str(error))
@@ -107,7 +118,7 @@ class Gateway:
         if used >= NEARLY_FULL_AT and not self._nearly_full:
             log.error("outbox_nearly_full", used=used)
             self._outbox.add_event(
-                Event(gateway_id=self._settings.gateway_id, at=now, name="outbox_nearly_full", value=used)
+                Event(gateway_id=self._settings.gateway_id, at=now, name=EventName.OUTBOX_NEARLY_FULL, value=used)
             )
         self._nearly_full = used >= NEARLY_FULL_AT
         self._changed()
@@ -125,6 +136,8 @@ class Gateway:
             stats=self._outbox.stats(now=now),
             last_receipt_at=self.uplink.state.last_receipt_at,
             now=now,
+            due=self.requests.due,
+            called=self.requests.called,
             radio_given_up=self.recovery.exhausted,
         )
         if self._shown is None or shown.state is not self._shown.state:

@@ -1,20 +1,18 @@
 """Takes the rungs of `ladder`: remembers first, tells the cloud, then acts, each within a bound."""
 
 import asyncio
-import contextlib
-import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from gateway.errors import GatewayError
 from gateway.ladder import Memory, Rung, Step, Trouble, next_step
 from gateway.radio import AdapterControl, RadioFault
+from gateway.small_file import read_json, write_json
 
 log = structlog.get_logger()
 
@@ -22,7 +20,6 @@ BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 #: An adapter that is switched off and on: BlueZ takes two seconds, a firmware that is loaded anew ten.
 CYCLE_S_MAX: Final = 30.0
 REBOOT_S_MAX: Final = 20.0
-MEMORY_BYTES_MAX: Final = 4096
 
 
 class RestartWanted(GatewayError):
@@ -126,11 +123,8 @@ class Recovery:
     def _remembered(self) -> Memory:
         boot = self._boot()
         try:
-            with self._file.open("rb") as file:
-                found: Any = json.loads(file.read(MEMORY_BYTES_MAX))
-            return Memory(**found).on(boot)
-        except FileNotFoundError:
-            return Memory(boot=boot)
+            found = read_json(self._file)
+            return Memory(boot=boot) if found is None else Memory(**found).on(boot)
         except (OSError, ValueError, TypeError) as error:
             log.warning("recovery_memory_unreadable", error=type(error).__name__)
             return Memory(boot=boot)
@@ -139,11 +133,5 @@ class Recovery:
         if memory == self._memory:
             return
         self._memory = memory
-        new = self._file.with_name(self._file.name + ".new")
         # A disk that refuses must not keep the radio from being helped.
-        with contextlib.suppress(OSError):
-            with new.open("w", encoding="utf-8") as file:
-                json.dump(asdict(memory), file)
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._file)
+        write_json(self._file, asdict(memory))

@@ -22,7 +22,7 @@ from devices.procedures import Ending, collect, introduce
 from gateway.backoff import delay_s
 from gateway.enrolment import Enrolled, Enrolment
 from gateway.errors import OutboxFailed
-from gateway.intake import facts_text, settle_session
+from gateway.intake import Fresh, facts_text, settle_session
 from gateway.ladder import CONNECTS_FAILED_MAX, SILENT_S, Trouble
 from gateway.outbox import Kept, Outbox
 from gateway.radio import Heard, NotConnectable, Radio, RadioFault
@@ -61,7 +61,7 @@ class Watch:
         zone: ZoneInfo,
         utc_now: Callable[[], datetime],
         on_change: Callable[[], None],
-        on_kept: Callable[[Enrolled], None] = lambda _device: None,
+        on_fresh: Callable[[tuple[Fresh, ...]], None] = lambda _readings: None,
         chance: random.Random | None = None,
     ) -> None:
         self.scanning = False
@@ -70,7 +70,7 @@ class Watch:
         self._enrolment = enrolment
         self._outbox = outbox
         self._recovery = recovery
-        self._on_kept = on_kept
+        self._on_fresh = on_fresh
         self._zone = zone
         self._utc_now = utc_now
         self._on_change = on_change
@@ -258,10 +258,11 @@ class Watch:
             finally:
                 # Also when the session broke off, or the program is told to stop: what was kept travels.
                 self.listening.discard(number)
-                kept = settle_session(self._outbox, number, zone=self._zone, now=self._utc_now(), ending=ending)
+                settled = settle_session(self._outbox, number, zone=self._zone, now=self._utc_now(), ending=ending)
+                if settled.fresh:
+                    self._on_fresh(settled.fresh)
+            kept = settled.kept
             log.info("session_ended", device=enrolled.slot, ending=ending, new=kept.new, repeated=kept.repeated)
-            if kept.new:
-                self._on_kept(enrolled)
             if kept.new and facts.clock_offset_s is not None:
                 self._tell(EventName.DEVICE_CLOCK, enrolled, round(facts.clock_offset_s, 1))
         return kept

@@ -12,7 +12,7 @@ from gateway.errors import OutboxFailed, OutboxRefused
 from gateway.outbox import room
 from gateway.outbox.file import OpenFile, open_file, open_to_read
 from gateway.outbox.records import EventRow, Form, Gap, Kept, KeptSession, NewRow, Row, Stats
-from schemas.messages import Event, Receipt
+from schemas.messages import Event, EventName, Receipt
 
 #: A next try further ahead than this was set by a clock that has since gone back: the row is due.
 NEXT_TRY_S_MAX: Final = 600.0
@@ -24,6 +24,9 @@ EVENTS_MAX: Final = 2_000
 PURGE_ROWS: Final = 1_000
 
 _EPOCH_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+#: The largest number SQLite gives a row.
+SEQ_MAX: Final = 2**63 - 1
 
 
 class Outbox:
@@ -46,7 +49,12 @@ class Outbox:
             raise OutboxRefused(str(error)) from error
         if file.set_aside is not None:
             outbox.add_event(
-                Event(gateway_id=gateway_id, at=now, name="outbox_damaged", value=f"moved to {file.set_aside.name}")
+                Event(
+                    gateway_id=gateway_id,
+                    at=now,
+                    name=EventName.OUTBOX_DAMAGED,
+                    value=f"moved to {file.set_aside.name}",
+                )
             )
         return outbox
 
@@ -100,7 +108,7 @@ class Outbox:
 
         A row whose name is here already and that adds no context is a device repeating itself: counted, not kept.
         """
-        new = 0
+        new: list[str] = []
         with self._writing(now=now, room_bytes=sum(ROW_BYTES + len(row.body) for row in rows)):
             for row in rows:
                 known = self._connection.execute(
@@ -111,9 +119,9 @@ class Outbox:
                         "insert into row(form, name, context, body, received_us) values (?, ?, ?, ?, ?)",
                         (row.form, row.name, row.context, row.body, _micros(row.received_at)),
                     )
-                    new += 1
-            if len(rows) > new:
-                room.count(self._connection, "repeated", len(rows) - new)
+                    new.append(row.name)
+            if len(rows) > len(new):
+                room.count(self._connection, "repeated", len(rows) - len(new))
             if last_sequence is not None:
                 self._connection.execute(
                     "insert into device select address, ? from session where number = ?"
@@ -122,7 +130,7 @@ class Outbox:
                 )
             self._connection.execute("delete from frame where session = ?", (session,))
             self._connection.execute("delete from session where number = ?", (session,))
-        return Kept(new, len(rows) - new)
+        return Kept(len(new), len(rows) - len(new), frozenset(new))
 
     def knows(self, name: str) -> bool:
         """Whether a row of this name is here."""
@@ -201,13 +209,13 @@ class Outbox:
             ).rowcount
         return max(settled, 0)
 
-    def replay(self, *, from_seq: int, now: datetime) -> int:
-        """Put receipted rows from `from_seq` on back into the queue: a restored cloud asks again (L19)."""
+    def replay(self, *, from_seq: int, now: datetime, to_seq: int = SEQ_MAX) -> int:
+        """Put receipted rows `from_seq` to `to_seq` back into the queue: a restored cloud asks again (L19)."""
         with self._writing(now=now):
             return self._connection.execute(
                 "update row set state = 0, attempts = 0, next_try = 0, receipted_at = null, outcome = null"
-                " where state = 2 and seq >= ?",
-                (from_seq,),
+                " where state = 2 and seq between ? and ?",
+                (from_seq, to_seq),
             ).rowcount
 
     def purge(self, *, now: datetime, ring: timedelta) -> int:

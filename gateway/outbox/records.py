@@ -81,10 +81,11 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What became of a finished session's rows: `repeated` ones were in the outbox already."""
+    """What became of a finished session's rows: `repeated` ones were in the outbox already; `names` are of the new."""
 
     new: int
     repeated: int
+    names: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

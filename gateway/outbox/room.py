@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Final
 
 from gateway.outbox.file import PAGE_BYTES
-from schemas.messages import Event
+from schemas.messages import Event, EventName
 
 #: Above this share of the cap room is made; the rest stays free so that a delete never needs a page it cannot have.
 FULL_AT: Final = 0.90
@@ -73,7 +73,7 @@ def evict(connection: sqlite3.Connection, *, gateway_id: str, now: datetime) -> 
     event = Event(
         gateway_id=gateway_id,
         at=now,
-        name="outbox_dropped",
+        name=EventName.OUTBOX_DROPPED,
         value=f"outbox full: {len(doomed)} readings dropped, numbers {doomed[0]} to {doomed[-1]}",
     )
     connection.execute("insert into event(body) values (?)", (event.model_dump_json(),))

@@ -21,7 +21,7 @@ from gateway.outbox import Outbox
 from gateway.settings import Broker
 from gateway.uplink.batches import Verdict, next_batch, next_try, render, verdict
 from gateway.uplink.connection import Connection, Message, NotConnected, Puback
-from schemas.messages import BATCH_ITEMS_MAX, Channel, Event, Receipt, Request, Status, StatusKind
+from schemas.messages import BATCH_ITEMS_MAX, Channel, Event, EventName, Receipt, Status, StatusKind
 
 log = structlog.get_logger()
 
@@ -49,10 +49,6 @@ PAUSE_SPREAD: Final = 0.5
 IDLE_S_MAX: Final = 60.0
 #: A turn of the loop takes as long as CONNECT may, or as the network thread's end: longer is a hang.
 ALIVE_S: Final = 150.0
-#: The numbers an outbox row can have.
-SEQ_MIN: Final = 1
-SEQ_MAX: Final = 2**63 - 1
-
 #: Nobody listening for so long is worth telling once somebody does.
 UNHEARD_S: Final = 120.0
 
@@ -87,6 +83,7 @@ class Uplink:
         status: Callable[[StatusKind, datetime], Status],
         heartbeat_s: float,
         utc_now: Callable[[], datetime],
+        on_request: Callable[[bytes], None] = lambda _payload: None,
         on_change: Callable[[], None] = lambda: None,
         chance: random.Random | None = None,
     ) -> None:
@@ -97,6 +94,7 @@ class Uplink:
         self._status = status
         self._heartbeat_s = heartbeat_s
         self._utc_now = utc_now
+        self._on_request = on_request
         self._on_change = on_change
         self._chance = chance or random.SystemRandom()
         self._news = asyncio.Event()
@@ -232,7 +230,7 @@ class Uplink:
         elif heard.channel is Channel.RECEIPTS:
             self._receipted(heard.payload)
         else:
-            self._requested(heard.payload)
+            self._on_request(heard.payload)
 
     def _answered(self, flight: _InAir, reason_code: int) -> None:
         now, meaning = self._utc_now(), verdict(reason_code)
@@ -276,7 +274,9 @@ class Uplink:
         log.info("uplink_resumed", after_s=round(silent_s, 1))
         if silent_s >= UNHEARD_S:
             why = str(self.state.paused)
-            self._outbox.add_event(Event(gateway_id=self._gateway_id, at=now, name="uplink_was_paused", value=why))
+            self._outbox.add_event(
+                Event(gateway_id=self._gateway_id, at=now, name=EventName.UPLINK_WAS_PAUSED, value=why)
+            )
         self._resume()
         self._on_change()
 
@@ -300,27 +300,3 @@ class Uplink:
         log.info("receipted", rows=settled, unassigned=len(receipt.unassigned), quarantined=held[:10])
         self.state.last_receipt_at = now
         self._on_change()
-
-    def _requested(self, payload: bytes) -> None:
-        now = self._utc_now()
-        try:
-            request = Request.model_validate_json(payload)
-        except ValidationError as error:
-            log.error("request_unreadable", problems=error.error_count())
-            return
-        if request.gateway_id != self._gateway_id or request.expires_at <= now:
-            log.warning("request_stale", request=request.request_id)
-            return
-        from_seq = request.arguments.get("from_seq")
-        if (
-            request.kind == "replay"
-            and request.arguments.get("epoch") == self._outbox.epoch
-            and isinstance(from_seq, int)
-            and SEQ_MIN <= from_seq <= SEQ_MAX
-        ):
-            count = self._outbox.replay(from_seq=from_seq, now=now)
-            answer = Event(gateway_id=self._gateway_id, at=now, name="replaying", value=float(count))
-        else:
-            answer = Event(gateway_id=self._gateway_id, at=now, name="request_unknown", value=request.request_id[:64])
-        log.info("request_answered", request=request.request_id, answer=answer.name)
-        self._outbox.add_event(answer)

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from gateway.health import status
 from gateway.intake import rows_of
 from gateway.outbox import Outbox
+from gateway.requests import Requests
 from gateway.settings import Broker as BrokerSettings
 from gateway.uplink import Uplink
 from schemas.messages import (
@@ -55,7 +56,9 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.asynccontextmanager
-async def running(broker: Broker, outbox: Outbox, *, gateway_id: str = GATEWAY) -> AsyncGenerator[Uplink]:
+async def running(
+    broker: Broker, outbox: Outbox, *, gateway_id: str = GATEWAY, requests: Requests | None = None
+) -> AsyncGenerator[Uplink]:
     """An uplink at work."""
 
     def say(kind: StatusKind, now: datetime) -> Status:
@@ -70,6 +73,7 @@ async def running(broker: Broker, outbox: Outbox, *, gateway_id: str = GATEWAY) 
         status=say,
         heartbeat_s=60,
         utc_now=lambda: datetime.now(UTC),
+        on_request=lambda payload: requests.receive(payload, now=datetime.now(UTC)) if requests else None,
     )
     stop = asyncio.Event()
     task = asyncio.create_task(uplink.run(stop))
@@ -291,10 +295,13 @@ async def test_telemetry_goes_after_vitals_and_is_settled_by_the_broker(
         await until(lambda: outbox.stats(now=datetime.now(UTC)).events == 0)
 
 
-async def test_a_restored_cloud_asks_for_a_replay(broker: Broker, worker: FakeWorker, outbox: Outbox) -> None:
+async def test_a_restored_cloud_asks_for_a_replay(
+    broker: Broker, worker: FakeWorker, outbox: Outbox, tmp_path: Path
+) -> None:
     worker.join()
     put(outbox, 5)
-    async with running(broker, outbox):
+    requests = Requests(gateway_id=GATEWAY, outbox=outbox, file=tmp_path / "requests.json", measures=())
+    async with running(broker, outbox, requests=requests):
         await until(lambda: depth(outbox) == 0)
         worker.batches.clear()
         asked = Request(
@@ -307,7 +314,8 @@ async def test_a_restored_cloud_asks_for_a_replay(broker: Broker, worker: FakeWo
         worker.request(asked)
         worker.request(asked.model_copy(update={"kind": "dance", "request_id": "r-2"}))
         for seq in (2**80, 0, -1):
-            worker.request(asked.model_copy(update={"arguments": {"epoch": outbox.epoch, "from_seq": seq}}))
+            wrong = {"epoch": outbox.epoch, "from_seq": seq}
+            worker.request(asked.model_copy(update={"arguments": wrong, "request_id": f"r{seq}"}))
         await until(lambda: {3, 4, 5} <= set(worker.seqs) and depth(outbox) == 0)
         names = ["replaying"] + ["request_unknown"] * 4
         await until(lambda: sorted(event.name for event in worker.events) == names)
