@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from gateway.display import Lamp, Lamps, PatientDisplay, Terminal
 from gateway.enrolment import Enrolment
 from gateway.errors import OutboxFailed
 from gateway.health import Shown, patient_state, status
@@ -18,7 +19,7 @@ from gateway.outbox.room import NEARLY_FULL_AT
 from gateway.radio import Radio
 from gateway.recovery import Recovery, RestartWanted
 from gateway.requests import Requests
-from gateway.settings import Settings
+from gateway.settings import Display, Settings
 from gateway.systemd import Systemd
 from gateway.uplink import Uplink
 from gateway.watch import Watch
@@ -47,6 +48,7 @@ class Gateway:
         self._outbox = outbox
         self._systemd = systemd
         self._shown: Shown | None = None
+        self._displays = displays(settings.display)
         self._began_at = asyncio.get_running_loop().time()
         self._nearly_full = False
         self.recovery = Recovery(
@@ -144,6 +146,8 @@ class Gateway:
             self._shown = shown
             self._systemd.status(f"{shown.state}: {shown.reason}")
             log.info("patient_state", state=shown.state, why=shown.reason)
+            for display in self._displays:
+                display.show(shown)
 
     def _status(self, kind: StatusKind, now: datetime) -> Status:
         return status(
@@ -165,6 +169,14 @@ class Gateway:
         with contextlib.suppress(OutboxFailed):
             self._outbox.add_event(event)
         self.uplink.wake()
+
+
+def displays(settings: Display) -> list[PatientDisplay]:
+    """What the settings say the state is shown on."""
+    names = {Lamp.GREEN: settings.green, Lamp.YELLOW: settings.yellow, Lamp.RED: settings.red}
+    lamps = {lamp: name for lamp, name in names.items() if name is not None}
+    found: list[PatientDisplay] = [Terminal()] if settings.terminal else []
+    return [*found, Lamps(lamps)] if lamps else found
 
 
 async def run_gateway(settings: Settings) -> int:

@@ -38,6 +38,8 @@ LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 PORTS: Final = {"mqtt": 1883, "mqtts": 8883}
 #: A virtual radio's controller: the only kind this program speaks to itself.
 HCI: Final = re.compile(r"tcp-client:[^:\s]+:\d{1,5}")
+#: A name, not a path.
+LAMP: Final = r"^[A-Za-z0-9:_-]{1,64}$"
 #: What pydantic says in words of Python, said in words of the file.
 PLAINLY: Final = {
     "extra_forbidden": "there is no such setting",
@@ -120,6 +122,15 @@ class Radio(_Table):
         return self
 
 
+class Display(_Table):
+    """What the people at home see. Lamps are names below /sys/class/leds; what they mean: gateway/display.py."""
+
+    terminal: Annotated[bool, Field(description="Print a line for each change")] = False
+    green: Annotated[str | None, Field(description="The green lamp's name", pattern=LAMP)] = None
+    yellow: Annotated[str | None, Field(description="The yellow lamp's name", pattern=LAMP)] = None
+    red: Annotated[str | None, Field(description="The red lamp's name", pattern=LAMP)] = None
+
+
 class Consent(_Table):
     """One person's consent on a device that keeps its users apart (User Data Service)."""
 
@@ -176,6 +187,7 @@ class Settings(_Table):
     heartbeat_s: Annotated[float, Field(description="Seconds between signs of life", ge=1, le=3600)] = 60.0
     broker: Broker
     radio: Radio = Radio()
+    display: Display = Display()
     device: Annotated[tuple[Device, ...], Field(description="The devices enrolled to this gateway")] = ()
 
     @model_validator(mode="after")
