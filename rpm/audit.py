@@ -31,6 +31,7 @@ class Action(StrEnum):
     MINUTES_ADDED = "added minutes by hand"
     MINUTES_REVERSED = "reversed minutes"
     GATEWAY_REGISTERED = "registered a gateway"
+    GATEWAY_ASKED = "asked a gateway for something"
     DEVICE_REGISTERED = "registered a device"
     DEVICE_ASSIGNED = "assigned a device"
     DEVICE_RETURNED = "took a device back"

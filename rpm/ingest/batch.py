@@ -20,7 +20,7 @@ from rpm.ingest.plausibility import Weighing
 from rpm.ingest.reasons import Reason
 from rpm.ingest.receipts import Outcome, Settlement
 from rpm.ingest.unpack import Message, Row, as_json, held_whole, unpack
-from rpm.store import deliveries, gateways, readings
+from rpm.store import deliveries, gateways, readings, requests
 from rpm.store.database import Connection, Database
 from rpm.store.deliveries import OutboxRow
 from rpm.store.holding import ToHold, hold, overtake
@@ -140,6 +140,7 @@ def _write(
             gateways.save_status(connection, each, now=now)
         else:
             gateways.save_event(connection, each, now=now)
+            requests.answer(connection, each, now=now)
     if not rows:
         return []
     plan = _plan(connection, rows, now=now)

@@ -27,7 +27,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from rpm.errors import UserError
 from rpm.ingest.inbox import Delivery, Inbox
 from rpm.ingest.unpack import Message
-from schemas.messages import QOS, UP, Channel, Receipt, share_filter, topic
+from schemas.messages import QOS, UP, Channel, Receipt, Request, share_filter, topic
 
 KEEPALIVE_S: Final = 5
 RECONNECT_S_MIN: Final = 1
@@ -148,17 +148,23 @@ class Subscriber:
 
     def send(self, receipts: Iterable[Receipt]) -> int:
         """Hand receipts to the broker; how many were left out, for want of a connection or of room."""
+        return self._publish((each.gateway_id, Channel.RECEIPTS, each.model_dump_json()) for each in receipts)
+
+    def ask(self, asked: Iterable[Request]) -> int:
+        """Hand requests to the broker; how many were left out, for want of a connection or of room."""
+        return self._publish((each.gateway_id, Channel.REQUESTS, each.model_dump_json()) for each in asked)
+
+    def _publish(self, messages: Iterable[tuple[str, Channel, str]]) -> int:
         left_out = 0
         deadline = time.monotonic() + RECEIPTS_WAIT_S_MAX
-        for receipt in receipts:
+        for gateway_id, channel, text in messages:
             left_s = max(0.0, deadline - time.monotonic())
             if not self._connected or not self._receipts.acquire(timeout=left_s):
                 left_out += 1
                 continue
-            name = topic(receipt.gateway_id, Channel.RECEIPTS)
-            self._client.publish(name, receipt.model_dump_json().encode(), qos=QOS)
+            self._client.publish(topic(gateway_id, channel), text.encode(), qos=QOS)
         if left_out:
-            _log.warning("ingest.receipts_left_out", count=left_out)
+            _log.warning("ingest.left_out", count=left_out)
         return left_out
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> int:

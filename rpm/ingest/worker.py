@@ -18,12 +18,14 @@ from rpm.ingest.inbox import Delivery, Inbox
 from rpm.ingest.receipts import Settlement, receipts
 from rpm.ingest.subscriber import Subscriber, broker_address
 from rpm.settings import Settings
-from rpm.store import heartbeats, readings
+from rpm.store import heartbeats, readings, requests
 from rpm.store.database import Clock, Database, DatabaseUnavailable
-from schemas.messages import Receipt
+from schemas.messages import Receipt, Request
 
 STAGE: Final = "ingest"
 BEAT_EVERY_S: Final = 5.0
+ASK_EVERY_S: Final = 1.0
+ASKED_AT_ONCE_MAX: Final = 100
 #: An idle loop turns at least this often.
 IDLE_WAIT_S: Final = 0.5
 RETRY_S_MIN: Final = 0.2
@@ -52,6 +54,10 @@ class Post(Protocol):
         """Send receipts; how many were left out."""
         ...
 
+    def ask(self, asked: Sequence[Request]) -> int:
+        """Send requests; how many were left out."""
+        ...
+
     def acknowledge(self, deliveries: Sequence[Delivery]) -> int:
         """Acknowledge to the broker; how many belong to an earlier connection."""
         ...
@@ -67,6 +73,7 @@ class IngestLoop:
         self._clock = clock or database.clock
         self.turned_at = time.monotonic()
         self._beat_at = 0.0
+        self._asked_at = 0.0
         self._settled = 0
 
     def run(self) -> None:
@@ -78,6 +85,7 @@ class IngestLoop:
         """Settle the next batch, if one comes within `wait_s`; how many messages it had."""
         self.turned_at = time.monotonic()
         self._beat()
+        self._ask()
         batch = self._post.inbox.take(wait_s=wait_s)
         if not batch:
             return 0
@@ -122,6 +130,22 @@ class IngestLoop:
                 heartbeats.beat(connection, STAGE, now=now, waiting=len(self._post.inbox), settled=self._settled)
         except DatabaseUnavailable:
             _log.warning("ingest.no_heartbeat")
+
+    def _ask(self) -> None:
+        """Every second: publish what gateways are asked. Marked as sent first; what gets lost goes again."""
+        if time.monotonic() - self._asked_at < ASK_EVERY_S:
+            return
+        self._asked_at = time.monotonic()
+        try:
+            now: datetime = self._clock()
+            with readings.one_transaction(self._database) as connection:
+                requests.expire(connection, now=now)
+                asked = requests.claim(connection, now=now, limit=ASKED_AT_ONCE_MAX)
+        except DatabaseUnavailable:
+            return  # the beat says so
+        if asked:
+            left_out = self._post.ask(asked)
+            _log.info("ingest.asked", requests=len(asked), left_out=left_out)
 
 
 def watch(loop: IngestLoop, post: Post, stop: threading.Event, *, leave: Callable[[int], None] = os._exit) -> None:

@@ -167,8 +167,27 @@ create table gateway_event (
     name text not null,
     address text,
     value text,
-    constraint gateway_event_gateway_id_at_name_address_key UNIQUE NULLS NOT DISTINCT (gateway_id, at, name, address),
+    request_id text,
+    constraint gateway_event_gateway_id_at_name_address_request_id_key UNIQUE NULLS NOT DISTINCT (gateway_id, at, name, address, request_id),
     constraint gateway_event_pkey PRIMARY KEY (id)
+);
+
+create table gateway_request (
+    id uuid not null default gen_random_uuid(),
+    practice_id integer not null,
+    gateway_id text not null,
+    kind text not null,
+    arguments jsonb not null,
+    asked_by integer not null,
+    asked_at timestamp with time zone not null,
+    expires_at timestamp with time zone not null,
+    state text not null default 'asked'::text,
+    sends integer not null default 0,
+    next_send_at timestamp with time zone,
+    answered_at timestamp with time zone,
+    constraint gateway_request_check CHECK ((expires_at > asked_at)),
+    constraint gateway_request_pkey PRIMARY KEY (id),
+    constraint gateway_request_state_check CHECK ((state = ANY (ARRAY['asked'::text, 'sent'::text, 'shown'::text, 'done'::text, 'expired'::text, 'unknown'::text])))
 );
 
 create table gateway_status (
@@ -458,6 +477,12 @@ alter table gateway_event add constraint gateway_event_gateway_id_fkey FOREIGN K
 
 alter table gateway_event add constraint gateway_event_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
+alter table gateway_request add constraint gateway_request_asked_by_fkey FOREIGN KEY (asked_by) REFERENCES staff(id);
+
+alter table gateway_request add constraint gateway_request_gateway_id_fkey FOREIGN KEY (gateway_id) REFERENCES gateway(id);
+
+alter table gateway_request add constraint gateway_request_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
 alter table gateway_status add constraint gateway_status_gateway_id_fkey FOREIGN KEY (gateway_id) REFERENCES gateway(id);
 
 alter table gateway_status add constraint gateway_status_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
@@ -529,6 +554,12 @@ CREATE TRIGGER audit_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.a
 CREATE TRIGGER audit_chained BEFORE INSERT ON public.audit FOR EACH ROW EXECUTE FUNCTION audit_chain();
 
 CREATE INDEX device_assignment_by_patient ON public.device_assignment USING btree (patient_id);
+
+CREATE INDEX gateway_request_of_gateway ON public.gateway_request USING btree (gateway_id, asked_at);
+
+CREATE INDEX gateway_request_open ON public.gateway_request USING btree (expires_at) WHERE (state = ANY (ARRAY['asked'::text, 'sent'::text, 'shown'::text]));
+
+CREATE INDEX gateway_request_waiting ON public.gateway_request USING btree (next_send_at) WHERE (state = ANY (ARRAY['asked'::text, 'sent'::text]));
 
 CREATE INDEX held_by_device ON public.held USING btree (device_id) WHERE (state = 'held'::text);
 

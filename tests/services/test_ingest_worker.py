@@ -25,7 +25,7 @@ from rpm.store.database import Connection, Database
 from rpm.store.gateways import register_gateway
 from rpm.store.heartbeats import last_beat
 from schemas.codes import Kind
-from schemas.messages import Channel, Receipt
+from schemas.messages import Channel, Receipt, Request
 from schemas.reading import Reading
 from tests.support.broker import Broker
 from tests.support.clinic import Clinic
@@ -162,6 +162,9 @@ class _Witness:
         assert receipts
         self.heard.append(("receipt", len(_stored(self._dsn))))
         return 0
+
+    def ask(self, asked: Sequence[Request]) -> int:
+        raise AssertionError(asked)
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> int:
         assert deliveries

@@ -129,8 +129,28 @@ create table gateway_event (
     name text not null,
     address text,
     value text,
-    unique nulls not distinct (gateway_id, at, name, address)
+    request_id text,
+    unique nulls not distinct (gateway_id, at, name, address, request_id)
 );
+
+-- What a gateway was asked, by whom, and what became of it.
+create table gateway_request (
+    id uuid primary key default gen_random_uuid(),
+    practice_id integer not null references practice,
+    gateway_id text not null references gateway,
+    kind text not null,
+    arguments jsonb not null,
+    asked_by integer not null references staff,
+    asked_at timestamptz not null,
+    expires_at timestamptz not null check (expires_at > asked_at),
+    state text not null default 'asked' check (state in ('asked', 'sent', 'shown', 'done', 'expired', 'unknown')),
+    sends integer not null default 0,
+    next_send_at timestamptz,
+    answered_at timestamptz
+);
+create index gateway_request_waiting on gateway_request (next_send_at) where state in ('asked', 'sent');
+create index gateway_request_open on gateway_request (expires_at) where state in ('asked', 'sent', 'shown');
+create index gateway_request_of_gateway on gateway_request (gateway_id, asked_at);
 
 create table device (
     id bigint generated always as identity primary key,

@@ -55,8 +55,8 @@ update gateway_status set kind = 'will' where gateway_id = %(gateway_id)s;
 
 -- save_event
 -- Something a gateway tells, once.
-insert into gateway_event (practice_id, gateway_id, at, heard_at, name, address, value)
-select gateway.practice_id, gateway.id, %(at)s, %(now)s, %(name)s, %(address)s, %(value)s
+insert into gateway_event (practice_id, gateway_id, at, heard_at, name, address, value, request_id)
+select gateway.practice_id, gateway.id, %(at)s, %(now)s, %(name)s, %(address)s, %(value)s, %(request_id)s
 from gateway where gateway.id = %(gateway_id)s
 on conflict do nothing;
 

@@ -1,0 +1,110 @@
+"""What gateways are asked: by whom, until when, and what became of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from rpm.errors import UserError
+from rpm.store.database import Connection
+from rpm.store.queries import load
+from schemas.messages import Event, EventName, Request, RequestKind
+
+_SQL = load("requests")
+
+#: Published again after 5 s, 10 s … 5 min, until the gateway answers or the request ends.
+AGAIN_FIRST_S: Final = 5.0
+AGAIN_MAX_S: Final = 300.0
+#: A gateway says itself that a request ended; one that is silent is not waited for longer than this.
+SILENT_AFTER: Final = timedelta(minutes=5)
+LIST_MAX: Final = 50
+
+#: What an answer makes of a request.
+STATES: Final = {
+    EventName.REQUEST_SHOWN: "shown",
+    EventName.REQUEST_DONE: "done",
+    EventName.REPLAYING: "done",
+    EventName.REQUEST_EXPIRED: "expired",
+    EventName.REQUEST_UNKNOWN: "unknown",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request. `state`: asked, sent, shown, done, expired or unknown (the gateway cannot do it)."""
+
+    id: UUID
+    kind: str
+    arguments: dict[str, Any]
+    asked_at: datetime
+    expires_at: datetime
+    state: str
+    sends: int
+    answered_at: datetime | None
+    asked_by: str
+
+
+def ask(
+    connection: Connection,
+    gateway_id: str,
+    kind: RequestKind,
+    arguments: Mapping[str, str | int],
+    *,
+    practice_id: int,
+    staff_id: int,
+    expires_at: datetime,
+    now: datetime,
+) -> UUID:
+    """Write a request down, to be published at once; UserError where the practice has no such gateway."""
+    asked = {
+        "gateway_id": gateway_id, "kind": kind, "arguments": Jsonb(dict(arguments)), "practice_id": practice_id,
+        "staff_id": staff_id, "expires_at": expires_at, "now": now,
+    }  # fmt: skip
+    row = connection.execute(_SQL["ask"], asked).fetchone()
+    if row is None:
+        raise UserError(f"there is no gateway {gateway_id}: `rpm-cloud gateway list` shows them")
+    return row["id"]
+
+
+def claim(connection: Connection, *, now: datetime, limit: int) -> list[Request]:
+    """Requests to publish now, marked as sent: publish them once this is committed."""
+    asked = {"now": now, "limit": limit, "first_s": AGAIN_FIRST_S, "max_s": AGAIN_MAX_S}
+    return [
+        Request(
+            gateway_id=row["gateway_id"],
+            request_id=str(row["id"]),
+            kind=row["kind"],
+            expires_at=row["expires_at"],
+            arguments=row["arguments"],
+        )
+        for row in connection.execute(_SQL["claim"], asked)
+    ]
+
+
+def answer(connection: Connection, event: Event, *, now: datetime) -> bool:
+    """Note what a gateway answered; False where the event answers nothing that is known and open."""
+    state = STATES.get(event.name)  # pyright: ignore[reportArgumentType, reportCallIssue] - an unknown name finds nothing
+    if state is None or event.request_id is None:
+        return False
+    try:
+        request_id = UUID(event.request_id)
+    except ValueError:
+        return False
+    noted = {"id": request_id, "gateway_id": event.gateway_id, "state": state, "now": now}
+    return connection.execute(_SQL["answer"], noted).rowcount > 0
+
+
+def expire(connection: Connection, *, now: datetime) -> int:
+    """End the requests nobody answered; how many."""
+    return connection.execute(_SQL["expire"], {"before": now - SILENT_AFTER}).rowcount
+
+
+def list_requests(connection: Connection, gateway_id: str, *, practice_id: int) -> list[Asked]:
+    """The newest LIST_MAX requests to a gateway of this practice."""
+    asked = {"gateway_id": gateway_id, "practice_id": practice_id, "limit": LIST_MAX}
+    with connection.cursor(row_factory=class_row(Asked)) as cursor:
+        return cursor.execute(_SQL["list"], asked).fetchall()
