@@ -44,5 +44,10 @@ class Enrolment:
         """The enrolled device with this address, or None: then it is somebody else's and is left alone."""
         return self._by_address.get(address.upper())
 
+    def passkey_of(self, address: str) -> str | None:
+        """The six digits on the label of a device of this home; None where it has none, or is not of this home."""
+        enrolled = self.find(address)
+        return None if enrolled is None else enrolled.passkey
+
     def __len__(self) -> int:
         return len(self._by_address)

@@ -8,6 +8,7 @@ from typing import Final
 
 import structlog
 
+from gateway.bonds import KnownDevices
 from gateway.display import Lamp, Lamps, PatientDisplay, Terminal
 from gateway.enrolment import Enrolment
 from gateway.errors import OutboxFailed
@@ -75,6 +76,7 @@ class Gateway:
             utc_now=utc_now,
             on_change=self._changed,
             on_fresh=lambda readings: self.requests.measured(readings, now=utc_now()),
+            known=KnownDevices(settings.outbox.with_name(settings.outbox.name + ".devices.json")),
         )
         self.uplink = Uplink(
             gateway_id=settings.gateway_id,
@@ -189,7 +191,12 @@ async def run_gateway(settings: Settings) -> int:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     try:
         log.info("gateway_started", epoch=outbox.epoch, devices=len(settings.device))
-        await Gateway(settings, outbox, Radio.from_settings(settings.radio), Systemd()).run(stop)
+        radio = Radio.from_settings(
+            settings.radio,
+            passkey_of=Enrolment(settings.device).passkey_of,
+            bonds=settings.outbox.with_name(settings.outbox.name + ".bonds.json"),
+        )
+        await Gateway(settings, outbox, radio, Systemd()).run(stop)
     except RestartWanted as wanted:
         log.error("gateway_restarts", reason=str(wanted))
         return RESTART_STATUS

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Protocol
 
 import structlog
@@ -50,6 +51,24 @@ class RadioFault(GatewayError):
 
 class NotConnectable(RadioFault):
     """A device that was heard could not be connected to."""
+
+
+class PairingFailed(RadioFault):
+    """A device and this radio did not agree on a bond: a wrong passkey, none where one is asked for, or a lost bond."""
+
+
+#: What drivers say of it: our virtual one, and BlueZ's D-Bus errors (AuthenticationFailed, …Canceled, …Rejected, …Timeout).
+_OF_PAIRING: Final = ("pairing failed", "while pairing", "org.bluez.Error.Authentication")
+
+
+def _fault(error: Exception, what: str, otherwise: type[RadioFault]) -> RadioFault:
+    of_pairing = any(words in str(error) for words in _OF_PAIRING)
+    return (PairingFailed if of_pairing else otherwise)(f"{what}: {type(error).__name__}")
+
+
+def no_passkey(_address: str) -> str | None:
+    """For a home whose devices pair without one."""
+    return None
 
 
 class AdapterControl(Protocol):
@@ -111,24 +130,25 @@ class BleakLink:
                 raise LinkLost("hung up in the middle of a request") from error
             raise AttError(uuid, int(error.code)) from error
         except (BleakError, OSError, EOFError) as error:
-            if not self._client.is_connected:
+            fault = _fault(error, uuid, RadioFault)
+            if not self._client.is_connected and not isinstance(fault, PairingFailed):
                 raise LinkLost("hung up in the middle of a request") from error
-            raise RadioFault(f"{uuid}: {type(error).__name__}") from error
+            raise fault from error
 
 
 class VirtualControl:
-    """AdapterControl of the virtual radio."""
+    """AdapterControl of the virtual radio, its errors as ours."""
 
-    def __init__(self, power_cycle: Callable[[], Awaitable[None]], forget: Callable[[str], Awaitable[None]]) -> None:
-        self._power_cycle, self._forget = power_cycle, forget
+    def __init__(self, control: AdapterControl) -> None:
+        self._control = control
 
     async def power_cycle(self) -> None:
         """Open the controller anew; RadioFault where it does not answer."""
-        await self._told(self._power_cycle())
+        await self._told(self._control.power_cycle())
 
     async def forget(self, address: str) -> None:
         """Delete the bond; RadioFault where the controller does not answer."""
-        await self._told(self._forget(address))
+        await self._told(self._control.forget(address))
 
     @staticmethod
     async def _told(call: Awaitable[None]) -> None:
@@ -155,8 +175,18 @@ class Radio:
         self._client_backend = client_backend
 
     @classmethod
-    def from_settings(cls, settings: RadioSettings) -> "Radio":
-        """The radio of this home. The virtual one is imported only where it is asked for: a home has no bumble."""
+    def from_settings(
+        cls,
+        settings: RadioSettings,
+        *,
+        passkey_of: Callable[[str], str | None] = no_passkey,
+        bonds: Path | None = None,
+    ) -> "Radio":
+        """The radio of this home. The virtual one is imported only where it is asked for: a home has no bumble.
+
+        `passkey_of`: the six digits on an enrolled device's label, by its address. `bonds`: the file in which a virtual
+        radio keeps its bonds; BlueZ has its own.
+        """
         if settings.backend is Backend.BLUEZ:
             from gateway.bluez import BluezControl
 
@@ -166,12 +196,12 @@ class Radio:
         except ImportError as error:
             raise UserError("the virtual radio is not installed: pip install 'rpm-pipeline[virtual]'") from error
         assert settings.hci is not None
-        bleak_backend.use_hci(settings.hci)
+        bleak_backend.use_hci(settings.hci, keystore=bonds, passkey_of=passkey_of)
         return cls(
             scanner_backend=bleak_backend.BumbleScannerBackend,
             client_backend=bleak_backend.BumbleClientBackend,
             name="bumble",
-            control=VirtualControl(bleak_backend.power_cycle, bleak_backend.forget),
+            control=VirtualControl(bleak_backend.BumbleControl()),
         )
 
     @contextlib.asynccontextmanager
@@ -194,13 +224,17 @@ class Radio:
                 await asyncio.wait_for(scanner.stop(), DISCONNECT_S_MAX)
 
     @contextlib.asynccontextmanager
-    async def connected(self, heard: Heard) -> AsyncGenerator[BleakLink]:
-        """A link to a device for the length of the block, and then always disconnect. RadioFault where it fails."""
+    async def connected(self, heard: Heard, *, pair: bool = False) -> AsyncGenerator[BleakLink]:
+        """A link to a device for the length of the block, and then always disconnect. RadioFault where it fails.
+
+        `pair`: bond before anything is asked, as devices with a passkey want it.
+        """
         gone = asyncio.Event()
         client = BleakClient(
             heard.device,
             disconnected_callback=lambda _client: gone.set(),
             timeout=CONNECT_S_MAX,
+            pair=pair,
             backend=self._client_backend,
         )
         try:
@@ -209,7 +243,7 @@ class Radio:
                     await client.connect()
                 link = BleakLink(client, gone)
             except (BleakError, OSError, EOFError, TimeoutError) as error:
-                raise NotConnectable(f"cannot connect: {type(error).__name__}") from error
+                raise _fault(error, "cannot connect", NotConnectable) from error
             yield link
         finally:
             await self._disconnect(client)

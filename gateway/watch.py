@@ -20,12 +20,13 @@ from devices.gatt import AttError, LinkLost
 from devices.inbox import NotKept
 from devices.procedures import Ending, collect, introduce
 from gateway.backoff import delay_s
+from gateway.bonds import REST_S, Bonds, KnownDevices, Refused
 from gateway.enrolment import Enrolled, Enrolment
 from gateway.errors import OutboxFailed
 from gateway.intake import Fresh, facts_text, settle_session
 from gateway.ladder import CONNECTS_FAILED_MAX, SILENT_S, Trouble
 from gateway.outbox import Kept, Outbox
-from gateway.radio import Heard, NotConnectable, Radio, RadioFault
+from gateway.radio import Heard, NotConnectable, PairingFailed, Radio, RadioFault
 from gateway.recovery import Recovery
 from schemas.messages import Event, EventName
 
@@ -62,6 +63,7 @@ class Watch:
         utc_now: Callable[[], datetime],
         on_change: Callable[[], None],
         on_fresh: Callable[[tuple[Fresh, ...]], None] = lambda _readings: None,
+        known: KnownDevices | None = None,
         chance: random.Random | None = None,
     ) -> None:
         self.scanning = False
@@ -71,6 +73,8 @@ class Watch:
         self._outbox = outbox
         self._recovery = recovery
         self._on_fresh = on_fresh
+        self._bonds = Bonds()
+        self._known = known
         self._zone = zone
         self._utc_now = utc_now
         self._on_change = on_change
@@ -182,10 +186,13 @@ class Watch:
 
     async def _session(self, enrolled: Enrolled, heard: Heard) -> None:
         """One connection, from sight to disconnect, and when the device may be connected to again."""
-        kept = Kept(0, 0)
+        kept, rest_s = Kept(0, 0), 0.0
         try:
             async with self._turn:
                 kept = await self._listen(enrolled, heard)
+        except PairingFailed as error:
+            log.warning("not_paired", device=enrolled.slot, reason=str(error))
+            rest_s = await self._pairing_failed(enrolled)
         except NotConnectable as error:
             log.warning("not_connected", device=enrolled.slot, reason=str(error))
             await self._connect_failed(enrolled)
@@ -197,7 +204,7 @@ class Watch:
         except Exception as error:  # noqa: BLE001 - the edge of a session: one device's trouble is not another's
             log.error("session_broke", device=enrolled.slot, error=type(error).__name__)
         finally:
-            self._again(enrolled, fruitful=kept.new > 0)
+            self._again(enrolled, fruitful=kept.new > 0, rest_s=rest_s)
             del self._sessions[enrolled.slot]
             self._on_change()
 
@@ -213,13 +220,32 @@ class Watch:
         if in_vain < FORGET_AFTER_FAILURES or control is None or (last is not None and now - last < FORGET_AGAIN_S):
             return
         self._forgotten_at[enrolled.slot] = now
+        await self._forget(enrolled)
+
+    async def _pairing_failed(self, enrolled: Enrolled) -> float:
+        """Forget a bond that may be stale; say once that a person has to look. How long to let the device alone."""
+        match self._bonds.refused(enrolled.slot):
+            case Refused.AGAIN:
+                return 0.0
+            case Refused.FORGET:
+                await self._forget(enrolled)
+                return 0.0
+            case Refused.REST:
+                if self._bonds.first_rest(enrolled.slot):
+                    self._tell(EventName.DEVICE_NOT_PAIRED, enrolled)
+                    self._on_change()
+                return REST_S
+
+    async def _forget(self, enrolled: Enrolled) -> None:
+        if self._radio.control is None:
+            return
         try:
             async with asyncio.timeout(FORGET_S_MAX):
-                await control.forget(enrolled.address)
+                await self._radio.control.forget(enrolled.address)
         except (RadioFault, TimeoutError) as error:
             log.warning("bond_not_forgotten", device=enrolled.slot, reason=str(error))
         else:
-            log.warning("bond_forgotten", device=enrolled.slot, failures=in_vain)
+            log.warning("bond_forgotten", device=enrolled.slot)
 
     def _connected(self, enrolled: Enrolled) -> None:
         """The radio works, and so does this device."""
@@ -228,7 +254,7 @@ class Watch:
         if self._unconnected.pop(enrolled.slot, 0) >= FORGET_AFTER_FAILURES and enrolled.slot in self._forgotten_at:
             self._tell(EventName.DEVICE_PAIRED, enrolled)
 
-    def _again(self, enrolled: Enrolled, *, fruitful: bool) -> None:
+    def _again(self, enrolled: Enrolled, *, fruitful: bool, rest_s: float = 0.0) -> None:
         fruitless = 0 if fruitful else self._fruitless.get(enrolled.slot, 0) + 1
         self._fruitless[enrolled.slot] = fruitless
         wait_s = 0.0
@@ -236,12 +262,16 @@ class Watch:
             wait_s = delay_s(
                 fruitless - 1, first_s=AGAIN_FIRST_S, max_s=AGAIN_MAX_S, spread=SPREAD, draw=self._chance.random()
             )
-        self._not_before[enrolled.slot] = asyncio.get_running_loop().time() + wait_s
+        self._not_before[enrolled.slot] = asyncio.get_running_loop().time() + max(wait_s, rest_s)
 
     async def _listen(self, enrolled: Enrolled, heard: Heard) -> Kept:
-        async with self._radio.connected(heard) as link:
+        async with self._radio.connected(heard, pair=enrolled.passkey is not None) as link:
             self._connected(enrolled)
             facts = await introduce(link, utc_now=self._utc_now, zone=self._zone)
+            another = self._known is not None and self._known.is_another(enrolled.address, facts.serial)
+            if another:
+                log.warning("device_changed", device=enrolled.slot)
+                self._tell(EventName.DEVICE_CHANGED, enrolled)
             for uuid, name in not_decoded.offered(link.characteristics):
                 log.info("not_decoded", device=enrolled.slot, characteristic=uuid, what=name)
             number = self._outbox.begin_session(address=enrolled.address, facts=facts_text(facts), now=self._utc_now())
@@ -252,7 +282,8 @@ class Watch:
                     link,
                     keep=partial(self._outbox.keep, number),
                     utc_now=self._utc_now,
-                    last_sequence=self._outbox.last_sequence(enrolled.address),
+                    # Another meter counts its records by itself.
+                    last_sequence=None if another else self._outbox.last_sequence(enrolled.address),
                     model=facts.catalogued,
                 )
             finally:
@@ -262,6 +293,8 @@ class Watch:
                 if settled.fresh:
                     self._on_fresh(settled.fresh)
             kept = settled.kept
+            if self._bonds.paired(enrolled.slot):
+                self._tell(EventName.DEVICE_PAIRED, enrolled)
             log.info("session_ended", device=enrolled.slot, ending=ending, new=kept.new, repeated=kept.repeated)
             if kept.new and facts.clock_offset_s is not None:
                 self._tell(EventName.DEVICE_CLOCK, enrolled, round(facts.clock_offset_s, 1))

@@ -192,6 +192,10 @@ class EventName(StrEnum):
     NOT_DECODED = "not_decoded"
     #: A device had lost its bond and was paired anew.
     DEVICE_PAIRED = "device_paired"
+    #: A device refused to pair time and again: its passkey is wrong or not in the settings. It is let alone for an hour.
+    DEVICE_NOT_PAIRED = "device_not_paired"
+    #: Another serial number than before stands behind an enrolled address.
+    DEVICE_CHANGED = "device_changed"
     #: One rung of the ladder was taken; `value` names it.
     RADIO_RECOVERY = "radio_recovery"
     #: The gateway's own clock was set; `value` is by how many seconds it moved.

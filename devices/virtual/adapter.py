@@ -11,17 +11,19 @@ What bleak's backends in `bleak_backend` stand on, as BlueZ's daemon is what ble
 
 import asyncio
 import contextlib
+import json
 import os
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from bleak.exc import BleakBluetoothNotAvailableError, BleakBluetoothNotAvailableReason
 from bumble import hci
 from bumble.core import BaseBumbleError
 from bumble.device import Connection, Device, DeviceConfiguration
+from bumble.keys import JsonKeyStore
 from bumble.pairing import PairingConfig, PairingDelegate
 from bumble.transport import open_transport
 from bumble.transport.common import Transport
@@ -32,8 +34,13 @@ GATEWAY_ADDRESS: Final = "F0:00:00:00:00:01"
 POWER_ON_S_MAX: Final = 10.0
 CLOSE_S_MAX: Final = 2.0
 
-#: Asks a person, or a file, for the code shown on a device; None where nobody knows it.
-Passkey = Callable[[], Awaitable[int | None]]
+#: The six digits on the label of the device with this address; None where nobody gave any.
+PasskeyOf = Callable[[str], str | None]
+
+
+def no_passkey(_address: str) -> str | None:
+    """For a home whose devices pair without one."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +50,44 @@ class HciSettings:
     hci: str
     address: str = GATEWAY_ADDRESS
     keystore: Path | None = None
+    passkey_of: PasskeyOf = no_passkey
+
+
+class PrivateKeyStore(JsonKeyStore):
+    """bumble's, in a file that nobody but its owner can read, not even while it is written."""
+
+    @override
+    async def save(self, db: dict[str, dict[str, dict[str, Any]]]) -> None:
+        new = self.filename.with_name(self.filename.name + ".new")
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(db, file)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self.filename)
 
 
 class _Agent(PairingDelegate):
     """Types the code a device shows; without one, pairs with whoever asks to (Just Works)."""
 
-    def __init__(self, passkey: Passkey | None) -> None:
+    def __init__(self, passkey: str | None) -> None:
         typed, silent = PairingDelegate.KEYBOARD_INPUT_ONLY, PairingDelegate.NO_OUTPUT_NO_INPUT
         super().__init__(silent if passkey is None else typed)
         self._passkey = passkey
 
     @override
     async def get_number(self) -> int | None:
-        return None if self._passkey is None else await self._passkey()
+        return None if self._passkey is None else int(self._passkey)
 
 
 class Adapter:
     """A Bluetooth adapter: bumble's host on a controller that lives elsewhere."""
 
-    def __init__(self, device: Device, transport: Transport | None = None) -> None:
+    def __init__(
+        self, device: Device, transport: Transport | None = None, *, passkey_of: PasskeyOf = no_passkey
+    ) -> None:
         self.device = device
-        self.passkey: Passkey | None = None
+        self.passkey_of = passkey_of
         #: One LE Create Connection at a time per controller.
         self.connect_lock = asyncio.Lock()
         self.lost = False
@@ -102,18 +126,24 @@ class Adapter:
         for connection in tuple(self.device.connections.values()):
             self.device.on_disconnection(connection.handle, hci.HCI_ErrorCode.HARDWARE_FAILURE_ERROR)
 
-    def _pairing_config(self, _connection: Connection) -> PairingConfig:
-        needs_code = self.passkey is not None
-        return PairingConfig(sc=True, mitm=needs_code, bonding=True, delegate=_Agent(self.passkey))
+    def _pairing_config(self, connection: Connection) -> PairingConfig:
+        passkey = self.passkey_of(connection.peer_address.to_string(with_type_qualifier=False).upper())
+        return PairingConfig(sc=True, mitm=passkey is not None, bonding=True, delegate=_Agent(passkey))
 
 
 _adapters: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Adapter]" = weakref.WeakKeyDictionary()
 _settings: list[HciSettings] = []
 
 
-def use_hci(transport: str, *, address: str = GATEWAY_ADDRESS, keystore: Path | None = None) -> None:
+def use_hci(
+    transport: str,
+    *,
+    address: str = GATEWAY_ADDRESS,
+    keystore: Path | None = None,
+    passkey_of: PasskeyOf = no_passkey,
+) -> None:
     """Name the radio every scanner and client of this process opens from now on: any bumble transport."""
-    _settings[:] = [HciSettings(transport, address, keystore)]
+    _settings[:] = [HciSettings(transport, address, keystore, passkey_of)]
 
 
 def use_device(device: Device) -> Adapter:
@@ -165,6 +195,21 @@ async def forget(address: str) -> None:
             await keystore.delete(str(hci.Address(address)))
 
 
+class BumbleControl:
+    """What helps a virtual radio that no longer works: the gateway's AdapterControl.
+
+    Both raise bleak's BleakBluetoothNotAvailableError where the controller does not answer.
+    """
+
+    async def power_cycle(self) -> None:
+        """See `power_cycle`."""
+        await power_cycle()
+
+    async def forget(self, address: str) -> None:
+        """See `forget`."""
+        await forget(address)
+
+
 async def _open(settings: HciSettings) -> Adapter:
     try:
         transport = await open_transport(settings.hci)
@@ -172,15 +217,16 @@ async def _open(settings: HciSettings) -> Adapter:
         raise _unavailable(f"no virtual radio at {settings.hci}: {error}") from error
     # The identity key only has to be this adapter's own: home devices do not use private addresses.
     configuration = DeviceConfiguration(name="gateway", address=hci.Address(settings.address), irk=os.urandom(16))
-    if settings.keystore is not None:
-        configuration.keystore = f"JsonKeyStore:{settings.keystore}"
     device = Device.from_config_with_hci(configuration, transport.source, transport.sink)
+    if settings.keystore is not None:
+        # Bonds are filed under the gateway's own address.
+        device.keystore = PrivateKeyStore(settings.address, str(settings.keystore))
     try:
         await asyncio.wait_for(device.power_on(), POWER_ON_S_MAX)
     except (BaseBumbleError, TimeoutError) as error:
         await transport.close()
         raise _unavailable(f"the virtual radio at {settings.hci} does not answer") from error
-    return Adapter(device, transport)
+    return Adapter(device, transport, passkey_of=settings.passkey_of)
 
 
 def _unavailable(message: str) -> BleakBluetoothNotAvailableError:

@@ -32,6 +32,7 @@ from typing_extensions import override
 
 from devices.virtual.adapter import (
     Adapter,
+    BumbleControl,
     close_adapter,
     forget,
     power_cycle,
@@ -43,6 +44,7 @@ from devices.virtual.bleak_scanner import BumbleScannerBackend, uuid_text
 
 __all__ = [
     "BumbleClientBackend",
+    "BumbleControl",
     "BumbleScannerBackend",
     "close_adapter",
     "forget",

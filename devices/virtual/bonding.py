@@ -16,6 +16,11 @@ class _Display(PairingDelegate):
         self._passkey = passkey
 
     @override
+    async def confirm(self, auto: bool = False) -> bool:
+        # Asked where no code is typed: a device with a code wants one.
+        return self._passkey is None
+
+    @override
     async def generate_passkey(self) -> int:
         return await super().generate_passkey() if self._passkey is None else self._passkey
 

@@ -38,18 +38,15 @@ async def test_pairing_on_request_and_unpairing(home: Household) -> None:
     assert not await home.adapter.device.keystore.get_all()
 
 
-@pytest.mark.parametrize("typed", [123456, 1])
-async def test_the_code_on_the_device_has_to_be_the_right_one(home: Household, typed: int) -> None:
+@pytest.mark.parametrize("typed", ["123456", "000001", None])
+async def test_the_code_on_the_device_has_to_be_the_right_one(home: Household, typed: str | None) -> None:
     cuff = await home.add(BloodPressureCuff, habits=Habits(advertise_every_s=0.02, bonded=True, passkey=123456))
 
-    async def passkey() -> int:
-        return typed
-
-    home.adapter.passkey = passkey
+    home.adapter.passkey_of = {cuff.identity.address: typed}.get
     cuff.measure(120, 80)
     client = BleakClient(await found(cuff), backend=BumbleClientBackend, pair=True)
     try:
-        if typed == 123456:
+        if typed == "123456":
             await client.connect()
             assert client.is_connected
         else:

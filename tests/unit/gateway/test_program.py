@@ -78,8 +78,8 @@ class NoControl:
         raise AssertionError(address)
 
 
-def _always(air: Radio) -> Callable[[object], Radio]:
-    return lambda _settings: air
+def _always(air: Radio) -> Callable[..., Radio]:
+    return lambda *_settings, **_wishes: air
 
 
 def events(settings: Settings) -> list[dict[str, Any]]:
