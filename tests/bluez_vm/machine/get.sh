@@ -37,6 +37,16 @@ if [ ! -e "$PREFIX/complete" ]; then
   log "unpacking"
   unpack_debs "$WORK" "$WORK/root" --exclude='*/debug' --exclude='*/drivers/gpu' --exclude='*/drivers/media' \
     --exclude='*/sound' --exclude='*/drivers/infiniband' --exclude='*/drivers/scsi'
+  libraries=$PREFIX/lib/x86_64-linux-gnu
+  cat >"$WORK/root/run" <<RUN
+#!/bin/sh
+# Written by get.sh: a program of this folder, on this folder's own C library.
+program=\$1
+shift
+exec "$libraries/ld-linux-x86-64.so.2" --library-path "$libraries:$PREFIX/usr/lib/x86_64-linux-gnu" "$PREFIX/\$program" "\$@"
+RUN
+  chmod +x "$WORK/root/run"
+  (cd "$WORK/root" && ./bin/busybox depmod -b . "$(ls lib/modules)")
   mv "$WORK/root" "$PREFIX"
   rm -rf "$WORK"
   touch "$PREFIX/complete"
