@@ -6,6 +6,7 @@
 #   tools.sh nft         print the path of nft (packets dropped, refused, reset)
 #   tools.sh ip          print the path of ip  (network namespaces, links, addresses)
 #   tools.sh tc          print the path of tc  (bandwidth)
+#   tools.sh dbus        print the path of dbus-daemon (a message bus of a test's own)
 #   tools.sh faketime    print the path of libfaketimeMT.so.1 (clocks that step)
 #
 # Each is the host's own where it has one, else a private copy of this Debian's signed packages below $RPM_LOCAL.
@@ -20,12 +21,14 @@ LOCAL=${RPM_LOCAL:-$(dirname "$HERE")/.local}
 mkdir -p "$LOCAL" 2>/dev/null && [ -w "$LOCAL" ] || die "cannot write $LOCAL: set RPM_LOCAL to a folder of your own"
 LOCAL=$(cd "$LOCAL" && pwd)
 PREFIX=$LOCAL/tools
-TOOLS=(nft ip tc faketime)
-ADVICE="install Debian's packages nftables, iproute2 and libfaketime, then run again"
+TOOLS=(nft ip tc dbus faketime)
+ADVICE="install Debian's packages nftables, iproute2, dbus-daemon and libfaketime, then run again"
 
 runs() { # a program answers, a library is there
-  if [ "${1##*.so.}" = 1 ]; then [ -e "$1" ]; else [ -x "$1" ] && "$1" -V >/dev/null 2>&1 || "$1" -v >/dev/null 2>&1; fi
+  if [ "${1##*.so.}" = 1 ]; then [ -e "$1" ]; else [ -x "$1" ] && { "$1" --version || "$1" -V || "$1" -v; } >/dev/null 2>&1; fi
 }
+
+program() { if [ "$1" = dbus ]; then echo dbus-daemon; else echo "$1"; fi; }
 
 host_tool() {
   local path
@@ -34,7 +37,7 @@ host_tool() {
     for path in /usr/lib/*/faketime/libfaketimeMT.so.1; do runs "$path" && echo "$path" && return; done
     return 1
   fi
-  path=$(PATH=$PATH:/usr/sbin:/sbin command -v "$1") && runs "$path" && echo "$path"
+  path=$(PATH=$PATH:/usr/sbin:/sbin command -v "$(program "$1")") && runs "$path" && echo "$path"
 }
 
 private_tool() {
@@ -48,15 +51,15 @@ tool() { host_tool "$1" || private_tool "$1"; }
 unpack_tools() {
   local work=$LOCAL/tools.work new=$LOCAL/tools.new libraries release name program
   # The C library stays the host's: this is the host's own Debian.
-  local wanted='^(lib(?!c6$|c-bin$|gcc-s1$|perl|.*-perl$|pam).*|zlib1g|nftables|iproute2)$'
+  local wanted='^(lib(?!c6$|c-bin$|gcc-s1$|perl|.*-perl$|pam).*|zlib1g|nftables|iproute2|dbus-daemon)$'
   release=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
   grep -q '^ID=debian$' /etc/os-release 2>/dev/null || die "$ADVICE"
   rm -rf "$work" "$new"
-  private_debs "$work" "$release" "$wanted" nftables iproute2 libfaketime || die "$ADVICE"
+  private_debs "$work" "$release" "$wanted" nftables iproute2 dbus-daemon libfaketime || die "$ADVICE"
   unpack_debs "$work" "$new"
   libraries=$(basename "$(dirname "$(find "$new" -name 'libnftables.so.1' | head -1)")")
-  for name in nft ip tc; do
-    program=$(find "$new" -path "*bin/$name" | head -1)
+  for name in nft ip tc dbus; do
+    program=$(find "$new" -path "*bin/$(program "$name")" | head -1)
     cat >"$new/$name" <<RUN
 #!/bin/sh
 # Written by deploy/tools.sh.
@@ -81,7 +84,7 @@ exec 9>"$LOCAL/tools.lock"
 flock 9
 case $COMMAND in
   install) install ;;
-  nft | ip | tc | faketime) tool "$COMMAND" || { install && tool "$COMMAND"; } ;;
+  nft | ip | tc | dbus | faketime) tool "$COMMAND" || { install && tool "$COMMAND"; } ;;
   help | -h | --help) sed -n '2,/^set -/{/^set -/d; s/^# \{0,1\}//p}' "$0" ;;
   *) die "unknown command '$COMMAND': try $0 help" ;;
 esac

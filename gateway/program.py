@@ -48,6 +48,8 @@ class Gateway:
         self._settings = settings
         self._outbox = outbox
         self._systemd = systemd
+        self._enrolment = Enrolment(settings.device)
+        self._bluez = radio.bluez
         self._shown: Shown | None = None
         self._displays = displays(settings.display)
         self._began_at = asyncio.get_running_loop().time()
@@ -69,7 +71,7 @@ class Gateway:
         self.watch = Watch(
             gateway_id=settings.gateway_id,
             radio=radio,
-            enrolment=Enrolment(settings.device),
+            enrolment=self._enrolment,
             outbox=outbox,
             recovery=self.recovery,
             zone=settings.zone,
@@ -98,6 +100,10 @@ class Gateway:
                 group.create_task(self.uplink.run(stop))
                 group.create_task(self._keep_house(stop))
                 group.create_task(self._systemd.ping(stop, alive=lambda: self.uplink.alive))
+                if self._bluez:
+                    from gateway.bluez import Agent
+
+                    group.create_task(Agent(self._enrolment.find).run(stop))
                 self._systemd.ready()
         except* RestartWanted as wanted:
             raise RestartWanted(str(wanted.exceptions[0])) from None

@@ -168,9 +168,12 @@ class Radio:
         client_backend: type[BaseBleakClient] | None = None,
         name: str = "bluez",
         control: AdapterControl | None = None,
+        bluez: bool = False,
     ) -> None:
         self.name = name
         self.control = control
+        #: Whether BlueZ does the pairing, and asks an agent.
+        self.bluez = bluez
         self._scanner_backend = scanner_backend
         self._client_backend = client_backend
 
@@ -190,7 +193,7 @@ class Radio:
         if settings.backend is Backend.BLUEZ:
             from gateway.bluez import BluezControl
 
-            return cls(control=BluezControl())
+            return cls(control=BluezControl(), bluez=True)
         try:
             from devices.virtual import bleak_backend
         except ImportError as error:
