@@ -20,7 +20,7 @@ from rpm.ingest.plausibility import Weighing
 from rpm.ingest.reasons import Reason
 from rpm.ingest.receipts import Outcome, Settlement
 from rpm.ingest.unpack import Message, Row, as_json, held_whole, unpack
-from rpm.store import deliveries, gateways, readings, requests
+from rpm.store import deliveries, events, gateways, readings, requests
 from rpm.store.database import Connection, Database
 from rpm.store.deliveries import OutboxRow
 from rpm.store.holding import ToHold, hold, overtake
@@ -28,7 +28,7 @@ from rpm.store.holding import voided as voided_of
 from rpm.store.known import known_of
 from rpm.store.readings import Entry
 from schemas.ids import READING_NAMESPACE
-from schemas.messages import Event, Status
+from schemas.messages import Event, Status, StatusKind
 from schemas.reading import Reading
 
 #: Two workers may hold the same rows once; more often than this within one batch says something else is wrong.
@@ -53,7 +53,8 @@ class _Plan:
     settled: dict[OutboxRow, tuple[UUID | None, Outcome]] = field(
         default_factory=dict[OutboxRow, tuple[UUID | None, Outcome]]
     )
-    heard: dict[int, Reading] = field(default_factory=dict[int, Reading])
+    #: Device → the gateway that heard it, and its newest reading.
+    heard: dict[int, tuple[str, Reading]] = field(default_factory=dict[int, tuple[str, Reading]])
     #: Outbox rows whose delivery is written down already.
     before: set[OutboxRow] = field(default_factory=set[OutboxRow])
 
@@ -135,11 +136,13 @@ def _write(
     if senders:
         gateways.meet(connection, senders, now=now)
     # In one order for all workers: two never wait for each other.
-    for each in sorted(told, key=lambda each: each.gateway_id):
+    for each in sorted(told, key=_place):
         if isinstance(each, Status):
             gateways.save_status(connection, each, now=now)
+            if each.kind is StatusKind.BIRTH:
+                requests.say_again(connection, each.gateway_id, now=now)
         else:
-            gateways.save_event(connection, each, now=now)
+            events.save(connection, each, now=now)
             requests.answer(connection, each, now=now)
     if not rows:
         return []
@@ -158,6 +161,13 @@ def _write(
     if new or held:
         readings.tell(connection)
     return plan.settlements
+
+
+def _place(told: Status | Event) -> tuple[str, bool, str, str]:
+    """Where what a gateway tells stands in the order of writing."""
+    if isinstance(told, Status):
+        return told.gateway_id, False, "", ""
+    return told.gateway_id, True, told.name, told.address or ""
 
 
 def _store(connection: Connection, plan: _Plan, *, now: datetime) -> set[UUID]:
@@ -231,7 +241,7 @@ def _decide(plan: _Plan, row: Row, known: Known, *, reused: bool, now: datetime)
         return
     decision = admit(row.reading, gateway_id=row.gateway_id, known=known, now=now)
     if decision.device_id is not None:
-        _hear(plan, decision.device_id, row.reading)
+        _hear(plan, decision.device_id, row.gateway_id, row.reading)
     if reused:
         patient_id = None if isinstance(decision, Unassigned) else decision.patient_id
         decision = Quarantined(Reason.SEQUENCE_REUSED, "/seq", decision.practice_id, decision.device_id, patient_id)
@@ -292,10 +302,10 @@ def _hold(connection: Connection, plan: _Plan, *, now: datetime) -> int:
     return hold(connection, keep, now=now) if keep else 0
 
 
-def _hear(plan: _Plan, device_id: int, reading: Reading) -> None:
+def _hear(plan: _Plan, device_id: int, gateway_id: str, reading: Reading) -> None:
     heard = plan.heard.get(device_id)
-    if heard is None or heard.received_at < reading.received_at:
-        plan.heard[device_id] = reading
+    if heard is None or heard[1].received_at < reading.received_at:
+        plan.heard[device_id] = gateway_id, reading
 
 
 def _remember_weight(known: Known, decision: Admitted, reading: Reading) -> None:

@@ -11,7 +11,7 @@ from rpm.errors import UserError
 from rpm.store.database import Connection
 from rpm.store.queries import load
 from schemas.ids import GATEWAY_ID_PATTERN
-from schemas.messages import Event, Status, StatusKind
+from schemas.messages import Status, StatusKind
 
 _SQL = load("gateways")
 _GATEWAY_ID = re.compile(GATEWAY_ID_PATTERN)
@@ -32,7 +32,13 @@ class Gateway:
     outbox_depth: int | None
     outbox_oldest_s: float | None
     outbox_dropped: int | None
+    epoch: str | None
+    buffer_days: float | None
     adapter: str | None
+    recoveries: int | None
+    clock: str | None
+    rssi_dbm: int | None
+    certificate_not_after: datetime | None
     event_name: str | None
     event_at: datetime | None
 
@@ -49,7 +55,7 @@ def register_gateway(connection: Connection, gateway_id: str, *, practice_id: in
     asked = {"gateway_id": gateway_id, "practice_id": practice_id, "label": label, "now": now}
     if connection.execute(_SQL["register"], asked).fetchone() is None:
         raise UserError(f"gateway {gateway_id} belongs to another practice")
-    for statement in ("adopt_status", "adopt_events", "adopt_held", "forget_held"):
+    for statement in ("adopt_status", "adopt_events", "adopt_latest", "adopt_held", "forget_held"):
         connection.execute(_SQL[statement], asked)
 
 
@@ -61,13 +67,18 @@ def save_status(connection: Connection, status: Status, *, now: datetime) -> Non
     connection.execute(_SQL["save_status"], {**status.model_dump(exclude={"v"}), "now": now})
 
 
-def save_event(connection: Connection, event: Event, *, now: datetime) -> None:
-    """Something a gateway tells; told twice, it is kept once. The gateway must have a row."""
-    value = None if event.value is None else str(event.value)
-    connection.execute(_SQL["save_event"], {**event.model_dump(exclude={"v", "value"}), "value": value, "now": now})
-
-
 def list_gateways(connection: Connection, *, practice_id: int, unclaimed: bool = False) -> list[Gateway]:
     """A practice's gateways; with `unclaimed`, those that nobody has claimed too, last."""
+    return _find(connection, None, practice_id=practice_id, unclaimed=unclaimed)
+
+
+def gateway(connection: Connection, gateway_id: str, *, practice_id: int, unclaimed: bool = False) -> Gateway | None:
+    """One gateway of the practice; None for no gateway and for another practice's alike."""
+    found = _find(connection, gateway_id, practice_id=practice_id, unclaimed=unclaimed)
+    return found[0] if found else None
+
+
+def _find(connection: Connection, gateway_id: str | None, *, practice_id: int, unclaimed: bool) -> list[Gateway]:
+    asked = {"gateway_id": gateway_id, "practice_id": practice_id, "unclaimed": unclaimed}
     with connection.cursor(row_factory=class_row(Gateway)) as cursor:
-        return cursor.execute(_SQL["list"], {"practice_id": practice_id, "unclaimed": unclaimed}).fetchall()
+        return cursor.execute(_SQL["list"], asked).fetchall()

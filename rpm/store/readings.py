@@ -232,14 +232,15 @@ def add_context(connection: Connection, reading: Reading, *, now: datetime) -> b
     return True
 
 
-def saw_devices(connection: Connection, heard: Mapping[int, Reading], *, now: datetime) -> None:
-    """Device id → its newest reading by receipt: when it was last heard, and what it says of itself."""
-    identities = [reading.device for reading in heard.values()]
+def saw_devices(connection: Connection, heard: Mapping[int, tuple[str, Reading]], *, now: datetime) -> None:
+    """Device id → gateway and newest reading by receipt: who heard it last and when, and what it says of itself."""
+    identities = [reading.device for _, reading in heard.values()]
     connection.execute(
         _SQL["saw_devices"],
         {
             "devices": list(heard),
-            "seen": [min(reading.received_at, now) for reading in heard.values()],
+            "seen": [min(reading.received_at, now) for _, reading in heard.values()],
+            "gateways": [gateway_id for gateway_id, _ in heard.values()],
             "manufacturers": [identity.manufacturer for identity in identities],
             "models": [identity.model for identity in identities],
             "serials": [identity.serial for identity in identities],

@@ -22,6 +22,8 @@ AGAIN_MAX_S: Final = 300.0
 #: A gateway says itself that a request ended; one that is silent is not waited for longer than this.
 SILENT_AFTER: Final = timedelta(minutes=5)
 LIST_MAX: Final = 50
+#: Fewer than a gateway keeps open at one time (20): what it has no room for it answers with "unknown".
+OPEN_MAX: Final = 10
 
 #: What an answer makes of a request.
 STATES: Final = {
@@ -38,6 +40,7 @@ class Asked:
     """One request. `state`: asked, sent, shown, done, expired or unknown (the gateway cannot do it)."""
 
     id: UUID
+    gateway_id: str
     kind: str
     arguments: dict[str, Any]
     asked_at: datetime
@@ -56,14 +59,24 @@ def ask(
     *,
     practice_id: int,
     staff_id: int,
+    patient_id: int | None = None,
     expires_at: datetime,
     now: datetime,
 ) -> UUID:
-    """Write a request down, to be published at once; UserError where the practice has no such gateway."""
+    """Write a request down, to be published at once. `patient_id`: whom it is about, where it is about somebody.
+
+    UserError where the practice has no such gateway, is asking the same already, or asks for more than a box can show.
+    """
     asked = {
         "gateway_id": gateway_id, "kind": kind, "arguments": Jsonb(dict(arguments)), "practice_id": practice_id,
-        "staff_id": staff_id, "expires_at": expires_at, "now": now,
+        "staff_id": staff_id, "patient_id": patient_id, "expires_at": expires_at, "now": now,
     }  # fmt: skip
+    connection.execute(_SQL["lock"], asked)
+    waiting = connection.execute(_SQL["open"], asked).fetchall()
+    if any(each["kind"] == kind and each["arguments"] == dict(arguments) for each in waiting):
+        raise UserError("this is being asked already: wait for the answer")
+    if len(waiting) >= OPEN_MAX:
+        raise UserError(f"{len(waiting)} things are being asked of this box already: wait until they end")
     row = connection.execute(_SQL["ask"], asked).fetchone()
     if row is None:
         raise UserError(f"there is no gateway {gateway_id}: `rpm-cloud gateway list` shows them")
@@ -98,6 +111,11 @@ def answer(connection: Connection, event: Event, *, now: datetime) -> bool:
     return connection.execute(_SQL["answer"], noted).rowcount > 0
 
 
+def say_again(connection: Connection, gateway_id: str, *, now: datetime) -> None:
+    """The gateway has just connected: what it has not answered goes out at once."""
+    connection.execute(_SQL["say_again"], {"gateway_id": gateway_id, "now": now})
+
+
 def expire(connection: Connection, *, now: datetime) -> int:
     """End the requests nobody answered; how many."""
     return connection.execute(_SQL["expire"], {"before": now - SILENT_AFTER}).rowcount
@@ -108,3 +126,10 @@ def list_requests(connection: Connection, gateway_id: str, *, practice_id: int) 
     asked = {"gateway_id": gateway_id, "practice_id": practice_id, "limit": LIST_MAX}
     with connection.cursor(row_factory=class_row(Asked)) as cursor:
         return cursor.execute(_SQL["list"], asked).fetchall()
+
+
+def about_patient(connection: Connection, patient_id: int, *, practice_id: int, since: datetime) -> list[Asked]:
+    """What was asked of a patient at home since then, the newest first, LIST_MAX at most."""
+    asked = {"patient_id": patient_id, "practice_id": practice_id, "since": since, "limit": LIST_MAX}
+    with connection.cursor(row_factory=class_row(Asked)) as cursor:
+        return cursor.execute(_SQL["about_patient"], asked).fetchall()

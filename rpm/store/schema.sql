@@ -113,6 +113,7 @@ create table device (
     single_person boolean not null default true,
     created_at timestamp with time zone not null,
     seen_at timestamp with time zone,
+    gateway_id text,
     constraint device_pkey PRIMARY KEY (id),
     constraint device_practice_id_address_key UNIQUE (practice_id, address)
 );
@@ -172,13 +173,25 @@ create table gateway_event (
     constraint gateway_event_pkey PRIMARY KEY (id)
 );
 
+create table gateway_event_latest (
+    gateway_id text not null,
+    name text not null,
+    address text not null default ''::text,
+    practice_id integer not null,
+    at timestamp with time zone not null,
+    heard_at timestamp with time zone not null,
+    value text,
+    constraint gateway_event_latest_pkey PRIMARY KEY (gateway_id, name, address)
+);
+
 create table gateway_request (
     id uuid not null default gen_random_uuid(),
     practice_id integer not null,
     gateway_id text not null,
+    patient_id bigint,
     kind text not null,
     arguments jsonb not null,
-    asked_by integer not null,
+    asked_by bigint not null,
     asked_at timestamp with time zone not null,
     expires_at timestamp with time zone not null,
     state text not null default 'asked'::text,
@@ -202,7 +215,12 @@ create table gateway_status (
     outbox_depth integer not null,
     outbox_oldest_s double precision not null,
     outbox_dropped bigint not null,
+    buffer_days double precision,
     adapter text not null,
+    recoveries integer not null default 0,
+    clock text,
+    rssi_dbm integer,
+    certificate_not_after timestamp with time zone,
     constraint gateway_status_pkey PRIMARY KEY (gateway_id)
 );
 
@@ -455,6 +473,8 @@ alter table alert_event add constraint alert_event_staff_id_fkey FOREIGN KEY (st
 
 alter table audit add constraint audit_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
+alter table device add constraint device_gateway_id_fkey FOREIGN KEY (gateway_id) REFERENCES gateway(id);
+
 alter table device add constraint device_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
 alter table device_assignment add constraint device_assignment_assigned_by_fkey FOREIGN KEY (assigned_by) REFERENCES staff(id);
@@ -477,9 +497,15 @@ alter table gateway_event add constraint gateway_event_gateway_id_fkey FOREIGN K
 
 alter table gateway_event add constraint gateway_event_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
+alter table gateway_event_latest add constraint gateway_event_latest_gateway_id_fkey FOREIGN KEY (gateway_id) REFERENCES gateway(id);
+
+alter table gateway_event_latest add constraint gateway_event_latest_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
 alter table gateway_request add constraint gateway_request_asked_by_fkey FOREIGN KEY (asked_by) REFERENCES staff(id);
 
 alter table gateway_request add constraint gateway_request_gateway_id_fkey FOREIGN KEY (gateway_id) REFERENCES gateway(id);
+
+alter table gateway_request add constraint gateway_request_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
 
 alter table gateway_request add constraint gateway_request_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
@@ -555,7 +581,17 @@ CREATE TRIGGER audit_chained BEFORE INSERT ON public.audit FOR EACH ROW EXECUTE 
 
 CREATE INDEX device_assignment_by_patient ON public.device_assignment USING btree (patient_id);
 
+CREATE INDEX gateway_event_by_age ON public.gateway_event USING btree (heard_at);
+
+CREATE INDEX gateway_event_of_device ON public.gateway_event USING btree (practice_id, address, name, id) WHERE (address IS NOT NULL);
+
+CREATE INDEX gateway_event_of_gateway ON public.gateway_event USING btree (gateway_id, id);
+
+CREATE INDEX gateway_event_of_name ON public.gateway_event USING btree (practice_id, name, heard_at) WHERE (name = 'radio_recovery'::text);
+
 CREATE INDEX gateway_request_of_gateway ON public.gateway_request USING btree (gateway_id, asked_at);
+
+CREATE INDEX gateway_request_of_patient ON public.gateway_request USING btree (patient_id, asked_at) WHERE (patient_id IS NOT NULL);
 
 CREATE INDEX gateway_request_open ON public.gateway_request USING btree (expires_at) WHERE (state = ANY (ARRAY['asked'::text, 'sent'::text, 'shown'::text]));
 

@@ -29,7 +29,7 @@ from rpm.ingest.worker import IngestLoop
 from rpm.store import requests
 from rpm.store.database import Database
 from rpm.store.gateways import register_gateway
-from rpm.store.requests import SILENT_AFTER
+from rpm.store.requests import OPEN_MAX, SILENT_AFTER
 from schemas.codes import Kind
 from schemas.messages import Channel, Event, EventName, Request, RequestKind, Status, StatusKind, topic
 from tests.services.settling import GATEWAY, NOW, OTHER_GATEWAY, rows_of, two_homes
@@ -47,13 +47,20 @@ def clinic(database: Database) -> Clinic:
     return two_homes(database)
 
 
-def ask(database: Database, clinic: Clinic, *, gateway_id: str = GATEWAY, staff: str = "rosa") -> UUID:
+def ask(
+    database: Database,
+    clinic: Clinic,
+    *,
+    gateway_id: str = GATEWAY,
+    staff: str = "rosa",
+    kind: Kind = Kind.BLOOD_PRESSURE,
+) -> UUID:
     with database.transaction() as connection:
         return requests.ask(
             connection,
             gateway_id,
             RequestKind.MEASURE_AGAIN,
-            {"kind": "blood_pressure"},
+            {"kind": str(kind)},
             practice_id=clinic.practice_id,
             staff_id=clinic.staff(staff, "nurse"),
             expires_at=NOW + HALF_AN_HOUR,
@@ -125,7 +132,7 @@ def test_nobody_else_answers(database: Database, clinic: Clinic) -> None:
 
 
 def test_two_answers_at_one_instant_are_two(database: Database, clinic: Clinic) -> None:
-    numbers = [ask(database, clinic), ask(database, clinic, staff="nora")]
+    numbers = [ask(database, clinic), ask(database, clinic, staff="nora", kind=Kind.BODY_WEIGHT)]
     for number in numbers:
         told(database, number, "request_shown")
     assert [state(database, number) for number in numbers] == ["shown", "shown"]
@@ -137,6 +144,86 @@ def test_a_silent_gateway_is_not_waited_for(database: Database, clinic: Clinic) 
         with database.transaction() as connection:
             assert requests.expire(connection, now=NOW + after) == ended
     assert state(database, number) == "expired"
+
+
+def test_what_was_done_was_done_also_where_nobody_waited_any_more(database: Database, clinic: Clinic) -> None:
+    """A home without a line for hours: the person measured in time, and the word of it comes late."""
+    number = ask(database, clinic)
+    late_s = (HALF_AN_HOUR + SILENT_AFTER).total_seconds() + 1
+    with database.transaction() as connection:
+        requests.expire(connection, now=NOW + timedelta(seconds=late_s))
+    told(database, number, "request_shown", after_s=late_s + 1)
+    assert state(database, number) == "expired"
+    told(database, number, "request_done", after_s=late_s + 2)
+    assert state(database, number) == "done"
+
+
+def test_a_gateway_that_has_just_connected_is_asked_at_once(database: Database, clinic: Clinic) -> None:
+    ask(database, clinic)
+    for after_s in (0, 5, 15, 35):
+        assert claim(database, after_s=after_s)
+    assert claim(database, after_s=40) == []
+    for gateway_id, kind, asked in (
+        (OTHER_GATEWAY, StatusKind.BIRTH, 0),
+        (GATEWAY, StatusKind.HEARTBEAT, 0),
+        (GATEWAY, StatusKind.BIRTH, 1),
+    ):
+        now = NOW + timedelta(seconds=40)
+        born = Status(gateway_id=gateway_id, kind=kind, sent_at=now)
+        settle(database, [Message(topic(gateway_id, Channel.STATUS), born.model_dump_json().encode())], now=now)
+        assert len(claim(database, after_s=40)) == asked, (gateway_id, kind)
+
+
+def test_the_same_is_not_asked_twice_at_one_time(database: Database, clinic: Clinic) -> None:
+    """Two nurses, or one finger that slips: one request, and the second is told so."""
+    first = ask(database, clinic)
+    with pytest.raises(UserError, match="asked already"):
+        ask(database, clinic, staff="nora")
+    ask(database, clinic, staff="ned", kind=Kind.GLUCOSE)
+    told(database, first, "request_done")
+    ask(database, clinic, staff="nina")
+    assert len(rows_of(database, "select 1 from gateway_request")) == 3
+
+
+def test_two_who_ask_at_once_ask_one_after_the_other(database: Database, clinic: Clinic) -> None:
+    staff = {name: clinic.staff(name, "nurse") for name in ("rosa", "nora", "ned", "nina")}
+    refused: list[UserError] = []
+    together = threading.Barrier(len(staff))
+
+    def asks(staff_id: int) -> None:
+        together.wait()
+        try:
+            with database.transaction() as connection:
+                requests.ask(
+                    connection, GATEWAY, RequestKind.CALL_US, {}, practice_id=clinic.practice_id, staff_id=staff_id,
+                    expires_at=NOW + HALF_AN_HOUR, now=NOW,
+                )  # fmt: skip
+        except UserError as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=asks, args=(staff_id,)) for staff_id in staff.values()]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(refused) == len(staff) - 1
+    assert len(rows_of(database, "select 1 from gateway_request")) == 1
+
+
+def test_a_box_is_not_asked_for_more_than_it_can_show(database: Database, clinic: Clinic) -> None:
+    rosa = clinic.staff("rosa", "nurse")
+
+    def asks(slot: int) -> None:
+        with database.transaction() as connection:
+            requests.ask(
+                connection, GATEWAY, RequestKind.MEASURE_AGAIN, {"kind": "body_weight", "user_slot": slot},
+                practice_id=clinic.practice_id, staff_id=rosa, expires_at=NOW + HALF_AN_HOUR, now=NOW,
+            )  # fmt: skip
+
+    for slot in range(OPEN_MAX):
+        asks(slot)
+    with pytest.raises(UserError, match=f"{OPEN_MAX} things are being asked"):
+        asks(OPEN_MAX)
 
 
 def test_another_practices_gateway_is_not_asked(database: Database, clinic: Clinic) -> None:
@@ -153,8 +240,9 @@ def test_another_practices_gateway_is_not_asked(database: Database, clinic: Clin
 
 
 def test_two_workers_do_not_both_send(database: Database, clinic: Clinic) -> None:
-    for name in ("rosa", "nora", "ned"):
-        ask(database, clinic, staff=name)
+    kinds = (Kind.BLOOD_PRESSURE, Kind.BODY_WEIGHT, Kind.GLUCOSE)
+    for name, kind in zip(("rosa", "nora", "ned"), kinds, strict=True):
+        ask(database, clinic, staff=name, kind=kind)
     with database.transaction() as first:
         mine = requests.claim(first, now=NOW, limit=2)
         with database.transaction() as second:

@@ -116,10 +116,16 @@ create table gateway_status (
     outbox_depth integer not null,
     outbox_oldest_s double precision not null,
     outbox_dropped bigint not null,
-    adapter text not null
+    buffer_days double precision,
+    adapter text not null,
+    recoveries integer not null default 0,
+    clock text,
+    rssi_dbm integer,
+    certificate_not_after timestamptz
 );
 
--- Worth knowing of a gateway, and no vital: battery, signal, clock, an outbox that had to drop. Append-only, told once.
+-- Worth knowing of a gateway, and no vital: battery, signal, clock, an outbox that had to drop. Told once, never changed;
+-- the oldest go (rpm.store.events says when).
 create table gateway_event (
     id bigint generated always as identity primary key,
     practice_id integer not null references practice,
@@ -132,15 +138,34 @@ create table gateway_event (
     request_id text,
     unique nulls not distinct (gateway_id, at, name, address, request_id)
 );
+create index gateway_event_of_gateway on gateway_event (gateway_id, id);
+create index gateway_event_of_device on gateway_event (practice_id, address, name, id) where address is not null;
+create index gateway_event_of_name on gateway_event (practice_id, name, heard_at) where name = 'radio_recovery';
+create index gateway_event_by_age on gateway_event (heard_at);
+
+-- The newest event of each name and device, kept in the transaction that keeps the event: the fleet's page stands on it.
+create table gateway_event_latest (
+    gateway_id text not null references gateway,
+    name text not null,
+    -- '': of the gateway itself
+    address text not null default '',
+    practice_id integer not null references practice,
+    at timestamptz not null,
+    heard_at timestamptz not null,
+    value text,
+    primary key (gateway_id, name, address)
+);
 
 -- What a gateway was asked, by whom, and what became of it.
 create table gateway_request (
     id uuid primary key default gen_random_uuid(),
     practice_id integer not null references practice,
     gateway_id text not null references gateway,
+    -- whom it is about, where it is about somebody
+    patient_id bigint references patient,
     kind text not null,
     arguments jsonb not null,
-    asked_by integer not null references staff,
+    asked_by bigint not null references staff,
     asked_at timestamptz not null,
     expires_at timestamptz not null check (expires_at > asked_at),
     state text not null default 'asked' check (state in ('asked', 'sent', 'shown', 'done', 'expired', 'unknown')),
@@ -151,6 +176,7 @@ create table gateway_request (
 create index gateway_request_waiting on gateway_request (next_send_at) where state in ('asked', 'sent');
 create index gateway_request_open on gateway_request (expires_at) where state in ('asked', 'sent', 'shown');
 create index gateway_request_of_gateway on gateway_request (gateway_id, asked_at);
+create index gateway_request_of_patient on gateway_request (patient_id, asked_at) where patient_id is not null;
 
 create table device (
     id bigint generated always as identity primary key,
@@ -166,6 +192,8 @@ create table device (
     single_person boolean not null default true,
     created_at timestamptz not null,
     seen_at timestamptz,
+    -- the gateway that heard it last
+    gateway_id text references gateway,
     unique (practice_id, address)
 );
 

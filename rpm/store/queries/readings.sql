@@ -58,17 +58,20 @@ where reading_key.reading_id = %(reading_id)s and reading.reading_no = reading_k
 returning reading.patient_id, reading.practice_id;
 
 -- saw_devices
--- When these devices were last heard, and what they say of themselves. Rows another worker holds are left for its word.
+-- When and by whom these devices were last heard, and what they say of themselves. Rows another worker holds are left for
+-- its word.
 with free as (
-    select device.id, row.seen_at, row.manufacturer, row.model, row.serial, row.firmware
-    from unnest(%(devices)s::bigint[], %(seen)s::timestamptz[], %(manufacturers)s::text[], %(models)s::text[],
-        %(serials)s::text[], %(firmwares)s::text[])
-        as row (id, seen_at, manufacturer, model, serial, firmware)
+    select device.id, row.seen_at, row.gateway_id, row.manufacturer, row.model, row.serial, row.firmware
+    from unnest(%(devices)s::bigint[], %(seen)s::timestamptz[], %(gateways)s::text[], %(manufacturers)s::text[],
+        %(models)s::text[], %(serials)s::text[], %(firmwares)s::text[])
+        as row (id, seen_at, gateway_id, manufacturer, model, serial, firmware)
         join device on device.id = row.id
     for no key update of device skip locked
 )
 update device
 set seen_at = greatest(device.seen_at, free.seen_at),
+    gateway_id = case when device.seen_at > free.seen_at then coalesce(device.gateway_id, free.gateway_id)
+        else free.gateway_id end,
     manufacturer = coalesce(free.manufacturer, device.manufacturer),
     model = coalesce(free.model, device.model),
     serial = coalesce(free.serial, device.serial),

@@ -1,7 +1,18 @@
+-- lock
+-- Nobody else asks this gateway before this transaction ends.
+select id from gateway where id = %(gateway_id)s and practice_id = %(practice_id)s for no key update;
+
+-- open
+-- What a gateway of this practice is being asked.
+select kind, arguments from gateway_request
+where gateway_id = %(gateway_id)s and practice_id = %(practice_id)s and state in ('asked', 'sent', 'shown')
+    and expires_at > %(now)s;
+
 -- ask
 -- Ask a gateway of this practice for something. No row where it is none of this practice's.
-insert into gateway_request (practice_id, gateway_id, kind, arguments, asked_by, asked_at, expires_at, next_send_at)
-select practice_id, id, %(kind)s, %(arguments)s, %(staff_id)s, %(now)s, %(expires_at)s, %(now)s
+insert into gateway_request (practice_id, gateway_id, patient_id, kind, arguments, asked_by, asked_at, expires_at,
+    next_send_at)
+select practice_id, id, %(patient_id)s::bigint, %(kind)s, %(arguments)s, %(staff_id)s, %(now)s, %(expires_at)s, %(now)s
 from gateway where id = %(gateway_id)s and practice_id = %(practice_id)s and retired_at is null
 returning id;
 
@@ -22,11 +33,16 @@ returning gateway_request.id, gateway_request.gateway_id, gateway_request.kind, 
     gateway_request.expires_at;
 
 -- answer
--- What a gateway answered. The last word stands: what was done, or ended, is not shown again by a late message.
+-- What a gateway answered. The last word stands: what was done, or ended, is not shown again by a late message. But what
+-- was done was done, also where nobody waited for the word any more: a gateway may be without a line for hours.
 update gateway_request
 set state = %(state)s, answered_at = %(now)s, next_send_at = null
-where id = %(id)s and gateway_id = %(gateway_id)s and state in ('asked', 'sent', 'shown')
-    and (state <> %(state)s or state = 'asked');
+where id = %(id)s and gateway_id = %(gateway_id)s
+    and (state in ('asked', 'sent', 'shown') and state <> %(state)s or state = 'expired' and %(state)s = 'done');
+
+-- say_again
+-- A gateway has just connected: what it has not answered goes out at once.
+update gateway_request set next_send_at = %(now)s where gateway_id = %(gateway_id)s and state in ('asked', 'sent');
 
 -- expire
 -- Requests nobody answered in time.
@@ -36,10 +52,21 @@ where state in ('asked', 'sent', 'shown') and expires_at < %(before)s;
 
 -- list
 -- What a gateway of this practice was asked, the newest first.
-select gateway_request.id, gateway_request.kind, gateway_request.arguments, gateway_request.asked_at,
+select gateway_request.id, gateway_request.gateway_id, gateway_request.kind, gateway_request.arguments, gateway_request.asked_at,
     gateway_request.expires_at, gateway_request.state, gateway_request.sends, gateway_request.answered_at,
     staff.display_name as asked_by
 from gateway_request join staff on staff.id = gateway_request.asked_by
 where gateway_request.gateway_id = %(gateway_id)s and gateway_request.practice_id = %(practice_id)s
+order by gateway_request.asked_at desc
+limit %(limit)s;
+
+-- about_patient
+-- What was asked of a patient at home since then, the newest first.
+select gateway_request.id, gateway_request.gateway_id, gateway_request.kind, gateway_request.arguments,
+    gateway_request.asked_at, gateway_request.expires_at, gateway_request.state, gateway_request.sends,
+    gateway_request.answered_at, staff.display_name as asked_by
+from gateway_request join staff on staff.id = gateway_request.asked_by
+where gateway_request.patient_id = %(patient_id)s and gateway_request.practice_id = %(practice_id)s
+    and gateway_request.asked_at >= %(since)s
 order by gateway_request.asked_at desc
 limit %(limit)s;
