@@ -13,7 +13,6 @@ from typing import Final
 
 from devices.blood_pressure import BloodPressureMeasurement
 from devices.body_composition import BodyComposition
-from devices.catalogue import STANDARD, Model
 from devices.encoding import MalformedFrame
 from devices.gatt import (
     BLOOD_PRESSURE_MEASUREMENT,
@@ -26,6 +25,7 @@ from devices.gatt import (
 )
 from devices.glucose import GlucoseContext, GlucoseMeasurement
 from devices.measurement import Measurement
+from devices.model import STANDARD, Model
 from devices.oximeter import SpotMeasurement
 from devices.thermometer import TemperatureMeasurement
 from devices.weighing import weighings
@@ -72,8 +72,22 @@ class Malformed:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """A frame that tells of nobody, and why: one line without values. A model's filler, never what might be a reading."""
+
+    frame_index: int
+    reason: str
+
+
+def dropped(frames: Sequence[Frame], *, model: Model = STANDARD) -> list[Dropped]:
+    """Those frames that `assemble` makes nothing of, because their model sends them for no measurement."""
+    objections = ((index, model.drops(frame.characteristic, frame.data)) for index, frame in enumerate(frames))
+    return [Dropped(index, reason) for index, reason in objections if reason is not None]
+
+
 def assemble(frames: Sequence[Frame], *, model: Model = STANDARD) -> list[Assembled | Malformed]:
-    """One entry per frame, in the frames' order, but for glucose contexts and body compositions that found theirs.
+    """One entry per frame, in the frames' order; none for contexts and compositions that found theirs, nor for `dropped` ones.
 
     A context belongs to the measurement of the same sequence number: the one it follows, or else the next one. A record
     sent twice has its context both times. `raw` is the frame as it came, whatever the model's layout.
@@ -83,9 +97,16 @@ def assemble(frames: Sequence[Frame], *, model: Model = STANDARD) -> list[Assemb
     weights: dict[int, WeightMeasurement] = {}
     compositions: dict[int, BodyComposition] = {}
     done: list[Assembled | Malformed] = []
+    fillers = {each.frame_index for each in dropped(frames, model=model)}
     for index, frame in enumerate(frames):
+        if index in fillers:
+            continue
         try:
             data = model.standard_form(frame.characteristic, frame.data)
+            doubt = model.doubts(frame.characteristic, data)
+            if doubt is not None:
+                done.append(Malformed(index, doubt))
+                continue
             if frame.characteristic == GLUCOSE_MEASUREMENT:
                 glucose[index] = GlucoseMeasurement.from_bytes(data)
             elif frame.characteristic == GLUCOSE_CONTEXT:

@@ -1,7 +1,11 @@
-"""The blood pressure frame of some Beurer cuffs, which leaves the standard after the time stamp.
+"""Where Beurer's frames leave the standard. Applied to the models the catalogue names, never by guessing.
 
-Seen in two captures of one BM85 (vectors, `conforming: false`): pulse rate and status are big-endian, and a user byte
-follows the pulse rate although flag bit 3 is clear. Applied to the models the catalogue names, never by guessing.
+Some cuffs leave it after the time stamp, as seen in two captures of one BM85 (vectors, `conforming: false`): pulse rate and
+status are big-endian, and a user byte follows the pulse rate although flag bit 3 is clear.
+
+The scales that keep their users' histories fill in zeros for what they did not keep (a capture of a BF788: 35 of 36
+compositions, all but the basal metabolism). `weighing` makes nothing of such a composition, whoever sends it; a weight of
+zero is one of these scales' fillers too, and nobody's.
 """
 
 from typing import Final
@@ -9,7 +13,7 @@ from typing import Final
 from devices.blood_pressure import BloodPressureMeasurement
 from devices.date_time import DateTime
 from devices.encoding import Cursor, sfloat_from_bytes
-from devices.gatt import BLOOD_PRESSURE_MEASUREMENT
+from devices.gatt import BLOOD_PRESSURE_MEASUREMENT, WEIGHT_MEASUREMENT
 
 _CAPTURED_FLAGS: Final = 0x56
 
@@ -38,3 +42,10 @@ def standard_form(characteristic: str, data: bytes) -> bytes:
             status=status,
         )
     )
+
+
+def placeholder(characteristic: str, data: bytes) -> str | None:
+    """Why a frame is dropped: it is a filler of these scales."""
+    if characteristic == WEIGHT_MEASUREMENT and not any(data[1:3]):
+        return "weight measurement: a placeholder of zero"
+    return None

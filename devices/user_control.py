@@ -3,8 +3,6 @@
 Some scales keep the history of each user behind a consent code that the scale itself showed when the user was made. Request:
 opcode u8, then for "register" the code u16, for "consent" user index u8 and code u16, for "delete" nothing. Answer: 0x20,
 opcode of the request, result, then what a result carries (the index of a user just registered).
-
-The bytes are here; no session sends them yet, because nobody has told the gateway a code.
 """
 
 from dataclasses import dataclass

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
@@ -9,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from devices.procedures import Assembled, Ending, Malformed, SessionFacts, assemble
+from devices.procedures import Assembled, Ending, Malformed, SessionFacts, assemble, dropped
+from devices.reserved import reserved_bits
 from gateway import registry
 from gateway.outbox import Form, Kept, KeptSession, NewRow, Outbox
 from schemas.codes import Kind
@@ -86,6 +88,16 @@ def fresh(rows: Sequence[NewRow], names: AbstractSet[str]) -> tuple[Fresh, ...]:
     return tuple(Fresh(reading.kind, reading.user_slot, reading.measured_at) for reading in found)
 
 
+def _tell_oddities(kept: KeptSession, number: int) -> None:
+    """What nothing was made of, and by whose leave; bits that mean nothing to anybody here."""
+    model = SessionFacts(**json.loads(kept.facts)).catalogued
+    reasons = Counter(each.reason for each in dropped(kept.frames, model=model))
+    for reason, frames in reasons.items():
+        log.info("frames_dropped", session=number, model=model.id, reason=reason, frames=frames)
+    for (characteristic, bit), frames in reserved_bits(kept.frames).items():
+        log.info("reserved_flag", session=number, characteristic=characteristic, bit=bit, frames=frames)
+
+
 def settle_session(outbox: Outbox, number: int, *, zone: ZoneInfo, now: datetime, ending: Ending | None) -> Settled:
     """Turn one session's frames into rows. `ending` is None for a session whose process died.
 
@@ -96,6 +108,7 @@ def settle_session(outbox: Outbox, number: int, *, zone: ZoneInfo, now: datetime
     last_sequence = None
     try:
         rows, entries = rows_of(kept, zone=zone)
+        _tell_oddities(kept, number)
         if ending is Ending.COMPLETE:
             # A context that did not come the second time either will not come.
             waiting = frozenset(

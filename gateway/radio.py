@@ -38,11 +38,17 @@ ATT_UNLIKELY: Final = 0x0E
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """A device as the scan heard it. `device` is what bleak connects by; `rssi_dbm` how strongly it was heard."""
+    """A device as the scan heard it. `device` is what bleak connects by; `rssi_dbm` how strongly it was heard.
+
+    The rest is what it says of itself to everybody, for `devices.catalogue`.
+    """
 
     address: str
     device: BLEDevice
     rssi_dbm: int
+    name: str | None = None
+    services: frozenset[str] = frozenset()
+    company_ids: frozenset[int] = frozenset()
 
 
 class RadioFault(GatewayError):
@@ -90,6 +96,8 @@ class BleakLink:
         self._client = client
         self._gone = gone
         self._by_uuid: dict[str, BleakGATTCharacteristic] = {}
+        #: Every service offered, as `short_uuid` writes it.
+        self.services = frozenset(short_uuid(service.uuid) for service in client.services)
         for service in client.services:
             for characteristic in service.characteristics:
                 # The same characteristic may stand in two services (Date Time, RACP): the first one is spoken to.
@@ -212,7 +220,16 @@ class Radio:
         """Call `on_seen` for every advertisement heard inside the block; RadioFault where scanning does not start."""
 
         def heard(device: BLEDevice, advertisement: AdvertisementData) -> None:
-            on_seen(Heard(device.address, device, advertisement.rssi))
+            on_seen(
+                Heard(
+                    device.address,
+                    device,
+                    advertisement.rssi,
+                    name=advertisement.local_name or device.name,
+                    services=frozenset(short_uuid(uuid) for uuid in advertisement.service_uuids),
+                    company_ids=frozenset(advertisement.manufacturer_data),
+                )
+            )
 
         scanner = BleakScanner(heard, backend=self._scanner_backend)
         try:

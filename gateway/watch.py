@@ -15,10 +15,11 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from devices import not_decoded
+from devices.catalogue import find
 from devices.gatt import AttError, LinkLost
 from devices.inbox import NotKept
-from devices.procedures import Ending, collect, introduce
+from devices.procedures import Answer, Ending, collect, introduce
+from gateway.acquaintance import Acquaintances
 from gateway.backoff import delay_s
 from gateway.bonds import REST_S, Bonds, KnownDevices, Refused
 from gateway.enrolment import Enrolled, Enrolment
@@ -74,6 +75,7 @@ class Watch:
         self._recovery = recovery
         self._on_fresh = on_fresh
         self._bonds = Bonds()
+        self._acquaintances = Acquaintances()
         self._known = known
         self._zone = zone
         self._utc_now = utc_now
@@ -265,31 +267,46 @@ class Watch:
         self._not_before[enrolled.slot] = asyncio.get_running_loop().time() + max(wait_s, rest_s)
 
     async def _listen(self, enrolled: Enrolled, heard: Heard) -> Kept:
-        async with self._radio.connected(heard, pair=enrolled.passkey is not None) as link:
+        pair = enrolled.passkey is not None or find(None, None, heard.name).pairs_first
+        async with self._radio.connected(heard, pair=pair) as link:
             self._connected(enrolled)
-            facts = await introduce(link, utc_now=self._utc_now, zone=self._zone)
+            facts = await introduce(link, utc_now=self._utc_now, zone=self._zone, name=heard.name)
             another = self._known is not None and self._known.is_another(enrolled.address, facts.serial)
             if another:
                 log.warning("device_changed", device=enrolled.slot)
                 self._tell(EventName.DEVICE_CHANGED, enrolled)
-            for uuid, name in not_decoded.offered(link.characteristics):
-                log.info("not_decoded", device=enrolled.slot, characteristic=uuid, what=name)
+            for news in self._acquaintances.news(
+                enrolled.slot,
+                facts,
+                services=link.services,
+                characteristics=link.characteristics,
+                company_ids=heard.company_ids,
+            ):
+                log.info(news.name, device=enrolled.slot, value=news.value)
+                self._tell(news.name, enrolled, news.value)
             number = self._outbox.begin_session(address=enrolled.address, facts=facts_text(facts), now=self._utc_now())
             ending: Ending | None = None
+            # Another meter counts its records by itself.
+            last_sequence = None if another else self._outbox.last_sequence(enrolled.address)
             self.listening.add(number)
             try:
                 ending = await collect(
                     link,
                     keep=partial(self._outbox.keep, number),
                     utc_now=self._utc_now,
-                    # Another meter counts its records by itself.
-                    last_sequence=None if another else self._outbox.last_sequence(enrolled.address),
+                    last_sequence=last_sequence,
+                    is_last=self._known and self._known.is_last(enrolled.address, last_sequence),
                     model=facts.catalogued,
+                    zone=self._zone,
+                    consents=enrolled.consents,
+                    on_consent=partial(self._consented, enrolled),
                 )
             finally:
                 # Also when the session broke off, or the program is told to stop: what was kept travels.
                 self.listening.discard(number)
                 settled = settle_session(self._outbox, number, zone=self._zone, now=self._utc_now(), ending=ending)
+                if settled.last is not None and self._known is not None:
+                    self._known.remember_last(enrolled.address, *settled.last)
                 if settled.fresh:
                     self._on_fresh(settled.fresh)
             kept = settled.kept
@@ -299,6 +316,10 @@ class Watch:
             if kept.new and facts.clock_offset_s is not None:
                 self._tell(EventName.DEVICE_CLOCK, enrolled, round(facts.clock_offset_s, 1))
         return kept
+
+    def _consented(self, enrolled: Enrolled, user: int, answer: Answer) -> None:
+        level = log.info if answer is Answer.GIVEN else log.warning
+        level("consent", device=enrolled.slot, user=user, answer=answer)
 
     def _tell(self, name: EventName, enrolled: Enrolled, value: float | str | None = None) -> None:
         at = self._utc_now()

@@ -76,8 +76,8 @@ async def test_what_a_device_offers_and_nobody_reads_is_named_in_the_log(tmp_pat
         outbox = open_outbox(tmp_path)
         async with watching(outbox, radio(sensor)):
             await until(lambda: depth(outbox) == 1)
-    named = [(line["characteristic"], line["what"]) for line in logged if line["event"] == "not_decoded"]
-    assert named[:2] == [("2AA7", "CGM Measurement"), ("2B8B", "Live Health Observations")]
+    named = [line["value"] for line in logged if line["event"] == "not_decoded"]
+    assert named == ["CGM Measurement, Live Health Observations"]
 
 
 async def test_a_device_with_nothing_to_say_is_not_pestered(tmp_path: Path) -> None:
