@@ -7,15 +7,18 @@ disk.
 from bisect import bisect
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from devices.blood_pressure import BloodPressureMeasurement
+from devices.blood_pressure_record import BloodPressureRecord, join
 from devices.body_composition import BodyComposition
+from devices.date_time import wall_time
 from devices.encoding import MalformedFrame
 from devices.gatt import (
     BLOOD_PRESSURE_MEASUREMENT,
+    BLOOD_PRESSURE_RECORD,
     BODY_COMPOSITION,
     GLUCOSE_CONTEXT,
     GLUCOSE_MEASUREMENT,
@@ -23,7 +26,7 @@ from devices.gatt import (
     TEMPERATURE_MEASUREMENT,
     WEIGHT_MEASUREMENT,
 )
-from devices.glucose import GlucoseContext, GlucoseMeasurement
+from devices.glucose import KETONE_MEAL, GlucoseContext, GlucoseMeasurement
 from devices.measurement import Measurement
 from devices.model import STANDARD, Model
 from devices.oximeter import SpotMeasurement
@@ -62,6 +65,9 @@ class Assembled:
     frame_index: int
     #: The meter announced a context record that is not among the frames: ask for this record again.
     awaits_context: bool = False
+    #: The number by which the device is asked for what came after this; None where its records have none, or where each of
+    #: its users has numbers of their own.
+    record_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,8 @@ class Malformed:
 
     frame_index: int
     reason: str
+    #: As in Assembled: the record is known, though nothing is made of it, and need not be asked for again.
+    record_number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +104,7 @@ def assemble(frames: Sequence[Frame], *, model: Model = STANDARD) -> list[Assemb
     contexts: dict[int, GlucoseContext] = {}
     weights: dict[int, WeightMeasurement] = {}
     compositions: dict[int, BodyComposition] = {}
+    segments: dict[int, BloodPressureRecord] = {}
     done: list[Assembled | Malformed] = []
     fillers = {each.frame_index for each in dropped(frames, model=model)}
     for index, frame in enumerate(frames):
@@ -105,7 +114,7 @@ def assemble(frames: Sequence[Frame], *, model: Model = STANDARD) -> list[Assemb
             data = model.standard_form(frame.characteristic, frame.data)
             doubt = model.doubts(frame.characteristic, data)
             if doubt is not None:
-                done.append(Malformed(index, doubt))
+                done.append(Malformed(index, doubt, _numbered(frame.characteristic, data)))
                 continue
             if frame.characteristic == GLUCOSE_MEASUREMENT:
                 glucose[index] = GlucoseMeasurement.from_bytes(data)
@@ -115,12 +124,15 @@ def assemble(frames: Sequence[Frame], *, model: Model = STANDARD) -> list[Assemb
                 weights[index] = WeightMeasurement.from_bytes(data)
             elif frame.characteristic == BODY_COMPOSITION:
                 compositions[index] = BodyComposition.from_bytes(data)
+            elif frame.characteristic == BLOOD_PRESSURE_RECORD:
+                segments[index] = BloodPressureRecord.from_bytes(data)
             else:
                 done.append(_alone(frame, index, data))
         except MalformedFrame as error:
             done.append(Malformed(index, str(error)))
     done.extend(_joined(frames, glucose, contexts))
     done.extend(_weighed(frames, weights, compositions))
+    done.extend(_recorded(frames, segments))
     return sorted(done, key=lambda entry: entry.frame_index)
 
 
@@ -129,6 +141,10 @@ def _alone(frame: Frame, index: int, data: bytes) -> Assembled | Malformed:
     if measurement is None:
         return Malformed(index, f"{frame.characteristic}: no measurement is made of this characteristic")
     return Assembled(measurement(data), frame.characteristic, frame.data, None, frame.received_at, index)
+
+
+def _numbered(characteristic: str, data: bytes) -> int | None:
+    return GlucoseMeasurement.from_bytes(data).sequence_number if characteristic == GLUCOSE_MEASUREMENT else None
 
 
 def _joined(
@@ -148,6 +164,11 @@ def _joined(
         context_of.update({place: index for place in repeats if place == owner or place not in context_of})
     for index, measured in glucose.items():
         frame, place = frames[index], context_of.get(index)
+        if place is not None and contexts[place].meal == KETONE_MEAL:
+            yield Malformed(
+                index, "glucose measurement: its context says that it is a ketone", measured.sequence_number
+            )
+            continue
         yield Assembled(
             measurement=measured.measurement(None if place is None else contexts[place]),
             characteristic=frame.characteristic,
@@ -156,6 +177,7 @@ def _joined(
             received_at=frame.received_at,
             frame_index=index,
             awaits_context=place is None and measured.context_follows,
+            record_number=measured.sequence_number,
         )
 
 
@@ -176,3 +198,26 @@ def _weighed(
         )
     for index in left:
         yield Malformed(index, "body composition: no weighing it certainly belongs to came with it")
+
+
+def _recorded(frames: Sequence[Frame], segments: dict[int, BloodPressureRecord]) -> Iterator[Assembled | Malformed]:
+    """Stored blood pressures. `raw` is the recorded value as a Blood Pressure Measurement, `raw_context` the segments.
+
+    A record without a time is named by its number, or each time it is fetched it would be another reading.
+    """
+    joined = join(segments)
+    for index, reason in joined.broken.items():
+        yield Malformed(index, reason)
+    for record in joined.whole:
+        measurement = record.frame.measurement()
+        if wall_time(measurement.device_time) is None:
+            measurement = replace(measurement, sequence_number=record.sequence_number)
+        yield Assembled(
+            measurement=measurement,
+            characteristic=BLOOD_PRESSURE_MEASUREMENT,
+            raw=bytes(record.frame),
+            raw_context=b"".join(frames[place].data for place in record.places),
+            received_at=frames[record.places[-1]].received_at,
+            frame_index=record.places[0],
+            record_number=record.sequence_number if record.frame.user is None else None,
+        )

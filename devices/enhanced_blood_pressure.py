@@ -4,7 +4,8 @@ flags u8: 0 kPa (else mmHg), 1 time stamp, 2 pulse rate, 3 user, 4 status, 5 use
 then systolic, diastolic and mean arterial pressure (0x2B35: the cuff's pressure alone), SFLOAT each; then what flags 1-5
 announce, in their order. Both times are u32 seconds since the epoch (layouts in the GATT Specification Supplement).
 
-Decoded for an installer. A cuff that sends these sends Blood Pressure Measurement too, and that one becomes the reading.
+A cuff that sends these sends Blood Pressure Measurement too, and that one becomes the reading. Stored, they are fetched as
+records (`blood_pressure_record`), and become a reading in that layout.
 """
 
 from dataclasses import dataclass
@@ -101,8 +102,12 @@ class EnhancedBloodPressure:
 
     def described(self) -> description.Json:
         """As `rpm-gateway decode` prints it."""
-        plain = _plain(self.systolic, self.diastolic, self.mean_arterial, self.tail, kpa=self.kpa)
-        return description.measured(plain.measurement(), plain.time_stamp)
+        return description.measured(self.plain.measurement(), self.plain.time_stamp)
+
+    @property
+    def plain(self) -> BloodPressureMeasurement:
+        """The same squeeze in the layout of Blood Pressure Measurement, by the time the display showed."""
+        return _plain(self.systolic, self.diastolic, self.mean_arterial, self.tail, kpa=self.kpa)
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,9 @@ _LOCATIONS: Final = {
     _NOT_AVAILABLE: "not_available",
 }
 _CARBOHYDRATES: Final = {1: "breakfast", 2: "lunch", 3: "dinner", 4: "snack", 5: "drink", 6: "supper", 7: "brunch"}
+#: A reserved number of the field, by which several meters tell a ketone from a glucose (NightscoutFoundation/xDrip,
+#: ContextTest). 1.5 mmol/L of the one is a warning, of the other an emergency.
+KETONE_MEAL: Final = 6
 _MEALS: Final = {1: "preprandial", 2: "postprandial", 3: "fasting", 4: "casual", 5: "bedtime"}
 _TESTERS: Final = {1: "self", 2: "health_care_professional", 3: "lab", _NOT_AVAILABLE: "not_available"}
 _HEALTH: Final = {

@@ -99,6 +99,17 @@ class RecordAccess:
         return cls(Opcode.REPORT_RECORDS, Operator.GREATER_OR_EQUAL, operand)
 
     @classmethod
+    def report_between(cls, least: int, greatest: int) -> Self:
+        """Every record whose sequence number is within these, both included."""
+        operand = bytes([Filter.SEQUENCE_NUMBER]) + least.to_bytes(2, "little") + greatest.to_bytes(2, "little")
+        return cls(Opcode.REPORT_RECORDS, Operator.WITHIN_RANGE, operand)
+
+    @classmethod
+    def count_all(cls) -> Self:
+        """How many records there are."""
+        return cls(Opcode.REPORT_COUNT, Operator.ALL)
+
+    @classmethod
     def report_last(cls) -> Self:
         """The newest record."""
         return cls(Opcode.REPORT_RECORDS, Operator.LAST)

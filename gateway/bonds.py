@@ -1,8 +1,12 @@
 """What to do about a device that will not pair, and who a device said it was. Decisions; the watch acts on them."""
 
+import hashlib
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
+
+from pydantic import TypeAdapter
 
 from gateway.small_file import read_json, write_json
 
@@ -53,28 +57,55 @@ class Bonds:
 
 
 class KnownDevices:
-    """The serial number each address gave, in a file: another device may stand behind an enrolled address one day."""
+    """What each address said of itself before, in a file: another device may stand behind an enrolled address one day.
+
+    Its serial number, and the record up to which it was read, as a digest: a meter that was reset gives that number to another
+    record.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._serials = _read(path)
+        self._known = _read(path)
 
     def is_another(self, address: str, serial: str | None) -> bool:
-        """Whether this address gave another serial number before; the new one is remembered. One that says none says nothing."""
+        """Whether this address gave another serial number before; the new one is remembered. None says nothing."""
         if serial is None:
             return False
-        before = self._serials.get(address)
+        before = self._known.get(address, {}).get("serial")
         if before != serial:
-            self._serials = dict(list((self._serials | {address: serial}).items())[-KNOWN_MAX:])
-            write_json(self._path, self._serials)
+            self._remember(
+                address, {"serial": serial} if before is not None else {"serial": serial, **self._of(address)}
+            )
         return before not in {None, serial}
 
+    def remember_last(self, address: str, sequence: int, frame: bytes) -> None:
+        """Up to this record the device was read."""
+        self._remember(address, self._of(address) | {"last": str(sequence), "digest": _digest(frame)})
 
-def _read(path: Path) -> dict[str, str]:
+    def is_last(self, address: str, sequence: int | None) -> Callable[[bytes], bool] | None:
+        """Whether a frame is the record with this number that was read; None where that record is not remembered."""
+        known = self._of(address)
+        digest = known.get("digest")
+        if digest is None or known.get("last") != str(sequence):
+            return None
+        return lambda frame: _digest(frame) == digest
+
+    def _of(self, address: str) -> dict[str, str]:
+        return self._known.get(address, {})
+
+    def _remember(self, address: str, facts: dict[str, str]) -> None:
+        kept = {key: value for key, value in self._known.items() if key != address}
+        self._known = dict(list((kept | {address: facts}).items())[-KNOWN_MAX:])
+        # A disk that refuses costs a question more at the next session.
+        write_json(self._path, self._known)
+
+
+def _digest(frame: bytes) -> str:
+    return hashlib.sha256(frame).hexdigest()
+
+
+def _read(path: Path) -> dict[str, dict[str, str]]:
     try:
-        found = read_json(path)
+        return TypeAdapter(dict[str, dict[str, str]]).validate_python(read_json(path) or {})
     except (ValueError, OSError):
         return {}
-    if not isinstance(found, dict):
-        return {}
-    return {key: value for key, value in cast("dict[str, Any]", found).items() if isinstance(value, str)}

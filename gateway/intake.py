@@ -30,7 +30,12 @@ def rows_of(kept: KeptSession, *, zone: ZoneInfo) -> tuple[list[NewRow], list[As
     facts = SessionFacts(**json.loads(kept.facts))
     entries = assemble(kept.frames, model=facts.catalogued)
     rows = [
-        registry.undecoded_row(kept.frames[entry.frame_index], address=kept.address, reason=entry.reason)
+        registry.undecoded_row(
+            kept.frames[entry.frame_index],
+            address=kept.address,
+            reason=entry.reason,
+            comes_again=entry.record_number is not None,
+        )
         if isinstance(entry, Malformed)
         else registry.row_of(
             entry,
@@ -53,11 +58,7 @@ def next_sequence(
     `incomplete` are sequence numbers whose context is still to come: they are asked for again. Numbers that are all
     below the one had before come from a meter that was reset and counts from the start.
     """
-    numbers = [
-        entry.measurement.sequence_number
-        for entry in entries
-        if isinstance(entry, Assembled) and entry.measurement.sequence_number is not None
-    ]
+    numbers = [entry.record_number for entry in entries if entry.record_number is not None]
     if not numbers:
         return None
     newest = max(numbers)
@@ -80,6 +81,8 @@ class Settled:
 
     kept: Kept
     fresh: tuple[Fresh, ...]
+    #: The record up to which the device is read now: its number and its frame; None where that did not move.
+    last: tuple[int, bytes] | None = None
 
 
 def fresh(rows: Sequence[NewRow], names: AbstractSet[str]) -> tuple[Fresh, ...]:
@@ -105,7 +108,7 @@ def settle_session(outbox: Outbox, number: int, *, zone: ZoneInfo, now: datetime
     for again, and known by their names when they come.
     """
     kept = outbox.session(number)
-    last_sequence = None
+    last_sequence, last = None, None
     try:
         rows, entries = rows_of(kept, zone=zone)
         _tell_oddities(kept, number)
@@ -118,12 +121,15 @@ def settle_session(outbox: Outbox, number: int, *, zone: ZoneInfo, now: datetime
                 if entry.measurement.sequence_number is not None
             )
             last_sequence = next_sequence(outbox.last_sequence(kept.address), entries, incomplete=waiting)
+            last = next((entry for entry in reversed(entries) if entry.record_number == last_sequence), None)
     except Exception as error:  # noqa: BLE001 - the edge of a session: its frames must neither be lost nor hold up every later start
         log.error("session_not_assembled", error=type(error).__name__)
         reason = f"the gateway could not assemble it: {type(error).__name__}"
         rows = [registry.undecoded_row(frame, address=kept.address, reason=reason) for frame in kept.frames]
     done = outbox.finish_session(number, rows, now=now, last_sequence=last_sequence)
-    return Settled(done, fresh(rows, done.names))
+    if last_sequence is None or last is None:
+        return Settled(done, fresh(rows, done.names))
+    return Settled(done, fresh(rows, done.names), (last_sequence, kept.frames[last.frame_index].data))
 
 
 def settle_unfinished(

@@ -162,8 +162,11 @@ def reading_row(found: Reading) -> NewRow:
     )
 
 
-def undecoded_row(frame: Frame, *, address: str, reason: str) -> NewRow:
-    """The outbox row of a frame nothing could be made of: the cloud's quarantine gets it as it came."""
+def undecoded_row(frame: Frame, *, address: str, reason: str, comes_again: bool = False) -> NewRow:
+    """The outbox row of a frame nothing could be made of: the cloud's quarantine gets it as it came.
+
+    `comes_again`: a device's numbered record, which is the same one each time it is fetched.
+    """
     item = _Undecoded(
         address=address,
         characteristic=frame.characteristic[:64],
@@ -171,7 +174,8 @@ def undecoded_row(frame: Frame, *, address: str, reason: str) -> NewRow:
         received_at=frame.received_at,
         reason=reason[:REASON_CHARACTERS_MAX],
     )
-    name = f"undecoded|{address}|{item.characteristic}|{item.raw}|{frame.received_at.timestamp():.6f}"
+    when = "" if comes_again else f"{frame.received_at.timestamp():.6f}"
+    name = f"undecoded|{address}|{item.characteristic}|{item.raw}|{when}"
     return NewRow(
         form=Form.UNDECODED,
         name=str(uuid5(READING_NAMESPACE, name)),

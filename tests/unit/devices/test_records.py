@@ -112,7 +112,8 @@ async def test_a_busy_meter_is_asked_again(errors: int, results: int) -> None:
 async def test_a_meter_that_stays_busy_is_left_alone(errors: int, results: int) -> None:
     meter = Meter(records=[record(1)], busy_errors=errors, busy_results=results)
     assert await session(meter) == ([], Ending.BUSY)
-    assert meter.log.count("write 2A52") == records.ATTEMPTS_MAX
+    abort = 1 if errors else 0  # a procedure that was left running by a reader before us
+    assert meter.log.count("write 2A52") == records.ATTEMPTS_MAX + abort
 
 
 async def test_the_pause_before_each_further_question_doubles(monkeypatch: pytest.MonkeyPatch) -> None:
