@@ -2,11 +2,12 @@
 
 import asyncio
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Self
 from zoneinfo import ZoneInfo
 
+from devices.virtual.body_scale import BodyScale
 from devices.virtual.captures import CAPTURES, replay
 from devices.virtual.commands import CommandRefused, perform
 from devices.virtual.device_clock import DeviceClock
@@ -14,7 +15,8 @@ from devices.virtual.ether import EtherLink
 from devices.virtual.glucometer import Glucometer
 from devices.virtual.hci_port import serve_hci
 from devices.virtual.ledger import Ledger
-from devices.virtual.make import Habits, Identity
+from devices.virtual.make import Identity
+from devices.virtual.odd_devices import TimeKeepingCuff, VendorDevice
 from devices.virtual.oximeter import PulseOximeter
 from devices.virtual.people import Timed, commands
 from devices.virtual.peripheral import Peripheral
@@ -28,6 +30,9 @@ _KINDS: Final[dict[str, type[Peripheral]]] = {
     "meter": Glucometer,
     "oximeter": PulseOximeter,
     "thermometer": Thermometer,
+    "body_scale": BodyScale,
+    "time_keeping_cuff": TimeKeepingCuff,
+    "vendor": VendorDevice,
     "blood_pressure": BloodPressureCuff,
     "weight_scale": WeightScale,
     "glucose": Glucometer,
@@ -38,6 +43,9 @@ _MAKES: Final = {
     "meter": ("Roche", "929"),
     "oximeter": ("Nonin", "3230"),
     "thermometer": ("A&D", "UT-201BLE"),
+    "body_scale": ("Beurer", "BF720"),
+    "time_keeping_cuff": ("OMRON HEALTHCARE", "BP5150"),
+    "vendor": ("Maker", "Own"),
 }
 
 
@@ -117,8 +125,15 @@ class Air:
             home=spec.name,
             label=device.name,
             ledger=self._ledger,
-            habits=Habits(advertise_s=device.advertise_s, bonded=device.bonded, passkey=device.passkey),
+            habits=replace(
+                device.habits,
+                advertise_s=device.advertise_s or device.habits.advertise_s,
+                bonded=device.bonded or device.habits.bonded,
+                passkey=device.passkey if device.passkey is not None else device.habits.passkey,
+            ),
         )
+        if isinstance(made, BodyScale) and device.users is not None:
+            made.users = dict(device.users)
         if isinstance(made, Glucometer):
             made.time_offset_min = device.time_offset_min
         return made
@@ -163,8 +178,10 @@ def _identity(spec: DeviceSpec) -> Identity:
     product = spec.product or product
     return Identity(
         address=spec.address,
-        name=f"{product}_{serial}",
+        name=spec.advertised_name or f"{product}_{serial}",
         manufacturer=spec.manufacturer or manufacturer,
         model=product,
         serial=serial,
+        vendor_service=spec.vendor_service,
+        company_id=spec.company_id,
     )

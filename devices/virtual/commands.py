@@ -1,11 +1,14 @@
 """What can be asked of a virtual device, over the control port or by a scenario, and the doing of it."""
 
-from typing import Annotated, Literal, TypeVar
+from dataclasses import replace
+from typing import Annotated, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from devices.oximeter import OximeterStatus
+from devices.virtual.body_scale import BodyScale
 from devices.virtual.glucometer import Glucometer
+from devices.virtual.make import Habits
 from devices.virtual.oximeter import PulseOximeter
 from devices.virtual.peripheral import Peripheral
 from devices.virtual.peripherals import BloodPressureCuff, WeightScale
@@ -86,6 +89,34 @@ class Say(_Command):
     context: Hex | None = None
 
 
+class StepOn(_Command):
+    """One weighing of a body scale's user, in kg, with what it makes of it where the feet are bare."""
+
+    do: Literal["step_on"]
+    kg: float
+    user_slot: Slot
+    fat_percent: float | None = None
+
+
+class FactoryTest(_Command):
+    """A record from a cuff's assembly line: no number at all, as if somebody had measured nothing."""
+
+    do: Literal["factory_test"]
+
+
+class ChangeBatteries(_Command):
+    """Of a body scale: it forgets its users, their codes and what time it is."""
+
+    do: Literal["change_batteries"]
+
+
+class Behave(_Command):
+    """From now on it has these habits beside those it has: {"battery_percent": 12, "gap_s": 3}."""
+
+    do: Literal["behave"]
+    habits: dict[str, Any]
+
+
 class Silence(_Command):
     """Out of range for `seconds`, at once or right after the Nth frame of the next connection was sent."""
 
@@ -114,11 +145,26 @@ class State(_Command):
 
 
 Command = Annotated[
-    Measure | Weigh | Prick | Clip | Take | Say | Silence | Mute | Press | State, Field(discriminator="do")
+    Measure
+    | Weigh
+    | Prick
+    | Clip
+    | Take
+    | StepOn
+    | FactoryTest
+    | ChangeBatteries
+    | Behave
+    | Say
+    | Silence
+    | Mute
+    | Press
+    | State,
+    Field(discriminator="do"),
 ]
-command_adapter: TypeAdapter[Measure | Weigh | Prick | Clip | Take | Say | Silence | Mute | Press | State] = (
-    TypeAdapter(Command)
-)
+command_adapter: TypeAdapter[Command] = TypeAdapter(Command)
+_habits: Final = TypeAdapter(Habits)
+#: What a device is made with, and cannot be changed in.
+_MADE_WITH: Final = frozenset({"advertise_every_s", "name_in_scan_response", "bonded", "passkey"})
 
 
 def perform(device: Peripheral, command: Command) -> Answer:
@@ -154,6 +200,14 @@ def _measure(device: Peripheral, command: Command) -> int | None:
             return _as(device, PulseOximeter, "pulse oximeter").clip(**command.model_dump(exclude={"do"}))
         case Take():
             return _as(device, Thermometer, "thermometer").take(**command.model_dump(exclude={"do"}))
+        case StepOn():
+            return _as(device, BodyScale, "body scale").step_on(**command.model_dump(exclude={"do"}))
+        case FactoryTest():
+            return _as(device, BloodPressureCuff, "cuff").factory_test()
+        case ChangeBatteries():
+            _as(device, BodyScale, "body scale").change_batteries()
+        case Behave(habits=changed):
+            device.habits = _changed(device.habits, changed)
         case Say(frame=frame, context=context):
             if context is None:
                 return device.say(bytes.fromhex(frame))
@@ -167,6 +221,18 @@ def _measure(device: Peripheral, command: Command) -> int | None:
         case State():
             pass
     return None
+
+
+def _changed(habits: Habits, changed: dict[str, Any]) -> Habits:
+    made_with = sorted(_MADE_WITH & changed.keys())
+    if made_with:
+        raise CommandRefused(f"a device is made with {made_with[0]}: say so in the scenario")
+    try:
+        valid = _habits.validate_python(changed)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise CommandRefused(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
+    return replace(habits, **{name: getattr(valid, name) for name in changed})
 
 
 def _as(device: Peripheral, kind: type[_Kind], name: str) -> _Kind:

@@ -9,12 +9,11 @@ Built on bumble's host and GATT server over an `EtherController`, so what a gate
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
-from decimal import Decimal
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ClassVar, Final
 
 from bumble.att import ATT_Error, Attribute, ErrorCode
-from bumble.core import UUID, BaseBumbleError
+from bumble.core import BaseBumbleError
 from bumble.device import Connection, Device
 from bumble.gatt import (
     GATT_CLIENT_CHARACTERISTIC_CONFIGURATION_DESCRIPTOR,
@@ -28,19 +27,19 @@ from devices import gatt
 from devices.date_time import DATE_TIME_BYTES, DateTime
 from devices.virtual.device_clock import DeviceClock
 from devices.virtual.ether import EtherController, EtherLink
+from devices.virtual.gatt_server import Properties, decimal_of, service, time_value, uuid_of
 from devices.virtual.ledger import Ledger, Said
 from devices.virtual.make import Habits, Identity, make_device
 
-Properties = Characteristic.Properties
 _READABLE: Final = Attribute.Permissions.READABLE
 _WRITEABLE: Final = Attribute.Permissions.WRITEABLE
 _READ_ENCRYPTED: Final = Attribute.Permissions.READ_REQUIRES_ENCRYPTION
 _WRITE_ENCRYPTED: Final = Attribute.Permissions.WRITE_REQUIRES_ENCRYPTION
 
-#: Day of week 0 "not known", no fractions of a second, no adjust reason (Current Time Service 1.1.0).
-_CURRENT_TIME_TAIL: Final = b"\x00\x00\x00"
 _DISCONNECT_S_MAX: Final = 5.0
 _PATIENCE_STEP_S: Final = 0.1
+
+__all__ = ["Peripheral", "Properties", "decimal_of", "service"]
 
 
 class Peripheral(ABC):
@@ -76,15 +75,17 @@ class Peripheral(ABC):
         self._ledger = ledger
         self._gone = asyncio.Event()
         self._switched_on = False
+        self._subscribed = False
         self._awake_until_s = 0.0
         self._active_at_s = 0.0
+        self._asked_at_s = 0.0
         self._advertising_lock = asyncio.Lock()
         self._tasks: set[asyncio.Task[object]] = set()
         self.controller = EtherController(identity.name, link=link)
         self.device = make_device(self.controller, identity, self.habits, self.service)
         self.device.on(Device.EVENT_CONNECTION, self._on_connection)
-        for service in (*self.services(), self._device_information(), *self._current_time()):
-            self.device.add_service(service)
+        for each in (*self.services(), self._device_information(), *self._current_time(), *self._battery()):
+            self.device.add_service(each)
 
     # What a kind of device is made of --------------------------------------------------------------------------------
 
@@ -158,11 +159,16 @@ class Peripheral(ABC):
         self.connection = connection
         self.connections += 1
         self._switched_on = False
+        self._subscribed = False
         self._frames_sent = 0
         self._gone = asyncio.Event()
         self._stay_awake()
         connection.on(connection.EVENT_DISCONNECTION, self._on_disconnection)
         self._spawn(self._lose_patience(connection))
+        if self.habits.off_after_s:
+            self._spawn(self._switch_off(connection, self.habits.off_after_s))
+        if self.habits.subscribe_within_s:
+            self._spawn(self._switch_off(connection, self.habits.subscribe_within_s, unless_subscribed=True))
 
     def _on_disconnection(self, _reason: int) -> None:
         self.connection = None
@@ -182,6 +188,23 @@ class Peripheral(ABC):
                 await self.hang_up()
                 return
             await asyncio.sleep(max(self.habits.patience_s - idle_s, _PATIENCE_STEP_S))
+
+    async def _switch_off(self, connection: Connection, after_s: float, *, unless_subscribed: bool = False) -> None:
+        await asyncio.sleep(after_s)
+        if connection is self.connection and not (unless_subscribed and self._subscribed):
+            await self.hang_up()
+
+    def _asked(self, connection: Connection) -> None:
+        """Somebody reads or writes."""
+        self._stay_awake()
+        self._asked_at_s = asyncio.get_running_loop().time()
+        if self.habits.bond_first and not connection.is_encrypted:
+            self._spawn(self.hang_up())
+            raise ATT_Error(ErrorCode.INSUFFICIENT_AUTHENTICATION)
+
+    def _in_peace(self) -> bool:
+        """Whether a subscription that comes now is heeded."""
+        return asyncio.get_running_loop().time() - self._asked_at_s >= self.habits.rest_s
 
     # Saying something ------------------------------------------------------------------------------------------------
 
@@ -252,8 +275,9 @@ class Peripheral(ABC):
             permissions |= _READABLE | (_READ_ENCRYPTED if self.habits.bonded else 0)
         if properties & Properties.WRITE:
             permissions |= _WRITEABLE | (_WRITE_ENCRYPTED if self.habits.bonded else 0)
-        value = read if isinstance(read, bytes) and write is None else CharacteristicValue(_reader(read), write)
-        characteristic: Characteristic[bytes] = Characteristic(_uuid(uuid), properties, permissions, value)
+        value = CharacteristicValue(self._reader(read), None if write is None else self._writer(write))
+        characteristic: Characteristic[bytes] = Characteristic(uuid_of(uuid), properties, permissions, value)
+        characteristic.on(Characteristic.EVENT_SUBSCRIPTION, self._on_any_subscription)
         if self.habits.bonded and properties & (Properties.NOTIFY | Properties.INDICATE):
             # bumble's own CCCD would be open to everybody.
             cccd = Descriptor(
@@ -264,15 +288,31 @@ class Peripheral(ABC):
             characteristic.descriptors = (cccd,)
         return characteristic
 
+    def _reader(self, read: Callable[[Connection], bytes] | bytes) -> Callable[[Connection], Awaitable[bytes]]:
+        async def answer(connection: Connection) -> bytes:
+            self._asked(connection)
+            if self.habits.slow_s:
+                await asyncio.sleep(self.habits.slow_s)
+            return read if isinstance(read, bytes) else read(connection)
+
+        return answer
+
+    def _writer(self, write: Callable[[Connection, bytes], None]) -> Callable[[Connection, bytes], None]:
+        def take(connection: Connection, value: bytes) -> None:
+            self._asked(connection)
+            write(connection, value)
+
+        return take
+
+    def _on_any_subscription(self, _connection: Connection, *wanted: bool) -> None:
+        self._subscribed = self._subscribed or any(wanted)
+
     def _clock_characteristic(self, uuid: str) -> "Characteristic[bytes]":
         """Date Time or Current Time: readable, and settable as on most devices."""
         return self._characteristic(
             uuid,
             Properties.READ | Properties.WRITE,
-            read=lambda _: (
-                bytes(self.clock.shows() or DateTime(0, 0, 0))
-                + (_CURRENT_TIME_TAIL if uuid == gatt.CURRENT_TIME else b"")
-            ),
+            read=lambda _: time_value(uuid, self.clock.shows()),
             write=lambda _, value: self._set_clock(value),
         )
 
@@ -283,39 +323,28 @@ class Peripheral(ABC):
             raise ATT_Error(ErrorCode.OUT_OF_RANGE) from error
 
     def _device_information(self) -> Service:
-        identity = self.identity
         facts = {
-            gatt.SYSTEM_ID: identity.system_id,
-            gatt.MANUFACTURER_NAME: identity.manufacturer.encode(),
-            gatt.MODEL_NUMBER: identity.model.encode(),
-            gatt.SERIAL_NUMBER: identity.serial.encode(),
-            gatt.FIRMWARE_REVISION: identity.firmware.encode(),
+            gatt.SYSTEM_ID: self.identity.system_id,
+            gatt.MANUFACTURER_NAME: self.identity.manufacturer.encode(),
+            gatt.MODEL_NUMBER: self.identity.model.encode(),
+            gatt.SERIAL_NUMBER: self.identity.serial.encode(),
+            gatt.FIRMWARE_REVISION: self.identity.firmware.encode(),
         }
+        # Open to everybody, also on a device that bonds.
         characteristics = [
-            Characteristic(_uuid(uuid), Properties.READ, _READABLE, fact) for uuid, fact in facts.items()
+            Characteristic(uuid_of(uuid), Properties.READ, _READABLE, CharacteristicValue(self._reader(fact)))
+            for uuid, fact in facts.items()
         ]
-        return Service(_uuid(gatt.DEVICE_INFORMATION_SERVICE), characteristics)
+        return service(gatt.DEVICE_INFORMATION_SERVICE, characteristics)
 
     def _current_time(self) -> tuple[Service, ...]:
         """A Current Time Service; a cuff overrides this, its Date Time sits in its own service."""
-        if self.clock.shows() is None:
-            return ()
-        return (Service(_uuid(gatt.CURRENT_TIME_SERVICE), [self._clock_characteristic(gatt.CURRENT_TIME)]),)
+        time = self._clock_characteristic(gatt.CURRENT_TIME)
+        return () if self.clock.shows() is None else (service(gatt.CURRENT_TIME_SERVICE, [time]),)
 
+    def _battery(self) -> tuple[Service, ...]:
+        level = self._characteristic(gatt.BATTERY_LEVEL, Properties.READ, read=self._charge)
+        return () if self.habits.battery_percent is None else (service(gatt.BATTERY_SERVICE, [level]),)
 
-def service(uuid: str, characteristics: "list[Characteristic[bytes]]") -> Service:
-    """A primary service by its 16-bit UUID."""
-    return Service(_uuid(uuid), characteristics)
-
-
-def decimal_of(number: float) -> Decimal:
-    """The decimal a display shows for this number: 192 for 192.0, as devices send it."""
-    return Decimal(int(number)) if number == int(number) else Decimal(str(number))
-
-
-def _uuid(short: str) -> UUID:
-    return UUID.from_16_bits(int(short, 16))
-
-
-def _reader(read: Callable[[Connection], bytes] | bytes) -> Callable[[Connection], bytes]:
-    return (lambda _: read) if isinstance(read, bytes) else read
+    def _charge(self, _connection: Connection) -> bytes:
+        return bytes([self.habits.battery_percent or 0])

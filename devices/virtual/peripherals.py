@@ -22,6 +22,7 @@ from devices.blood_pressure import BloodPressureMeasurement
 from devices.virtual.ledger import Said
 from devices.virtual.peripheral import Peripheral, Properties, decimal_of, service
 from devices.weight_scale import WeightMeasurement
+from schemas.quantity import Absent
 
 #: Blood Pressure Feature: body movement, cuff fit, irregular pulse, pulse range, position, several bonds.
 _BLOOD_PRESSURE_FEATURE: Final = (0x003F).to_bytes(2, "little")
@@ -41,10 +42,14 @@ class PushingPeripheral(Peripheral):
 
     measurement_uuid: ClassVar[str]
     feature: ClassVar[tuple[str, bytes]]
+    #: What it sends for nothing, where it has the habit.
+    filler: ClassVar[bytes] = b""
 
     @override
     def services(self) -> tuple[Service, ...]:
         self._stored: deque[Said] = deque()
+        #: Confirmed long ago, and sent again each time where it keeps its history.
+        self._history: list[Said] = []
         self._pushing_to: Connection | None = None
         self._measurement = self._characteristic(self.measurement_uuid, Properties.INDICATE)
         self._measurement.on(Characteristic.EVENT_SUBSCRIPTION, self._on_subscription)
@@ -67,30 +72,43 @@ class PushingPeripheral(Peripheral):
 
     def _store(self, said: Said) -> int:
         self.taken += 1
-        self._stored.append(replace(said, number=self.taken))
+        frame = bytes([said.frame[0] | self.habits.reserved_flags]) + said.frame[1:]
+        self._stored.append(replace(said, number=self.taken, frame=frame))
         self.wake()
         return self.taken
 
     def _on_subscription(self, connection: Connection, *wanted: bool) -> None:
         """`wanted`: notifications, indications."""
-        if wanted[1] and self._pushing_to is not connection and not self.mute:
+        if wanted[1] and self._pushing_to is not connection and not self.mute and self._in_peace():
             self._pushing_to = connection
             self._spawn(self._push(connection))
 
     async def _push(self, connection: Connection) -> None:
         """Everything stored, one at a time, then a moment for more, then good-bye."""
+        if self.habits.fillers and self.filler:
+            await self._indicate(connection, self._measurement, self.filler)
+        for said in tuple(self._history):
+            await self._indicate(connection, self._measurement, said.frame)
         while connection is self.connection:
             if not self._stored:
                 await asyncio.sleep(self.habits.linger_s)
                 if not self._stored:
                     break
             said = self._stored[0]
-            if not await self._indicate(connection, self._measurement, said.frame):
+            if not await self._hand_over(connection, said):
                 break  # kept: the next connection gets it
             self._confirm(said)
             self._stored.popleft()
+            if self.habits.keeps_history:
+                self._history.append(said)
+            await asyncio.sleep(self.habits.gap_s if self._stored else 0)
         if connection is self.connection:
             await self.hang_up()
+
+    async def _hand_over(self, connection: Connection, said: Said) -> bool:
+        """Send one record; whether it was confirmed."""
+        sent = [await self._indicate(connection, self._measurement, said.frame) for _ in range(self.habits.repeats)]
+        return sent[0]
 
 
 class BloodPressureCuff(PushingPeripheral):
@@ -107,6 +125,11 @@ class BloodPressureCuff(PushingPeripheral):
     @override
     def _current_time(self) -> tuple[Service, ...]:
         return ()
+
+    def factory_test(self) -> int:
+        """A record from the end of the assembly line: no number at all. Its number in this device."""
+        nothing = Absent.NAN
+        return self.say(bytes(BloodPressureMeasurement(nothing, nothing, nothing, time_stamp=self.clock.shows())))
 
     def measure(
         self,
@@ -157,6 +180,7 @@ class WeightScale(PushingPeripheral):
     service = gatt.WEIGHT_SCALE_SERVICE
     measurement_uuid = gatt.WEIGHT_MEASUREMENT
     feature = (gatt.WEIGHT_SCALE_FEATURE, _WEIGHT_SCALE_FEATURE)
+    filler = bytes(WeightMeasurement(Decimal(0)))
 
     def weigh(
         self,

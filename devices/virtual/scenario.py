@@ -10,15 +10,20 @@ time_zone = "America/New_York"      # what the clocks of its devices show
 
 [[home.device]]
 name = "cuff"
-model = "cuff"                      # cuff | scale | meter | oximeter | thermometer | captures
+model = "cuff"                      # cuff | scale | meter | oximeter | thermometer | captures, and odd ones:
+                                    # body_scale | time_keeping_cuff | vendor
 address = "C0:00:00:00:0A:01"       # random static: the two top bits of the first octet are set
 clock = "right"                     # right | wrong | none (a meter always has one)
 wrong_by_s = -2220                  # how far off a wrong clock is
 manufacturer = "A&D"                # and product, serial: what its Device Information says
+advertised_name = "A&D_UA-651BLE"   # otherwise product and serial; two devices may have one name
+vendor_service = "FE4A"             # model = "vendor": what it offers; company_id = 526 is advertised beside it
+users = {1 = 1111, 2 = 2222}        # model = "body_scale": its users' consent codes
 capture = "beurer_cuff"             # model = "captures" only: cuff | beurer_cuff | scale | meter
 time_offset_min = -60               # a meter's own offset from its base time
 advertise_s = 60                    # how long it advertises after a measurement; 0 or absent: until it is heard
 bonded = true                       # pairs before it talks; passkey = 123456 asks for that code
+habits = {gap_s = 3.0, repeats = 2}                       # any of devices/virtual/make.py, Habits
 usual = {systolic = 134, diastolic = 82, pulse = 71}      # what `act`s vary around:
                                     # scale {weight = 82.5, unit = "kg"}, meter {glucose = 124, unit = "mg/dL"}
 
@@ -39,9 +44,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from devices.gatt import short_uuid
+from devices.user_control import CONSENT_CODE_MAX
 from devices.virtual.captures import CAPTURES
 from devices.virtual.commands import Command
 from devices.virtual.device_clock import WRONG_BY_S, ClockMode
+from devices.virtual.make import Habits
 from devices.virtual.people import Act, Usual
 from schemas.ids import Address
 
@@ -92,7 +100,9 @@ class DeviceSpec(_Part):
     """One device in a home."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
-    model: Literal["cuff", "scale", "meter", "oximeter", "thermometer", "captures"]
+    model: Literal[
+        "cuff", "scale", "meter", "oximeter", "thermometer", "captures", "body_scale", "time_keeping_cuff", "vendor"
+    ]
     address: Annotated[Address, AfterValidator(_random_static)]
     clock: ClockMode = ClockMode.RIGHT
     wrong_by_s: float = WRONG_BY_S
@@ -104,6 +114,11 @@ class DeviceSpec(_Part):
     advertise_s: Annotated[float, Field(ge=0)] = 0.0
     bonded: bool = False
     passkey: Annotated[int, Field(ge=0, le=999_999)] | None = None
+    advertised_name: Annotated[str, Field(max_length=29)] = ""
+    vendor_service: Annotated[str, AfterValidator(short_uuid)] | None = None
+    company_id: Annotated[int, Field(ge=0, le=0xFFFF)] | None = None
+    users: dict[Annotated[int, Field(ge=0, le=254)], Annotated[int, Field(ge=0, le=CONSENT_CODE_MAX)]] | None = None
+    habits: Habits = Habits()
     usual: Usual | None = None
     play: tuple[Play, ...] = ()
 
@@ -113,6 +128,8 @@ class DeviceSpec(_Part):
             raise ValueError(f"{self.name}: a device of captures, and only that, names one of {sorted(CAPTURES)}")
         if self.model == "meter" and self.clock is ClockMode.NONE:
             raise ValueError(f"{self.name}: a glucose meter stamps every record, so it has a clock")
+        if (self.users is not None) != (self.model == "body_scale"):
+            raise ValueError(f"{self.name}: a body scale, and only that, has users")
         if any(play.act is not None and (play.usual or self.usual) is None for play in self.play):
             raise ValueError(f"{self.name}: an act needs to know what is usual for this person")
         return self
