@@ -35,8 +35,12 @@ class Capture:
 
     def frames(self) -> list[bytes]:
         """Every captured frame, in the order they are published."""
+        return [frame for frame, _ in self.sourced()]
+
+    def sourced(self) -> list[tuple[bytes, str]]:
+        """The same, each with where it was published: frames of two places are of two devices."""
         captured = (v for v in _vectors(self.vectors) if v["real_capture"] and v["conforming"] is self.conforming)
-        return [bytes.fromhex(vector["hex"]) for vector in captured]
+        return [(bytes.fromhex(vector["hex"]), vector["source"]) for vector in captured]
 
 
 #: What a scenario may name. The make of a Beurer is part of the capture: its frames are read by that make's row.
@@ -50,11 +54,11 @@ _CONTEXTS: Final = Capture("glucose_context", "Captured", "meter")
 
 
 def replay(device: Peripheral, capture: Capture) -> None:
-    """Put every captured frame into the device's store; a captured context goes with the record of its number."""
+    """Put every captured frame into the device's store; a captured context goes with its own meter's record alone."""
     if isinstance(device, Glucometer):
-        contexts = {sequence_of(frame): frame for frame in _CONTEXTS.frames()}
-        for frame in capture.frames():
-            device.say(frame, contexts.get(sequence_of(frame)))
+        contexts = {(sequence_of(frame), source): frame for frame, source in _CONTEXTS.sourced()}
+        for frame, source in capture.sourced():
+            device.say(frame, contexts.get((sequence_of(frame), source)))
     else:
         for frame in capture.frames():
             device.say(frame)
