@@ -13,7 +13,7 @@ from devices.virtual.commands import CommandRefused, perform
 from devices.virtual.device_clock import DeviceClock
 from devices.virtual.ether import EtherLink
 from devices.virtual.glucometer import Glucometer
-from devices.virtual.hci_port import serve_hci
+from devices.virtual.hci_port import Firmware, serve_hci
 from devices.virtual.ledger import Ledger
 from devices.virtual.make import Identity
 from devices.virtual.odd_devices import TimeKeepingCuff, VendorDevice
@@ -21,6 +21,8 @@ from devices.virtual.oximeter import PulseOximeter
 from devices.virtual.people import Timed, commands
 from devices.virtual.peripheral import Peripheral
 from devices.virtual.peripherals import BloodPressureCuff, WeightScale
+from devices.virtual.record_keeper import RecordKeeper
+from devices.virtual.recorders import RecordingCuff, RecordingOximeter
 from devices.virtual.scenario import DeviceSpec, HomeSpec, Play, Scenario
 from devices.virtual.thermometer import Thermometer
 
@@ -33,6 +35,8 @@ _KINDS: Final[dict[str, type[Peripheral]]] = {
     "body_scale": BodyScale,
     "time_keeping_cuff": TimeKeepingCuff,
     "vendor": VendorDevice,
+    "recording_oximeter": RecordingOximeter,
+    "recording_cuff": RecordingCuff,
     "blood_pressure": BloodPressureCuff,
     "weight_scale": WeightScale,
     "glucose": Glucometer,
@@ -46,6 +50,8 @@ _MAKES: Final = {
     "body_scale": ("Beurer", "BF720"),
     "time_keeping_cuff": ("OMRON HEALTHCARE", "BP5150"),
     "vendor": ("Maker", "Own"),
+    "recording_oximeter": ("Maker", "Recording oximeter"),
+    "recording_cuff": ("Maker", "Recording cuff"),
 }
 
 
@@ -61,6 +67,7 @@ class Home:
     link: EtherLink
     hci_port: int
     server: asyncio.Server
+    firmware: Firmware
     devices: dict[str, Peripheral] = field(default_factory=dict[str, Peripheral])
 
 
@@ -102,10 +109,11 @@ class Air:
     async def _open(self, spec: HomeSpec) -> Home:
         link = EtherLink()
         try:
-            server, port = await serve_hci(link, port=spec.hci_port)
+            firmware = Firmware()
+            server, port = await serve_hci(link, port=spec.hci_port, firmware=firmware)
         except OSError as error:
             raise PortTaken(f"port {spec.hci_port} of home {spec.name} is taken: choose another hci_port") from error
-        home = Home(spec.name, link, port, server)
+        home = Home(spec.name, link, port, server, firmware)
         for device in spec.device:
             home.devices[device.name] = self._make(home, spec, device)
             await home.devices[device.name].power_on()
@@ -134,6 +142,8 @@ class Air:
         )
         if isinstance(made, BodyScale) and device.users is not None:
             made.users = dict(device.users)
+        if isinstance(made, RecordKeeper):
+            made.store = device.store
         if isinstance(made, Glucometer):
             made.time_offset_min = device.time_offset_min
         return made

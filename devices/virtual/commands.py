@@ -7,11 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from devices.oximeter import OximeterStatus
 from devices.virtual.body_scale import BodyScale
+from devices.virtual.faults import AskSecurity, Busy, ForgetBond, Refuse, Reset, Tear, make_fault
 from devices.virtual.glucometer import Glucometer
 from devices.virtual.make import Habits
 from devices.virtual.oximeter import PulseOximeter
 from devices.virtual.peripheral import Peripheral
 from devices.virtual.peripherals import BloodPressureCuff, WeightScale
+from devices.virtual.recorders import RecordingCuff, RecordingOximeter
 from devices.virtual.thermometer import Thermometer
 
 Answer = dict[str, str | int | float | bool]
@@ -158,6 +160,12 @@ Command = Annotated[
     | Silence
     | Mute
     | Press
+    | Refuse
+    | Busy
+    | Tear
+    | Reset
+    | ForgetBond
+    | AskSecurity
     | State,
     Field(discriminator="do"),
 ]
@@ -191,12 +199,16 @@ def state(device: Peripheral) -> Answer:
 def _measure(device: Peripheral, command: Command) -> int | None:
     match command:
         case Measure():
+            if isinstance(device, RecordingCuff):
+                return device.measure(**command.model_dump(include={"systolic", "diastolic", "pulse", "user_slot"}))
             return _as(device, BloodPressureCuff, "cuff").measure(**command.model_dump(exclude={"do"}))
         case Weigh():
             return _as(device, WeightScale, "scale").weigh(**command.model_dump(exclude={"do"}))
         case Prick():
             return _as(device, Glucometer, "meter").prick(**command.model_dump(exclude={"do"}))
         case Clip():
+            if isinstance(device, RecordingOximeter):
+                return device.clip(**command.model_dump(exclude={"do"}))
             return _as(device, PulseOximeter, "pulse oximeter").clip(**command.model_dump(exclude={"do"}))
         case Take():
             return _as(device, Thermometer, "thermometer").take(**command.model_dump(exclude={"do"}))
@@ -218,6 +230,8 @@ def _measure(device: Peripheral, command: Command) -> int | None:
             device.mute = on
         case Press():
             device.press_button()
+        case Refuse() | Busy() | Tear() | Reset() | ForgetBond() | AskSecurity():
+            make_fault(device, command)
         case State():
             pass
     return None

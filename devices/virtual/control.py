@@ -4,6 +4,8 @@
 {"ok": true, "measurement": 1}
 {"do": "wait", "confirmed": 3, "timeout_s": 20}          # of all devices; of one with "home" and "device"
 {"ok": true, "taken": 3, "confirmed": 3, "pending": 0}      # "taken" and "pending": 0 can be waited for as well
+{"home": "a", "do": "hang", "on": true}                      # the gateway's controller takes everything and answers nothing
+{"ok": true, "hangs": true}
 {"home": "a", "device": "cuff", "do": "weigh", "kg": 80}
 {"ok": false, "error": "cuff is not a scale"}
 """
@@ -38,6 +40,16 @@ class Wait(BaseModel):
         """Whether these counts were waited for."""
         few_pending = self.pending is None or counts["pending"] <= self.pending
         return few_pending and counts["taken"] >= self.taken and counts["confirmed"] >= self.confirmed
+
+
+class Hang(BaseModel):
+    """A home's controllers hang, until it is taken back. What they were told meanwhile is lost."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    do: Literal["hang"]
+    home: str
+    on: bool = True
 
 
 async def serve_control(air: Air, *, port: int = 0) -> tuple[asyncio.Server, int]:
@@ -76,6 +88,10 @@ async def answer(air: Air, line: bytes) -> Answer:
 
 
 async def _do(air: Air, request: dict[str, Any]) -> Answer:
+    if request.get("do") == "hang":
+        hang = Hang.model_validate(request)
+        air.homes[hang.home].firmware.hangs = hang.on
+        return {"hangs": hang.on}
     devices = air.devices(request.pop("home", None), request.pop("device", None))
     if request.get("do") == "wait":
         return await _wait(devices, Wait.model_validate(request))

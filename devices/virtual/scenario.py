@@ -11,7 +11,7 @@ time_zone = "America/New_York"      # what the clocks of its devices show
 [[home.device]]
 name = "cuff"
 model = "cuff"                      # cuff | scale | meter | oximeter | thermometer | captures, and odd ones:
-                                    # body_scale | time_keeping_cuff | vendor
+                                    # body_scale | time_keeping_cuff | vendor | recording_cuff | recording_oximeter
 address = "C0:00:00:00:0A:01"       # random static: the two top bits of the first octet are set
 clock = "right"                     # right | wrong | none (a meter always has one)
 wrong_by_s = -2220                  # how far off a wrong clock is
@@ -23,6 +23,7 @@ capture = "beurer_cuff"             # model = "captures" only: cuff | beurer_cuf
 time_offset_min = -60               # a meter's own offset from its base time
 advertise_s = 60                    # how long it advertises after a measurement; 0 or absent: until it is heard
 bonded = true                       # pairs before it talks; passkey = 123456 asks for that code
+store = {newest_first = true, operators = ["all"]}           # of what is asked for records: StoreHabits
 habits = {gap_s = 3.0, repeats = 2}                       # any of devices/virtual/make.py, Habits
 usual = {systolic = 134, diastolic = 82, pulse = 71}      # what `act`s vary around:
                                     # scale {weight = 82.5, unit = "kg"}, meter {glucose = 124, unit = "mg/dL"}
@@ -51,6 +52,7 @@ from devices.virtual.commands import Command
 from devices.virtual.device_clock import WRONG_BY_S, ClockMode
 from devices.virtual.make import Habits
 from devices.virtual.people import Act, Usual
+from devices.virtual.record_keeper import StoreHabits
 from schemas.ids import Address
 
 _RANDOM_STATIC_BITS = 0xC0
@@ -101,7 +103,17 @@ class DeviceSpec(_Part):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_-]{1,40}$")]
     model: Literal[
-        "cuff", "scale", "meter", "oximeter", "thermometer", "captures", "body_scale", "time_keeping_cuff", "vendor"
+        "cuff",
+        "scale",
+        "meter",
+        "oximeter",
+        "thermometer",
+        "captures",
+        "body_scale",
+        "time_keeping_cuff",
+        "vendor",
+        "recording_cuff",
+        "recording_oximeter",
     ]
     address: Annotated[Address, AfterValidator(_random_static)]
     clock: ClockMode = ClockMode.RIGHT
@@ -119,6 +131,7 @@ class DeviceSpec(_Part):
     company_id: Annotated[int, Field(ge=0, le=0xFFFF)] | None = None
     users: dict[Annotated[int, Field(ge=0, le=254)], Annotated[int, Field(ge=0, le=CONSENT_CODE_MAX)]] | None = None
     habits: Habits = Habits()
+    store: StoreHabits = StoreHabits()
     usual: Usual | None = None
     play: tuple[Play, ...] = ()
 
