@@ -92,6 +92,8 @@ class BodyScale(WeightScale):
         """Nothing comes before a consent."""
 
     async def _push_of_user(self, connection: Connection, user: int | None) -> None:
+        if self.habits.fillers:
+            await self._indicate(connection, self._measurement, self.filler)
         for said in [said for said in self._stored if said.user_slot == user]:
             if user != self._user or not await self._hand_over(connection, said):
                 return

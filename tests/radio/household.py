@@ -6,7 +6,7 @@ the air between them is not there.
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +21,8 @@ from bumble.device import Device, DeviceConfiguration
 from bumble.host import Host
 from bumble.transport.common import AsyncPipeSink
 
-from devices.procedures import Assembled, Ending, Frame, Malformed, SessionFacts, assemble, collect, introduce
+from devices.catalogue import Model, find
+from devices.procedures import Answer, Assembled, Ending, Frame, Malformed, SessionFacts, assemble, collect, introduce
 from devices.virtual.adapter import Adapter, use_device
 from devices.virtual.bleak_backend import BumbleClientBackend, BumbleScannerBackend
 from devices.virtual.device_clock import ClockMode, DeviceClock
@@ -52,10 +53,14 @@ class Session:
     facts: SessionFacts
     ending: Ending
     frames: list[Frame] = field(default_factory=list[Frame])
+    #: What the device is taken for; None: what the catalogue says.
+    model: Model | None = None
+    #: How consents were answered, by user.
+    consents: dict[int, Answer] = field(default_factory=dict[int, Answer])
 
     @property
     def entries(self) -> list[Assembled | Malformed]:
-        return assemble(self.frames, model=self.facts.catalogued)
+        return assemble(self.frames, model=self.model or self.facts.catalogued)
 
     @property
     def measurements(self) -> list[Assembled]:
@@ -127,8 +132,13 @@ class Household:
         *,
         last_sequence: int | None = None,
         on_frame: Callable[[list[Frame]], None] | None = None,
+        model: Model | None = None,
+        consents: Sequence[tuple[int, int]] = (),
     ) -> Session:
-        """One whole session as the gateway has it. `on_frame` sees all frames so far, inside the callback."""
+        """One whole session as the gateway has it. `on_frame` sees all frames so far, inside the callback.
+
+        `model`: what the device is taken for, whatever the catalogue says.
+        """
         frames: list[Frame] = []
 
         def keep(frame: Frame) -> None:
@@ -136,11 +146,22 @@ class Household:
             if on_frame is not None:
                 on_frame(frames)
 
-        async with self.connected(device) as link:
-            facts = await introduce(link, utc_now=now, zone=NEW_YORK)
-            model = facts.catalogued
-            ending = await collect(link, keep=keep, utc_now=now, last_sequence=last_sequence, model=model)
-        return Session(facts, ending, frames)
+        heard = await self.seen(device)
+        answers: dict[int, Answer] = {}
+        row = model or find(None, None, heard.name)
+        async with self.radio.connected(heard, pair=row.pairs_first) as link:
+            facts = await introduce(link, utc_now=now, zone=NEW_YORK, name=heard.name, model=model)
+            ending = await collect(
+                link,
+                keep=keep,
+                utc_now=now,
+                last_sequence=last_sequence,
+                model=model or facts.catalogued,
+                zone=NEW_YORK,
+                consents=consents,
+                on_consent=answers.__setitem__,
+            )
+        return Session(facts, ending, frames, model, answers)
 
     async def ledger_lines(self) -> list[str]:
         """Lines of the ledger, once the last confirmation had time to travel."""
