@@ -9,7 +9,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3 || echo python3)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-EXTRAS := gateway,cloud,virtual,test,dev
+EXTRAS := gateway,encrypted,cloud,virtual,test,dev
 # More for pytest: make test ARGS="-m services -k broker"
 ARGS ?=
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from schemas import messages
+from schemas import enrolment, messages
 from schemas.reading import Reading
 
 PUBLISHED: Final[dict[str, type[BaseModel]]] = {
@@ -16,6 +16,10 @@ PUBLISHED: Final[dict[str, type[BaseModel]]] = {
     "status": messages.Status,
     "event": messages.Event,
     "request": messages.Request,
+    "enrol-request": enrolment.EnrolRequest,
+    "renew-request": enrolment.RenewRequest,
+    "certified": enrolment.Certified,
+    "refusal": enrolment.Refusal,
 }
 
 FOLDER: Final = Path(__file__).parent / "json"
