@@ -7,9 +7,22 @@
 The key is made on the gateway and never leaves it. The cloud takes the name from its registry, never from the request
 (F4), and answers with everything the gateway needs to reach the broker. A renewal is signed with the key of the
 certificate in use, for a web server behind a proxy cannot see who presented which certificate.
+
+An answer may be lost, and a box may lose its power at any instruction; neither may leave a box that nobody can get in.
+So the gateway keeps a key on its disk before it asks, and asks with that key until it is answered; and the cloud holds that
+
+- the same claim code with the same public key, while the code's time lasts, is the same request again: the same
+  certificate is the answer, however often it is asked for. The same code with another key is refused;
+- the same public key in a renewal that was granted is the same request again, and gets the same certificate. The old
+  certificate stays good until the new one was seen at the broker, or its own end;
+- a certificate that has expired can be renewed for `RENEWAL_GRACE` more: what counts is the registry, in which a
+  revoked or replaced gateway is none. After that it takes a new claim code.
+
+Every answer bears the `Date` of HTTP, by which a gateway whose own clock is wrong can say so.
 """
 
 import re
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
@@ -24,6 +37,10 @@ PEM_CHARACTERS_MAX: Final = 16_384
 #: Crockford's base 32: no I, L, O or U, so that a label can be read aloud. 16 characters are 80 bits (F8).
 CLAIM_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CLAIM_CHARACTERS: Final = 16
+#: A person may lie in hospital while the box is switched off: so long after its end a certificate can still be renewed.
+RENEWAL_GRACE: Final = timedelta(days=90)
+#: How far apart the clocks of gateway and cloud may be at a renewal: an older signature may have been overheard.
+RENEWAL_SKEW_MAX: Final = timedelta(minutes=10)
 _ALIKE: Final = str.maketrans({"I": "1", "L": "1", "O": "0"})
 
 
@@ -60,9 +77,18 @@ class RenewRequest(_Message):
     signed_at: AwareDatetime
     signature: Annotated[str, StringConstraints(max_length=256)]
 
+    def signed(self) -> bytes:
+        """What `signature` is over, however the instant was written on the way."""
+        return renewal_text(gateway_id=self.gateway_id, csr=self.csr, signed_at=instant_text(self.signed_at))
+
+
+def instant_text(instant: datetime) -> str:
+    """An instant as the old key signs it: UTC, microseconds and all, such as `2026-03-01T12:00:00.000000+00:00`."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")
+
 
 def renewal_text(*, gateway_id: str, csr: str, signed_at: str) -> bytes:
-    """What the old key signs. `signed_at` is the ISO 8601 text of an instant in UTC."""
+    """What the old key signs. `signed_at` is what `instant_text` makes of the instant."""
     return f"rpm renewal v1\n{gateway_id}\n{signed_at}\n{csr}".encode()
 
 
