@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -17,6 +18,7 @@ from gateway.intake import settle_unfinished
 from gateway.ladder import Step
 from gateway.outbox import Outbox
 from gateway.outbox.room import NEARLY_FULL_AT
+from gateway.pulse import Helped, Pulse, PulseSocket, Sighting, socket_of
 from gateway.radio import Radio
 from gateway.recovery import Recovery, RestartWanted
 from gateway.requests import Requests
@@ -54,6 +56,8 @@ class Gateway:
         self._displays = displays(settings.display)
         self._began_at = asyncio.get_running_loop().time()
         self._nearly_full = False
+        self._last_recovery: Helped | None = None
+        self._pulse_socket = PulseSocket(socket_of(settings.outbox), lambda: self._pulse(now=utc_now()))
         self.recovery = Recovery(
             control=radio.control,
             memory_file=settings.outbox.with_name(settings.outbox.name + ".radio.json"),
@@ -99,6 +103,7 @@ class Gateway:
                 group.create_task(self.watch.run(stop))
                 group.create_task(self.uplink.run(stop))
                 group.create_task(self._keep_house(stop))
+                group.create_task(self._pulse_socket.run(stop))
                 group.create_task(self._systemd.ping(stop, alive=lambda: self.uplink.alive))
                 if self._bluez:
                     from gateway.bluez import Agent
@@ -137,10 +142,8 @@ class Gateway:
         self.uplink.wake()
         self._show()
 
-    def _show(self) -> None:
-        """Log the state the people at home would see, when it changes."""
-        now = utc_now()
-        shown = patient_state(
+    def _shown_at(self, now: datetime) -> Shown:
+        return patient_state(
             scanning=self.watch.scanning,
             sessions=self.watch.sessions,
             stats=self._outbox.stats(now=now),
@@ -150,6 +153,10 @@ class Gateway:
             called=self.requests.called,
             radio_given_up=self.recovery.exhausted,
         )
+
+    def _show(self) -> None:
+        """Log the state the people at home would see, when it changes."""
+        shown = self._shown_at(utc_now())
         if self._shown is None or shown.state is not self._shown.state:
             self._shown = shown
             self._systemd.status(f"{shown.state}: {shown.reason}")
@@ -169,7 +176,29 @@ class Gateway:
             rssi_dbm=self.watch.rssi_dbm,
         )
 
+    def _pulse(self, *, now: datetime) -> Pulse:
+        """What a person at the box is told of this instant."""
+        loop_s = asyncio.get_running_loop().time()
+        shown = self._shown_at(now)
+        link = self.uplink.state
+        return Pulse(
+            pid=os.getpid(),
+            heartbeat=self._status(StatusKind.HEARTBEAT, now),
+            state=shown.state,
+            reason=shown.reason,
+            scanning=self.watch.scanning,
+            connected=link.connected,
+            paused=link.paused,
+            last_receipt_at=link.last_receipt_at,
+            devices=tuple(
+                Sighting(slot=slot, heard_s_ago=round(loop_s - at, 1), rssi_dbm=rssi)
+                for slot, (at, rssi) in sorted(self.watch.sightings.items())
+            ),
+            last_recovery=self._last_recovery,
+        )
+
     def _tell_recovery(self, step: Step) -> None:
+        self._last_recovery = Helped(rung=step.rung, reason=step.reason, at=utc_now())
         event = Event(
             gateway_id=self._settings.gateway_id, at=utc_now(), name=EventName.RADIO_RECOVERY, value=str(step.rung)
         )

@@ -91,8 +91,8 @@ class Watch:
         self._failures = 0
         self._failing = asyncio.Event()
         self._forgotten_at: dict[int, float] = {}
-        #: How strongly each enrolled device was last heard, in dBm.
-        self._rssi: dict[int, int] = {}
+        #: When each enrolled device was last heard, on the loop's clock, and how strongly, in dBm.
+        self.sightings: dict[int, tuple[float, int]] = {}
         self._not_before: dict[int, float] = {}
         self._heard_at = 0.0
 
@@ -109,7 +109,7 @@ class Watch:
     @property
     def rssi_dbm(self) -> int | None:
         """How strongly the weakest of this home's devices was last heard."""
-        return min(self._rssi.values(), default=None)
+        return min((rssi for _, rssi in self.sightings.values()), default=None)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Scan until `stop` is set; then end every session, each with its disconnect.
@@ -175,7 +175,7 @@ class Watch:
             self._recovery.well()
         enrolled = self._enrolment.find(heard.address)
         if enrolled is not None:
-            self._rssi[enrolled.slot] = heard.rssi_dbm
+            self.sightings[enrolled.slot] = loop.time(), heard.rssi_dbm
         if (
             enrolled is None
             or enrolled.slot in self._sessions
