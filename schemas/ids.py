@@ -47,17 +47,19 @@ def derive_reading_id(
     sequence_number: int | None,
     raw: str,
     received_at: datetime,
+    receipt_mark: str | None = None,
 ) -> uuid.UUID:
     """The name of a reading, from facts that can never change afterwards.
 
     `received_at` takes part only where the device gave neither a time nor a sequence number: two equal weighings are
-    then two readings. A device time with an unknown year, month or day (a clock never set: 0000-00-00) tells no two
+    then two readings. Where the gateway's clock was wrong at receipt, `received_at` is computed later and may be bettered:
+    `receipt_mark`, which cannot, takes its place. A device time with an unknown year, month or day (a clock never set: 0000-00-00) tells no two
     days apart, so it is no time here. `raw` is lower-case hex of every frame that makes the reading up, except the glucose context (it
     may come later, and completes the same reading).
     """
     own_mark = device_time if device_time is not None else ""
     if sequence_number is None and not _is_dated(device_time):
-        own_mark = f"received {received_at.timestamp():.6f}"
+        own_mark = f"received {received_at.timestamp():.6f}" if receipt_mark is None else f"received {receipt_mark}"
     slot = "" if user_slot is None else str(user_slot)
     sequence = "" if sequence_number is None else str(sequence_number)
     facts = f"{address}|{slot}|{characteristic}|{own_mark}|{sequence}|{raw}"

@@ -30,6 +30,9 @@ class TimeSource(StrEnum):
     DEVICE = "device"
     #: The gateway's clock at receipt: the device gave no time, or none that can be one.
     GATEWAY = "gateway"
+    #: Nobody's: the gateway's own clock was wrong while it listened, and never set before the machine went down. Only
+    #: bounds are known; `measured_at` lies in their middle, and `uncertainty_s` says how far they are on either side.
+    ESTIMATED = "estimated"
 
 
 class DeviceIdentity(BaseModel):
@@ -63,11 +66,16 @@ class Reading(BaseModel):
     status: tuple[Text, ...] = ()
     context: dict[Text, Text] = {}
     measured_at: AwareDatetime
+    #: `measured_at` may be off by so much in either direction; None: by what its source is usually good for.
+    uncertainty_s: Annotated[float, Field(ge=0)] | None = None
     device_time: DeviceTime | None = None
     time_source: TimeSource
     clock_offset_s: float | None = None
     sequence_number: Annotated[int, Field(ge=0, le=65535)] | None = None
     received_at: AwareDatetime
+    #: Where the gateway's clock was wrong at receipt: which boot of which machine, and how long it had run. It stands for
+    #: `received_at` in the name, for that is computed later.
+    receipt_mark: Text | None = None
     backfill: bool = False
     raw: Hex
     raw_context: Hex | None = None
@@ -82,6 +90,7 @@ class Reading(BaseModel):
             sequence_number=self.sequence_number,
             raw=self.raw,
             received_at=self.received_at,
+            receipt_mark=self.receipt_mark,
         )
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from enum import IntFlag
 from typing import Final
 
-from rpm.ingest.attribution import Assignment, Device, owner
+from rpm.ingest.attribution import Assignment, Device, owner, uncertainty_of
 from rpm.ingest.checks import check_form, check_time, check_values, notes
 from rpm.ingest.plausibility import BMI_ABOVE, BMI_BELOW, Weighing
 from rpm.ingest.reasons import Reason
@@ -30,7 +30,8 @@ class Quality(IntFlag):
     DERIVED = 4
     VOID = 8
     RELEASED_BY_HAND = 16
-    #: Dated by a device's clock that could not be read, and yet it came at once: it may be as fresh as it came.
+    #: Dated by a device's clock that could not be read, and yet it came at once; or estimated, and its bounds reach to the
+    #: present: it may be as fresh as it came.
     CLOCK_DOUBTED = 32
 
 
@@ -128,6 +129,7 @@ def admit(
             user_slot=reading.user_slot,
             measured_at=reading.measured_at,
             time_source=reading.time_source,
+            uncertainty_s=reading.uncertainty_s,
         )
     patient_id = None if isinstance(whose, Reason) else whose
 
@@ -153,9 +155,16 @@ def admit(
         quality |= Quality.LATE
     if released:
         quality |= Quality.RELEASED_BY_HAND
-    if reading.time_source is TimeSource.DEVICE and now - reading.received_at <= LATE_AFTER:
+    if _may_be_fresh(reading, now):
         quality |= Quality.CLOCK_DOUBTED
     return Admitted(practice_id, whose, device.id, _observe(reading, quality, flags), tuple(flags), late)
+
+
+def _may_be_fresh(reading: Reading, now: datetime) -> bool:
+    """Whether a reading that looks old may be news all the same, for its clock cannot be trusted."""
+    if reading.time_source is TimeSource.ESTIMATED:
+        return now - reading.measured_at <= LATE_AFTER + uncertainty_of(reading.time_source, reading.uncertainty_s)
+    return reading.time_source is TimeSource.DEVICE and now - reading.received_at <= LATE_AFTER
 
 
 def _observe(reading: Reading, quality: Quality, flags: list[str]) -> tuple[Observed, ...]:

@@ -17,7 +17,11 @@ CLOCK_UNCERTAINTY: Final = {
     TimeSource.DEVICE_CORRECTED: timedelta(minutes=1),
     TimeSource.GATEWAY: timedelta(minutes=1),
     TimeSource.DEVICE: timedelta(days=1),
+    # Of a gateway that does not say how far its estimate may be off.
+    TimeSource.ESTIMATED: timedelta(days=7),
 }
+#: More than this says no more, and takes no instant out of the calendar.
+UNCERTAINTY_MAX: Final = timedelta(days=3650)
 _NO_START: Final = datetime.min.replace(tzinfo=UTC)
 _NO_END: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -50,6 +54,15 @@ class Assignment:
         return (self.start or _NO_START) <= latest and earliest < (self.end or _NO_END)
 
 
+def uncertainty_of(time_source: TimeSource, uncertainty_s: float | None) -> timedelta:
+    """How far a reading's time may be off: what its gateway says, but never less than its source is good for."""
+    usual = CLOCK_UNCERTAINTY[time_source]
+    if uncertainty_s is None:
+        return usual
+    own = timedelta(seconds=min(uncertainty_s, UNCERTAINTY_MAX.total_seconds()))
+    return own if time_source is TimeSource.ESTIMATED else max(own, usual)
+
+
 def owner(
     device: Device,
     assignments: Sequence[Assignment],
@@ -57,6 +70,7 @@ def owner(
     user_slot: int | None,
     measured_at: datetime,
     time_source: TimeSource,
+    uncertainty_s: float | None = None,
 ) -> int | Reason:
     """The patient's id, or why there is none.
 
@@ -72,7 +86,7 @@ def owner(
     if len(of_slot) == 1 and of_slot[0].holds(measured_at):
         # The usual case, without a look at neighbours it does not have.
         return of_slot[0].patient_id
-    uncertainty = CLOCK_UNCERTAINTY[time_source]
+    uncertainty = uncertainty_of(time_source, uncertainty_s)
     earliest, latest = measured_at - uncertainty, measured_at + uncertainty
     possible = {assignment.patient_id for assignment in of_slot if assignment.touches(earliest, latest)}
     if len(possible) > 1:

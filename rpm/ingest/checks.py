@@ -180,6 +180,8 @@ def notes(reading: Reading) -> list[str]:
         and abs(reading.clock_offset_s) > CLOCK_OFFSET_FLAG_S
     ):
         notes.append("clock_offset")
+    if reading.time_source is TimeSource.ESTIMATED:
+        notes.append("time_estimated")
     notes += [f"{name}_absent" for name, quantity in reading.quantities.items() if quantity.value is None]
     return notes
 

@@ -388,7 +388,9 @@ create table reading (
     raw bytea not null,
     raw_context bytea,
     voided_at timestamp with time zone,
-    released_by bigint
+    released_by bigint,
+    uncertainty_s double precision,
+    constraint reading_uncertainty_s_check CHECK ((uncertainty_s >= (0)::double precision))
 );
 
 select create_hypertable('reading', by_range('measured_at', interval '7 days'), create_default_indexes => false);

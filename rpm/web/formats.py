@@ -85,6 +85,13 @@ def age_years(birth_date: date, today: date) -> int:
     return today.year - birth_date.year - ((today.month, today.day) < (birth_date.month, birth_date.day))
 
 
+def give_or_take(seconds: float) -> str:
+    """How far an estimate may be off, rounded up: `12 min`, `4 h`, `2 days`."""
+    length = timedelta(seconds=seconds)
+    unit = next((unit for unit in (_DAY, _HOUR) if length > unit), _MINUTE)
+    return span(max(-(-length // unit), 1) * unit)
+
+
 def number(value: float, decimals: int) -> str:
     """A value at a device's precision, half up: what the patient read on the display."""
     quantum = Decimal(1).scaleb(-decimals)

@@ -91,6 +91,7 @@ def _environment() -> Environment:
             "moment": formats.moment,
             "there": formats.there,
             "words": formats.words,
+            "give_or_take": formats.give_or_take,
             "due": formats.due,
             "span": formats.span,
             "clock": formats.clock,

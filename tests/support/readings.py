@@ -156,6 +156,7 @@ def a_reading(draw: st.DrawFn, *, address: str | None = None) -> Reading:
         device_time=draw(st.none() | st.just("2026-06-10T10:00:00") | st.just("0000-00-00T00:00:00")),
         time_source=draw(st.sampled_from(list(TimeSource))),
         clock_offset_s=draw(st.none() | st.floats()),
+        uncertainty_s=draw(st.none() | st.floats(0)),
         sequence_number=draw(st.none() | st.integers(0, 65535)),
         received_at=draw(_instants),
         raw=draw(st.binary(max_size=20)).hex(),

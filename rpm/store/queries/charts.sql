@@ -47,8 +47,8 @@ limit %(limit)s;
 -- provenance
 -- Where one reading came from: every clock, the device, the gateway and the bytes.
 select reading.reading_id, reading.kind, reading.characteristic, reading.user_slot, reading.measured_at,
-    reading.device_time, reading.time_source, reading.clock_offset_s, reading.sequence_number, reading.received_at,
-    reading.admitted_at, reading.backfill, reading.late, reading.automatic, reading.status, reading.flags,
+    reading.device_time, reading.time_source, reading.clock_offset_s, reading.uncertainty_s, reading.sequence_number,
+    reading.received_at, reading.admitted_at, reading.backfill, reading.late, reading.automatic, reading.status, reading.flags,
     reading.context, reading.raw, reading.raw_context, reading.voided_at, reading.gateway_id, reading.epoch,
     reading.seq, device.label as device_label, device.address, device.manufacturer, device.model, device.serial,
     device.firmware, staff.display_name as released_by

@@ -14,8 +14,8 @@ returning reading_id, reading_no;
 -- copy_readings
 -- The envelopes of accepted readings.
 copy reading (reading_no, reading_id, practice_id, patient_id, device_id, gateway_id, epoch, seq, kind, characteristic,
-    user_slot, measured_at, device_time, time_source, clock_offset_s, sequence_number, received_at, admitted_at,
-    backfill, late, status, flags, context, raw, raw_context, released_by)
+    user_slot, measured_at, device_time, time_source, clock_offset_s, uncertainty_s, sequence_number, received_at,
+    admitted_at, backfill, late, status, flags, context, raw, raw_context, released_by)
 from stdin (format binary);
 
 -- copy_observations

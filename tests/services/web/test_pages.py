@@ -147,6 +147,16 @@ def test_a_reading_tells_where_it_comes_from(clinic: Clinic, rosa: Visitor, mari
         assert words in html, words
 
 
+def test_an_estimated_time_says_so_and_how_far_it_may_be_off(clinic: Clinic, rosa: Visitor, maria: Person) -> None:
+    reading = clinic.pressure(maria, 132, 78, minutes_ago=400)
+    page = f"/patients/{maria.public_id}/readings/{reading}"
+    assert "estimated" not in rosa.page(page)
+    with clinic.database.transaction() as connection:
+        connection.execute("update reading set time_source = 'estimated', uncertainty_s = 12300")
+    html = rosa.page(page)
+    assert "estimated: the gateway’s own clock was not set, within 4 h either way" in html
+
+
 def test_values_are_shown_in_the_unit_the_device_used(clinic: Clinic, rosa: Visitor, maria: Person) -> None:
     from schemas.codes import Kind
 

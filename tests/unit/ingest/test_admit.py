@@ -268,6 +268,7 @@ def test_old_readings_from_a_devices_memory_are_late_not_wrong() -> None:
     [
         (TimeSource.DEVICE, timedelta(seconds=2), True),
         (TimeSource.DEVICE, timedelta(days=2), False),  # kept by the gateway, whose clock is right: old indeed
+        (TimeSource.ESTIMATED, timedelta(seconds=2), True),  # within a week, says a gateway that does not say how far
         (TimeSource.DEVICE_CORRECTED, timedelta(seconds=2), False),
         (TimeSource.GATEWAY, timedelta(seconds=2), False),
     ],
@@ -280,6 +281,21 @@ def test_a_clock_nobody_could_read_is_doubted_where_the_reading_came_at_once(
     )
     assert isinstance(decision, Admitted)
     assert {bool(seen.quality & Quality.CLOCK_DOUBTED) for seen in decision.observations} == {doubted}
+
+
+@pytest.mark.parametrize("bounds_h, doubted", [(None, True), (53, True), (52, False), (0, False)])
+def test_an_estimate_is_flagged_and_doubted_where_its_bounds_reach_to_the_present(
+    bounds_h: float | None, *, doubted: bool
+) -> None:
+    """Measured 54 hours ago by the estimate: a red of it calls where it may as well have been an hour ago."""
+    uncertain = None if bounds_h is None else bounds_h * 3600.0
+    decision = _admit(
+        pressure(192, 118, NOW - timedelta(hours=54), time_source=TimeSource.ESTIMATED, uncertainty_s=uncertain)
+    )
+    assert isinstance(decision, Admitted)
+    assert decision.flags == ("time_estimated",)
+    assert {bool(seen.quality & Quality.CLOCK_DOUBTED) for seen in decision.observations} == {doubted}
+    assert all(seen.quality & Quality.FLAGGED for seen in decision.observations)
 
 
 def test_what_the_device_says_of_itself_is_flagged() -> None:

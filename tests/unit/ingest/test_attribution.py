@@ -74,6 +74,31 @@ def test_a_clock_that_could_not_be_read_doubts_a_whole_day() -> None:
     assert _whose(SINGLE, _hers(end=NOON), _his(NOON), at=at, source=TimeSource.DEVICE) is Reason.NEAR_REASSIGNMENT
 
 
+@pytest.mark.parametrize(
+    "uncertainty_s, source, whose",
+    [
+        (3600.0 * 3, TimeSource.ESTIMATED, Reason.NEAR_REASSIGNMENT),
+        (3600.0 * 1, TimeSource.ESTIMATED, HIS),
+        (None, TimeSource.ESTIMATED, Reason.NEAR_REASSIGNMENT),
+        (1e300, TimeSource.ESTIMATED, Reason.NEAR_REASSIGNMENT),
+        (1.0, TimeSource.DEVICE, Reason.NEAR_REASSIGNMENT),
+    ],
+)
+def test_an_estimate_doubts_as_far_as_it_may_be_off(
+    uncertainty_s: float | None, source: TimeSource, whose: int | Reason
+) -> None:
+    """Two hours after a change of hands."""
+    found = owner(
+        SINGLE,
+        (_hers(end=NOON), _his(NOON)),
+        user_slot=None,
+        measured_at=NOON + timedelta(hours=2),
+        time_source=source,
+        uncertainty_s=uncertainty_s,
+    )
+    assert found == whose
+
+
 def test_the_same_person_again_is_no_change_of_hands() -> None:
     assert _whose(SINGLE, _hers(end=NOON), _hers(NOON), at=NOON) == HERS
 

@@ -90,6 +90,27 @@ def test_every_fact_takes_part_in_the_name(slot: int | None, sequence: int | Non
     assert this != name(slot, sequence, raw + b"\x00")
 
 
+def test_a_receipt_mark_names_what_its_computed_time_does_not() -> None:
+    """A box whose clock was wrong: the instant may be bettered, the name stays, and two weighings are two."""
+
+    def name(mark: str | None, seconds: int, device_time: str | None = None) -> UUID:
+        return derive_reading_id(
+            address="C0:00:00:00:10:02",
+            user_slot=None,
+            characteristic="2A9D",
+            device_time=device_time,
+            sequence_number=None,
+            raw="00e02e",
+            received_at=RECEIVED + timedelta(seconds=seconds),
+            receipt_mark=mark,
+        )
+
+    assert name("boot 1", 0) == name("boot 1", 3600)
+    assert name("boot 1", 0) != name("boot 2", 0)
+    assert name(None, 0) != name(None, 3600)
+    assert name("boot 1", 0, "2026-11-22T08:00:00") == name(None, 7, "2026-11-22T08:00:00")
+
+
 def test_a_reading_and_a_quantity_hide_what_they_hold() -> None:
     """`repr` is what ends up in logs and tracebacks (P3)."""
     shown = f"{a_reading()!r} {a_reading()} {Quantity(value=128, unit='mm[Hg]')!r}"
