@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 from bleak import BleakClient, BleakScanner
@@ -49,6 +49,8 @@ class Heard:
     name: str | None = None
     services: frozenset[str] = frozenset()
     company_ids: frozenset[int] = frozenset()
+    #: The bits of its Flags (Core Specification Supplement, part A, 1.3); None where it sends none, or BlueZ tells none.
+    flags: int | None = None
 
 
 class RadioFault(GatewayError):
@@ -70,6 +72,15 @@ _OF_PAIRING: Final = ("pairing failed", "while pairing", "org.bluez.Error.Authen
 def _fault(error: Exception, what: str, otherwise: type[RadioFault]) -> RadioFault:
     of_pairing = any(words in str(error) for words in _OF_PAIRING)
     return (PairingFailed if of_pairing else otherwise)(f"{what}: {type(error).__name__}")
+
+
+def _flags(platform_data: tuple[Any, ...]) -> int | None:
+    """The first byte of what BlueZ calls AdvertisingFlags."""
+    match platform_data:
+        case (_, {"AdvertisingFlags": flags}) if flags:
+            return int(flags[0])
+        case _:
+            return None
 
 
 def no_passkey(_address: str) -> str | None:
@@ -228,6 +239,7 @@ class Radio:
                     name=advertisement.local_name or device.name,
                     services=frozenset(short_uuid(uuid) for uuid in advertisement.service_uuids),
                     company_ids=frozenset(advertisement.manufacturer_data),
+                    flags=_flags(advertisement.platform_data),
                 )
             )
 

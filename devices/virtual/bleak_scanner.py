@@ -71,6 +71,11 @@ class BumbleScannerBackend(BaseBleakScanner):
         self.call_detection_callbacks(device, heard)
 
 
+def _properties(data: AdvertisingData) -> dict[str, Any]:
+    flags = data.get(AdvertisingData.FLAGS, raw=True)
+    return {} if flags is None else {"AdvertisingFlags": flags}
+
+
 def _advertisement_data(advertisement: Advertisement) -> AdvertisementData:
     data = advertisement.data
     services = [uuid_text(uuid) for kind in _SERVICE_LISTS for uuids in data.get_all(kind) for uuid in uuids]
@@ -84,5 +89,6 @@ def _advertisement_data(advertisement: Advertisement) -> AdvertisementData:
         service_uuids=list(dict.fromkeys(services)),
         tx_power=None,
         rssi=advertisement.rssi,
-        platform_data=(advertisement,),
+        # As BlueZ's backend has it: who, and BlueZ's properties (org.bluez.Device1) that are nowhere else.
+        platform_data=(advertisement.address.to_string(False), _properties(data)),
     )
