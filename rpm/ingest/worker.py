@@ -1,5 +1,8 @@
 """The ingest loop: take a batch, settle it, send receipts, acknowledge. In this order and no other (L5, L20).
 
+Two hands do so in turn: while one waits for the database the other decides, and a batch that has to wait for a lock holds up
+no other. They share nothing but the inbox, as two workers share nothing but the broker.
+
 While the database is away nothing is acknowledged and nothing lost: the same batch is tried until it is settled.
 """
 
@@ -23,6 +26,8 @@ from rpm.store.database import Clock, Database, DatabaseUnavailable
 from schemas.messages import Receipt, Request
 
 STAGE: Final = "ingest"
+#: A third finds neither the processor nor the database free.
+HANDS: Final = 2
 BEAT_EVERY_S: Final = 5.0
 ASK_EVERY_S: Final = 1.0
 ASKED_AT_ONCE_MAX: Final = 100
@@ -64,48 +69,70 @@ class Post(Protocol):
 
 
 class IngestLoop:
-    """One worker's loop. `turned_at` (monotonic seconds) is what the watchdog looks at."""
+    """One worker's loop. `turned_at` (monotonic seconds, of the hand that turned longest ago) is what the watchdog looks at."""
 
     def __init__(self, database: Database, post: Post, stop: threading.Event, *, clock: Clock | None = None) -> None:
         self._database = database
         self._post = post
         self._stop = stop
         self._clock = clock or database.clock
-        self.turned_at = time.monotonic()
+        #: By hand: each writes its own place only.
+        self._turned_at = [time.monotonic()] * HANDS
+        self._settled = [0] * HANDS
         self._beat_at = 0.0
         self._asked_at = 0.0
-        self._settled = 0
+
+    @property
+    def turned_at(self) -> float:
+        """When the hand that has been busy longest last began something."""
+        return min(self._turned_at)
 
     def run(self) -> None:
-        """Turn until `stop` is set; the batch in hand is finished first."""
+        """Turn until `stop` is set; the batches in hand are finished first."""
+        others = [
+            threading.Thread(target=self._work, args=(hand,), name=f"ingest-{hand}", daemon=True)
+            for hand in range(1, HANDS)
+        ]
+        for thread in others:
+            thread.start()
         while not self._stop.is_set():
             self.turn(wait_s=IDLE_WAIT_S)
+        for thread in others:
+            thread.join()
 
     def turn(self, *, wait_s: float) -> int:
-        """Settle the next batch, if one comes within `wait_s`; how many messages it had."""
-        self.turned_at = time.monotonic()
+        """One turn of the first hand, which also keeps house; how many messages its batch had."""
+        self._turned_at[0] = time.monotonic()
         self._beat()
         self._ask()
+        return self._take_and_settle(0, wait_s=wait_s)
+
+    def _work(self, hand: int) -> None:
+        while not self._stop.is_set():
+            self._take_and_settle(hand, wait_s=IDLE_WAIT_S)
+
+    def _take_and_settle(self, hand: int, *, wait_s: float) -> int:
+        self._turned_at[hand] = time.monotonic()
         batch = self._post.inbox.take(wait_s=wait_s)
         if not batch:
             return 0
-        settlements = self._settle(batch)
+        settlements = self._settle(hand, batch)
         if settlements is None:
             return 0
         self._post.send(receipts(settlements))
         stale = self._post.acknowledge(batch)
-        self._settled += len(settlements)
+        self._settled[hand] += len(settlements)
         if stale:
             _log.info("ingest.stale_acknowledgements", count=stale)
         return len(batch)
 
-    def _settle(self, batch: Sequence[Delivery]) -> list[Settlement] | None:
+    def _settle(self, hand: int, batch: Sequence[Delivery]) -> list[Settlement] | None:
         """What the batch came to; None where `stop` was set while the database was away."""
         messages = [delivery.message for delivery in batch]
         retry_s = RETRY_S_MIN
         attempts = 0
         while True:
-            self.turned_at = time.monotonic()
+            self._turned_at[hand] = time.monotonic()
             try:
                 settlements = settle(self._database, messages, now=self._clock())
             except (DatabaseUnavailable, SettledMeanwhile) as error:
@@ -127,7 +154,7 @@ class IngestLoop:
         try:
             now: datetime = self._clock()
             with readings.one_transaction(self._database) as connection:
-                heartbeats.beat(connection, STAGE, now=now, waiting=len(self._post.inbox), settled=self._settled)
+                heartbeats.beat(connection, STAGE, now=now, waiting=len(self._post.inbox), settled=sum(self._settled))
         except DatabaseUnavailable:
             _log.warning("ingest.no_heartbeat")
 

@@ -113,6 +113,28 @@ def test_a_squeeze_comes_back_as_a_receipt(database: Database, broker: Broker, c
     _assert_each_stored_once(database.dsn, readings)
 
 
+def test_a_batch_that_waits_for_a_lock_holds_up_no_other(
+    database: Database, broker: Broker, cuff: str, sender: Sender
+) -> None:
+    """Somebody holds a row that Maria's readings need; a stranger's reading is settled meanwhile."""
+    waiting, others = _squeezes(1, cuff), _squeezes(1, "C0:00:00:00:99:99", first_seq=2)
+    with _working(database, broker), psycopg.connect(database.dsn) as locker:
+        locker.execute("lock table latest in share mode")
+        sender.send(*waiting.values())
+        assert eventually(lambda: _waits_for_a_lock(database))
+        sender.send(*others.values(), first_seq=2)
+        assert sender.wait(others)
+        assert [receipt.unassigned for receipt in sender.receipts] == [(2,)]
+        locker.rollback()
+        assert sender.wait(waiting)
+    _assert_each_stored_once(database.dsn, waiting)
+
+
+def _waits_for_a_lock(database: Database) -> bool:
+    with database.transaction() as connection:
+        return connection.execute("select 1 from pg_locks where not granted").fetchone() is not None
+
+
 def _beaten(database: Database) -> bool:
     with database.transaction() as connection:
         return last_beat(connection, STAGE) is not None

@@ -11,7 +11,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from rpm.errors import UserError
 from rpm.ingest.subscriber import Subscriber, broker_address
-from rpm.ingest.worker import EXIT_STALLED, STALL_S_MAX, IngestLoop, watch
+from rpm.ingest.worker import EXIT_STALLED, HANDS, STALL_S_MAX, IngestLoop, watch
 from rpm.store.database import Database
 from tests.support.broker import Broker
 from tests.support.sender import Sender, eventually, subscribed
@@ -144,10 +144,11 @@ def test_a_callback_that_fails_ends_the_process(
     assert left == [EXIT_STALLED]
 
 
-def test_a_loop_that_hangs_ends_its_process(database: Database, broker: Broker) -> None:
+@pytest.mark.parametrize("hand", range(HANDS))
+def test_a_loop_that_hangs_ends_its_process(database: Database, broker: Broker, hand: int) -> None:
     stop, left = threading.Event(), list[int]()
     with subscribed(broker) as subscriber:
         loop = IngestLoop(database, subscriber, stop)
-        loop.turned_at = time.monotonic() - STALL_S_MAX - 1
+        loop._turned_at[hand] = time.monotonic() - STALL_S_MAX - 1
         watch(loop, subscriber, stop, leave=left.append)
     assert left == [EXIT_STALLED]
