@@ -35,7 +35,7 @@ Address = Annotated[str, AfterValidator(normal_address)]
 
 def _is_dated(device_time: str | None) -> bool:
     """Whether a device time (`YYYY-MM-DDThh:mm:ss`) names a day: no part of its date is zero, which says unknown."""
-    return device_time is not None and all(int(part) for part in device_time[:10].split("-"))
+    return device_time is not None and device_time[:4] != "0000" and "00" not in {device_time[5:7], device_time[8:10]}
 
 
 def derive_reading_id(

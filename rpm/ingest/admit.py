@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntFlag
-from typing import Final
+from typing import Final, NamedTuple
 
 from rpm.ingest.attribution import Assignment, Device, owner, uncertainty_of
 from rpm.ingest.checks import check_form, check_time, check_values, notes
@@ -35,14 +35,21 @@ class Quality(IntFlag):
     CLOCK_DOUBTED = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """One value to store: numbers of `schemas.codes`, the unit the device used."""
+class Observed(NamedTuple):
+    """One value to store: numbers of `schemas.codes`, the unit the device used, bits of Quality."""
 
     code: int
     value: float
     unit: int
     quality: int
+
+
+#: As plain numbers: an enum's own operators cost more than all the checks of a reading together.
+_FLAGGED: Final = int(Quality.FLAGGED)
+_LATE: Final = int(Quality.LATE)
+_DERIVED: Final = int(Quality.DERIVED)
+_RELEASED_BY_HAND: Final = int(Quality.RELEASED_BY_HAND)
+_CLOCK_DOUBTED: Final = int(Quality.CLOCK_DOUBTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,15 +155,15 @@ def admit(
 
     late = now - reading.measured_at > LATE_AFTER
     flags += notes(reading)
-    quality = Quality(0)
+    quality = 0
     if flags:
-        quality |= Quality.FLAGGED
+        quality |= _FLAGGED
     if late:
-        quality |= Quality.LATE
+        quality |= _LATE
     if released:
-        quality |= Quality.RELEASED_BY_HAND
+        quality |= _RELEASED_BY_HAND
     if _may_be_fresh(reading, now):
-        quality |= Quality.CLOCK_DOUBTED
+        quality |= _CLOCK_DOUBTED
     return Admitted(practice_id, whose, device.id, _observe(reading, quality, flags), tuple(flags), late)
 
 
@@ -167,7 +174,7 @@ def _may_be_fresh(reading: Reading, now: datetime) -> bool:
     return reading.time_source is TimeSource.DEVICE and now - reading.received_at <= LATE_AFTER
 
 
-def _observe(reading: Reading, quality: Quality, flags: list[str]) -> tuple[Observed, ...]:
+def _observe(reading: Reading, quality: int, flags: list[str]) -> tuple[Observed, ...]:
     """The values to store. A mean pressure or body mass index that cannot be is left out, and said in `flags`."""
     observed: list[Observed] = []
     for name, quantity in reading.quantities.items():
@@ -179,14 +186,14 @@ def _observe(reading: Reading, quality: Quality, flags: list[str]) -> tuple[Obse
         if name == "bmi" and not BMI_ABOVE < quantity.value < BMI_BELOW:
             flags.append("bmi_dropped")
             continue
-        observed.append(Observed(BY_NAME[name].number, quantity.value, UNIT_NUMBER[quantity.unit], int(quality)))
+        observed.append(Observed(BY_NAME[name].number, quantity.value, UNIT_NUMBER[quantity.unit], quality))
     if reading.kind is Kind.BLOOD_PRESSURE and "mean_arterial" not in reading.quantities:
         systolic, diastolic = reading.quantities["systolic"], reading.quantities["diastolic"]
         assert systolic.value is not None
         assert diastolic.value is not None
         mean = (systolic.value + 2 * diastolic.value) / 3
-        derived = int(quality | Quality.DERIVED)
-        observed.append(Observed(BY_NAME["mean_arterial"].number, mean, UNIT_NUMBER[systolic.unit], derived))
+        unit = UNIT_NUMBER[systolic.unit]
+        observed.append(Observed(BY_NAME["mean_arterial"].number, mean, unit, quality | _DERIVED))
     return tuple(observed)
 
 

@@ -4,6 +4,9 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from psycopg.rows import tuple_row
+
+from rpm.store.arrays import array, name_array, word_array
 from rpm.store.database import Connection
 from rpm.store.queries import load
 
@@ -23,8 +26,9 @@ OutboxRow = tuple[str, str, int]
 
 def settled(connection: Connection, rows: Collection[OutboxRow]) -> dict[OutboxRow, Settled]:
     """Those of these outbox rows that were settled before."""
-    found = connection.execute(_SQL["settled"], _columns(rows))
-    return {(row["gateway_id"], row["epoch"], row["seq"]): Settled(row["reading_id"], row["outcome"]) for row in found}
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        found = cursor.execute(_SQL["settled"], _columns(rows))
+        return {(gateway_id, epoch, seq): Settled(name, outcome) for gateway_id, epoch, seq, name, outcome in found}
 
 
 def settle(connection: Connection, rows: Collection[tuple[OutboxRow, UUID | None, str]]) -> int:
@@ -33,15 +37,16 @@ def settle(connection: Connection, rows: Collection[tuple[OutboxRow, UUID | None
         _SQL["settle"],
         {
             **_columns([row for row, _, _ in rows]),
-            "ids": [reading_id for _, reading_id, _ in rows],
-            "outcomes": [outcome for _, _, outcome in rows],
+            "ids": name_array(reading_id for _, reading_id, _ in rows),
+            "outcomes": word_array(outcome for _, _, outcome in rows),
         },
     ).rowcount
 
 
-def _columns(rows: Collection[OutboxRow]) -> dict[str, list[Any]]:
+def _columns(rows: Collection[OutboxRow]) -> dict[str, Any]:
+    """Both words have passed their patterns: a row without them is known by no number (rpm.ingest.unpack)."""
     return {
-        "gateways": [gateway_id for gateway_id, _, _ in rows],
-        "epochs": [epoch for _, epoch, _ in rows],
-        "seqs": [seq for _, _, seq in rows],
+        "gateways": word_array(gateway_id for gateway_id, _, _ in rows),
+        "epochs": word_array(epoch for _, epoch, _ in rows),
+        "seqs": array(seq for _, _, seq in rows),
     }

@@ -12,6 +12,7 @@ from rpm.access import Actor, Role
 from rpm.errors import UserError
 from rpm.ingest.admit import UNCLAIMED
 from rpm.ingest.reasons import CLAIMABLE, CLAIMED_ALONE, RELEASABLE, SENTENCES, Reason
+from rpm.store.arrays import array, name_array
 from rpm.store.database import Connection
 from rpm.store.queries import load
 
@@ -131,7 +132,10 @@ def overtake(connection: Connection, readings: Collection[tuple[int, UUID]], *, 
 
 
 def _named(readings: Collection[tuple[int, UUID]]) -> dict[str, Any]:
-    return {"practices": [practice_id for practice_id, _ in readings], "ids": [name for _, name in readings]}
+    return {
+        "practices": array(practice_id for practice_id, _ in readings),
+        "ids": name_array(name for _, name in readings),
+    }
 
 
 def list_held(connection: Connection, *, actor: Actor, state: str | None = "held", limit: int = LIST_MAX) -> list[Held]:

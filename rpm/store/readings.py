@@ -13,10 +13,11 @@ from typing import Any, Final
 from uuid import UUID
 
 import psycopg
+from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from rpm.ingest.admit import Admitted
-from rpm.store.arrays import array
+from rpm.store.arrays import array, name_array
 from rpm.store.database import Connection, Database, DatabaseUnavailable
 from rpm.store.queries import load
 from schemas.reading import Reading
@@ -96,14 +97,15 @@ def stored_names(connection: Connection, names: Collection[UUID]) -> set[UUID]:
 
 def store(connection: Connection, entries: Sequence[Entry], *, now: datetime) -> set[UUID]:
     """Store readings, each once; the names of those that nobody had stored before. Names in `entries` differ."""
-    keys = connection.execute(
-        _SQL["insert_keys"],
-        {
-            "ids": array(entry.reading.reading_id for entry in entries),
-            "practices": array(entry.decision.practice_id for entry in entries),
-        },
-    )
-    numbers: dict[UUID, int] = {row["reading_id"]: row["reading_no"] for row in keys}
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        keys = cursor.execute(
+            _SQL["insert_keys"],
+            {
+                "ids": name_array(entry.reading.reading_id for entry in entries),
+                "practices": array(entry.decision.practice_id for entry in entries),
+            },
+        )
+        numbers: dict[UUID, int] = dict(keys)
     new = [entry for entry in entries if entry.reading.reading_id in numbers]
     if not new:
         return set()
