@@ -52,6 +52,10 @@ test: setup assets ## everything the tests need, then every test; a skipped test
 	@deploy/chromium.sh >/dev/null
 	@$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: bluez
+bluez: setup ## the gateway on BlueZ's own stack, in a machine of its own (10 minutes; no root, no adapter)
+	@tests/bluez_vm/machine/run.sh $(ARGS)
+
 .PHONY: check
 check: setup ## the static checks: style, types, who may import whom
 	@$(BIN)/ruff check

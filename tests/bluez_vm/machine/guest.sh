@@ -25,18 +25,25 @@ done
 
 b mkdir -p /run/dbus /var/run
 [ -e /var/run/dbus ] || b ln -s /run/dbus /var/run/dbus
-"$PREFIX/run" usr/bin/dbus-daemon --config-file="$ROOT/tests/bluez_vm/machine/bus.conf" --fork
-"$PREFIX/run" usr/libexec/bluetooth/bluetoothd --version >"$OUT/bluez"
-echo "guest: up after $(b cut -d' ' -f1 /proc/uptime) s, Linux $kernel, BlueZ $(b cat "$OUT/bluez")"
+# bleak asks it for BlueZ's version.
+b mkdir -p /run/bin
+b printf '#!/bin/sh\nexec "%s/run" usr/bin/bluetoothctl "$@"\n' "$PREFIX" >/run/bin/bluetoothctl
+b chmod +x /run/bin/bluetoothctl
+export PATH=/run/bin:$PATH
 
 cd "$ROOT" || b poweroff -f
+"$PREFIX/run" usr/bin/dbus-daemon --config-file="$ROOT/tests/bluez_vm/machine/bus.conf" --fork
+"$PREFIX/run" usr/libexec/bluetooth/bluetoothd --version >"$OUT/bluez"
+.venv/bin/python -c 'import importlib.metadata as m; print(m.version("bleak"))' >"$OUT/bleak"
+echo "guest: up after $(b cut -d' ' -f1 /proc/uptime) s, Linux $kernel, BlueZ $(b cat "$OUT/bluez")"
+
 set --
 while read -r argument; do set -- "$@" "$argument"; done <"$OUT/arguments"
 export RPM_BLUEZ_PARTS=$PREFIX RPM_BLUEZ_OUT=$OUT
 # `confcutdir`: the other tests' ground (servers, browsers) is not loaded. A test that skips itself fails here too.
 {
   .venv/bin/python -m pytest -m bluez_vm tests/bluez_vm --confcutdir=tests/bluez_vm -p tests.support.excuses \
-    -p no:cacheprovider --timeout=300 --basetemp=/tmp/pytest -v -rA --show-capture=all "$@"
+    -p no:cacheprovider --timeout=240 --timeout-method=signal --basetemp=/tmp/pytest -v --durations=0 --durations-min=1 "$@"
   echo $? >/tmp/status
 } 2>&1 | b tee "$OUT/pytest"
 b cp /tmp/status "$OUT/status"

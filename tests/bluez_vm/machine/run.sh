@@ -4,20 +4,23 @@
 #   run.sh [PYTEST ARGUMENT...]
 #
 # This computer's files are the machine's, read-only, with a layer of memory above them: what is tested is the tree as it lies
-# here. No network, no disk. What it says goes to the terminal and to $RPM_LOCAL/bluez-vm.out/.
+# here. No network, no disk. What it says goes to the terminal and to build/bluez-vm/console.
 # Settings: RPM_BLUEZ_S_MAX, seconds until the machine is given up (default 1500).
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$HERE/../../.." && pwd)
 PREFIX=$("$HERE/get.sh")
-OUT=$(dirname "$PREFIX")/bluez-vm.out
+OUT=$ROOT/build/bluez-vm
 S_MAX=${RPM_BLUEZ_S_MAX:-1500}
 BUSYBOX=$PREFIX/bin/busybox
 KERNEL=$(ls "$PREFIX/lib/modules")
 MODULES=$PREFIX/lib/modules/$KERNEL
 
+# verdict WORD: how it went, in what, how long; then pytest's own last line from inside, where it came to that.
 verdict() {
-  echo "bluez-vm: $* (kernel $KERNEL, BlueZ $(cat "$OUT/bluez" 2>/dev/null || echo '?'), log $OUT)"
+  echo "bluez: $* (Linux $KERNEL, BlueZ $(cat "$OUT/bluez" 2>/dev/null || echo '?')," \
+    "bleak $(cat "$OUT/bleak" 2>/dev/null || echo '?'), $((SECONDS)) s with the machine's start; all it said: $OUT)"
+  tail -n 1 "$OUT/pytest" 2>/dev/null || true
 }
 
 rm -rf "$OUT"
@@ -67,9 +70,9 @@ if grep -qE 'kernel BUG|Kernel panic|BUG: unable' "$OUT/console"; then
 elif [ ! -e "$OUT/status" ]; then
   verdict "FAILED: the machine did not finish within $S_MAX s, or did not start"
 elif [ "$(cat "$OUT/status")" != 0 ]; then
-  verdict "FAILED: $(tail -1 "$OUT/pytest" 2>/dev/null)"
+  verdict FAILED
 else
-  verdict "passed: $(tail -1 "$OUT/pytest")"
+  verdict passed
   exit 0
 fi
 exit 1

@@ -1,0 +1,1 @@
+"""BlueZ's own stack, in a machine of its own: `make bluez`."""
