@@ -11,7 +11,11 @@
 
 Lamps are the kernel's own LEDs (/sys/class/leds, Documentation/leds/leds-class.rst): on a Raspberry Pi a line such as
 `dtoverlay=gpio-led,gpio=17,label=rpm-green` makes one of any GPIO pin, and the kernel does the blinking, also while this
-program is busy. A box with one lamp shows every state on it, by its rhythm.
+program is busy. A box with one lamp shows every state on it, by its rhythm. All lamps dark: the program does not run.
+
+A lamp is kept on the kernel's "timer" trigger, steady light and darkness too: the files of its rhythm are there only while it is
+on that trigger, and belong to root whenever they appear. So they appear once, when the machine starts, and a udev rule gives
+them to the gateway (deploy/gateway/70-rpm-gateway.rules); the program itself never changes the trigger of such a lamp.
 """
 
 import sys
@@ -24,6 +28,7 @@ from typing import Final, Protocol, TextIO
 import structlog
 
 from gateway.health import PatientState, Shown
+from gateway.settings import Display
 
 log = structlog.get_logger()
 
@@ -40,12 +45,15 @@ class Lamp(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """One lamp and its rhythm in milliseconds; `off_ms` 0: steadily on."""
+    """One lamp and its rhythm in milliseconds; `off_ms` 0: steadily on (`on_ms` is then any but 0)."""
 
     lamp: Lamp
     on_ms: int
     off_ms: int
 
+
+#: Never on.
+DARK: Final = Light(Lamp.RED, 0, 1000)
 
 LIGHTS: Final[Mapping[PatientState, Light]] = {
     PatientState.SEARCHING: Light(Lamp.GREEN, 100, 4900),
@@ -67,12 +75,18 @@ WORDS: Final[Mapping[PatientState, str]] = {
     PatientState.CALL_US: "PLEASE CALL your care team.",
 }
 
+STOPPED: Final = "THE BOX IS NOT RUNNING. Please call your care team."
+
 
 class PatientDisplay(Protocol):
     """Shows one state until the next."""
 
     def show(self, shown: Shown) -> None:
         """Show it. Never raises: a broken lamp must not cost a reading."""
+        ...
+
+    def put_out(self) -> None:
+        """The program ends: show nothing that is no longer true. Never raises."""
         ...
 
 
@@ -86,6 +100,10 @@ class Terminal:
         """Write the line."""
         print(WORDS[shown.state], file=self._out, flush=True)
 
+    def put_out(self) -> None:
+        """Say that nobody listens any more."""
+        print(STOPPED, file=self._out, flush=True)
+
 
 class Lamps:
     """The box's LEDs by colour; `names` are theirs below /sys/class/leds."""
@@ -97,7 +115,13 @@ class Lamps:
     def show(self, shown: Shown) -> None:
         """Light the state's lamp, and put out the others."""
         light = LIGHTS[shown.state]
-        lit = light.lamp if light.lamp in self._folders else next(iter(self._folders), None)
+        self._set(light, light.lamp if light.lamp in self._folders else next(iter(self._folders), None))
+
+    def put_out(self) -> None:
+        """All dark: nobody listens any more. The kernel would go on showing the last state for ever."""
+        self._set(DARK, None)
+
+    def _set(self, light: Light, lit: Lamp | None) -> None:
         try:
             for lamp, folder in self._folders.items():
                 if lamp is not lit:
@@ -112,20 +136,37 @@ class Lamps:
             self._broken = False
 
 
+def lamps(settings: Display) -> list[PatientDisplay]:
+    """The lamps of the settings as one display; empty where there are none."""
+    names = {Lamp.GREEN: settings.green, Lamp.YELLOW: settings.yellow, Lamp.RED: settings.red}
+    found = {lamp: name for lamp, name in names.items() if name is not None}
+    return [Lamps(found)] if found else []
+
+
+def displays(settings: Display) -> list[PatientDisplay]:
+    """What the settings say the state is shown on."""
+    return [*([Terminal()] if settings.terminal else []), *lamps(settings)]
+
+
+# The order of the two writes matters: the kernel takes 0 for both as "you choose", and blinks (drivers/leds/led-core.c).
+
+
 def _put_out(folder: Path) -> None:
-    _write(folder / "trigger", "none")
-    _write(folder / "brightness", "0")
+    _rhythmic(folder)
+    _write(folder / "delay_off", str(DARK.off_ms))
+    _write(folder / "delay_on", str(DARK.on_ms))
 
 
 def _light(folder: Path, light: Light) -> None:
-    if light.off_ms:
-        # The rhythm's files are there only while the trigger is "timer".
+    _rhythmic(folder)
+    _write(folder / "delay_on", str(light.on_ms))
+    _write(folder / "delay_off", str(light.off_ms))
+
+
+def _rhythmic(folder: Path) -> None:
+    """Put a lamp on the trigger that has a rhythm, where nobody did so when the machine started."""
+    if not (folder / "delay_on").exists():
         _write(folder / "trigger", "timer")
-        _write(folder / "delay_on", str(light.on_ms))
-        _write(folder / "delay_off", str(light.off_ms))
-    else:
-        _write(folder / "trigger", "none")
-        _write(folder / "brightness", (folder / "max_brightness").read_text("ascii").strip())
 
 
 def _write(path: Path, text: str) -> None:

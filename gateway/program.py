@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from gateway.bonds import KnownDevices
-from gateway.display import Lamp, Lamps, PatientDisplay, Terminal
+from gateway.display import displays
 from gateway.enrolment import Enrolment
 from gateway.errors import OutboxFailed
 from gateway.health import Shown, patient_state, status
@@ -22,7 +22,7 @@ from gateway.pulse import Helped, Pulse, PulseSocket, Sighting, socket_of
 from gateway.radio import Radio
 from gateway.recovery import Recovery, RestartWanted
 from gateway.requests import Requests
-from gateway.settings import Display, Settings
+from gateway.settings import Settings
 from gateway.systemd import Systemd
 from gateway.uplink import Uplink
 from gateway.watch import Watch
@@ -114,6 +114,8 @@ class Gateway:
             raise RestartWanted(str(wanted.exceptions[0])) from None
         finally:
             self._systemd.stopping()
+            for display in self._displays:
+                display.put_out()
 
     async def _keep_house(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -206,14 +208,6 @@ class Gateway:
         with contextlib.suppress(OutboxFailed):
             self._outbox.add_event(event)
         self.uplink.wake()
-
-
-def displays(settings: Display) -> list[PatientDisplay]:
-    """What the settings say the state is shown on."""
-    names = {Lamp.GREEN: settings.green, Lamp.YELLOW: settings.yellow, Lamp.RED: settings.red}
-    lamps = {lamp: name for lamp, name in names.items() if name is not None}
-    found: list[PatientDisplay] = [Terminal()] if settings.terminal else []
-    return [*found, Lamps(lamps)] if lamps else found
 
 
 async def run_gateway(settings: Settings) -> int:

@@ -17,7 +17,6 @@ Examples:
 
 SENT is shown only once the practice's database has committed the reading and said so.
 """
-NOT_RUNNING: Final = "THE BOX IS NOT RUNNING. Please call your care team."
 
 
 def register(app: typer.Typer) -> None:
@@ -26,18 +25,27 @@ def register(app: typer.Typer) -> None:
 
 
 def display(
-    config: Config, *, once: Annotated[bool, typer.Option("--once", help="One line, and end.")] = False
+    config: Config,
+    *,
+    once: Annotated[bool, typer.Option("--once", help="One line, and end.")] = False,
+    dark: Annotated[bool, typer.Option("--dark", help="Put the lamps out, where the gateway could not.")] = False,
 ) -> None:
     """Show what the people at home see, in words."""
-    from gateway.display import WORDS
+    from gateway.display import STOPPED, WORDS, lamps
     from gateway.pulse import NoPulse, ask, socket_of
     from gateway.settings import read_settings
 
-    path = socket_of(read_settings(config).outbox)
+    settings = read_settings(config)
+    path = socket_of(settings.outbox)
+    if dark:
+        if isinstance(ask(path), NoPulse):
+            for each in lamps(settings.display):
+                each.put_out()
+        return
     shown: str | None = None
     while True:
         pulse = ask(path)
-        words = NOT_RUNNING if isinstance(pulse, NoPulse) else WORDS[pulse.state]
+        words = STOPPED if isinstance(pulse, NoPulse) else WORDS[pulse.state]
         if words != shown:
             print(words, flush=True)
             shown = words

@@ -10,8 +10,7 @@ import subprocess
 import sys
 from typing import Any
 
-from gateway.commands.display import NOT_RUNNING
-from gateway.display import WORDS
+from gateway.display import STOPPED, WORDS
 from gateway.health import PatientState
 from tests.services.test_gateway_home import CUFF, Home, home, readings, until
 from tests.support.fake_worker import FakeWorker, silent, stored, worker
@@ -57,7 +56,7 @@ def test_sent_is_shown_when_the_cloud_has_committed_and_no_sooner(home: Home, wo
 def test_status_reads_well_beside_a_running_gateway_and_names_what_is_wrong_when_it_is_gone(
     home: Home, worker: FakeWorker
 ) -> None:
-    assert (shown(home), condition(home)[0], wrong(home)) == (NOT_RUNNING, 1, ["program"])
+    assert (shown(home), condition(home)[0], wrong(home)) == (STOPPED, 1, ["program"])
     worker.join()
     home.start()
     home.ask("cuff", "measure", systolic=151, diastolic=92, mean=111, pulse=77)
@@ -68,7 +67,7 @@ def test_status_reads_well_beside_a_running_gateway_and_names_what_is_wrong_when
     assert "cuff in the kitchen" in done.stdout
     assert leaked(done.stdout, "151", "92", "111", CUFF) == [], "it may be read out to anybody: no value, no address"
     home.end(signal.SIGKILL)
-    assert (shown(home), condition(home)[0], wrong(home)) == (NOT_RUNNING, 1, ["program"])
+    assert (shown(home), condition(home)[0], wrong(home)) == (STOPPED, 1, ["program"])
 
 
 def test_a_gateway_that_hangs_is_told_from_one_that_is_gone(home: Home, worker: FakeWorker) -> None:

@@ -9,31 +9,37 @@ from pathlib import Path
 import pytest
 import structlog
 
-from gateway.display import LIGHTS, WORDS, Lamp, Lamps, Terminal
+from gateway import display
+from gateway.display import LIGHTS, STOPPED, WORDS, Lamp, Lamps, Terminal, displays
 from gateway.health import PatientState, Shown
-from gateway.program import displays
 from gateway.settings import Display
 
 
-def led(folder: Path, name: str) -> Path:
-    made = folder / name
-    made.mkdir()
-    for file, text in (
-        ("trigger", "none"),
-        ("brightness", "0"),
-        ("max_brightness", "255\n"),
-        ("delay_on", "500"),
-        ("delay_off", "500"),
-    ):
-        (made / file).write_text(text)
-    return made
+class Led:
+    """An LED as the kernel has it (drivers/leds/trigger/ledtrig-timer.c, led-core.c) once udev has put it on "timer"."""
 
+    def __init__(self, leds: Path, name: str, *, trigger: str = "timer") -> None:
+        self.folder = leds / name
+        self.folder.mkdir()
+        (self.folder / "trigger").write_text(trigger)
+        if trigger == "timer":
+            (self.folder / "delay_on").write_text("500")
+            (self.folder / "delay_off").write_text("500")
 
-def told(folder: Path) -> tuple[str, str, str, str]:
-    trigger, brightness, on, off = (
-        (folder / name).read_text() for name in ("trigger", "brightness", "delay_on", "delay_off")
-    )
-    return trigger, brightness, on, off
+    @property
+    def seen(self) -> tuple[int, int]:
+        """Its rhythm as an eye has it: (0, …) is dark, (…, 0) is steady."""
+        on, off = (int((self.folder / name).read_text()) for name in ("delay_on", "delay_off"))
+        assert (on, off) != (0, 0), "the kernel would choose: half a second each"
+        return on, off
+
+    @property
+    def dark(self) -> bool:
+        return self.seen[0] == 0
+
+    @property
+    def steady(self) -> bool:
+        return self.seen[0] > 0 and self.seen[1] == 0
 
 
 def test_every_state_has_words_and_a_light_of_its_own() -> None:
@@ -48,21 +54,77 @@ def test_sent_is_the_only_steady_green() -> None:
 
 
 def test_lamps_are_lit_and_put_out(tmp_path: Path) -> None:
-    green, red = led(tmp_path, "rpm-green"), led(tmp_path, "rpm-red")
+    green, red = Led(tmp_path, "rpm-green"), Led(tmp_path, "rpm-red")
     lamps = Lamps({Lamp.GREEN: "rpm-green", Lamp.RED: "rpm-red"}, leds=tmp_path)
     lamps.show(Shown(PatientState.SENT, "why"))
-    assert told(green)[:2] == ("none", "255")
+    assert (green.steady, red.dark) == (True, True)
     lamps.show(Shown(PatientState.SEARCHING, "why"))
-    assert told(green)[0::2] == ("timer", "100")
+    assert (green.seen, red.dark) == ((100, 4900), True)
     lamps.show(Shown(PatientState.CALL_US, "why"))
-    assert (told(green)[:2], told(red)[:2]) == (("none", "0"), ("none", "255"))
+    assert (green.dark, red.steady) == (True, True)
+    lamps.put_out()
+    assert (green.dark, red.dark) == (True, True)
+
+
+def test_the_trigger_is_left_alone_for_its_files_would_be_roots_again(tmp_path: Path) -> None:
+    """The files of a rhythm are made, root's own, whenever the trigger is set: the udev rule gives them away once."""
+    green = Led(tmp_path, "rpm-green")
+    (green.folder / "trigger").chmod(0)
+    (green.folder / "trigger").unlink()
+    lamps = Lamps({Lamp.GREEN: "rpm-green"}, leds=tmp_path)
+    with structlog.testing.capture_logs() as logged:
+        for state in PatientState:
+            lamps.show(Shown(state, "why"))
+            assert green.seen == (LIGHTS[state].on_ms, LIGHTS[state].off_ms)
+        lamps.put_out()
+    assert (logged, green.dark) == ([], True)
+
+
+@pytest.mark.parametrize("before", list(PatientState))
+@pytest.mark.parametrize("after", [*PatientState, None])
+def test_no_change_passes_through_what_the_kernel_takes_for_its_own_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, before: PatientState, after: PatientState | None
+) -> None:
+    """0 and 0 blinks at half a second, at once: a lamp that goes from dark to steady must never say so."""
+    led = Led(tmp_path, "rpm-green")
+    lamps = Lamps({Lamp.GREEN: "rpm-green"}, leds=tmp_path)
+    between: list[tuple[int, int]] = []
+    write = display._write
+
+    def writing(path: Path, text: str) -> None:
+        write(path, text)
+        between.append(led.seen)
+
+    lamps.put_out()
+    monkeypatch.setattr(display, "_write", writing)
+    lamps.show(Shown(before, "why"))
+    if after is None:
+        lamps.put_out()
+    else:
+        lamps.show(Shown(after, "why"))
+    assert len(between) == 4
+
+
+def test_a_lamp_nobody_prepared_is_put_on_the_timer_where_that_is_allowed(tmp_path: Path) -> None:
+    led = Led(tmp_path, "act", trigger="none")
+
+    def show() -> None:
+        Lamps({Lamp.GREEN: "act"}, leds=tmp_path).show(Shown(PatientState.DUE, "why"))
+
+    with structlog.testing.capture_logs():
+        show()
+    assert (led.folder / "trigger").read_text() == "timer"
+    (led.folder / "delay_on").write_text("500")
+    (led.folder / "delay_off").write_text("500")
+    show()
+    assert led.seen == (1000, 1000)
 
 
 def test_a_box_with_one_lamp_shows_everything_on_it(tmp_path: Path) -> None:
-    only = led(tmp_path, "act")
+    only = Led(tmp_path, "act")
     lamps = Lamps({Lamp.GREEN: "act"}, leds=tmp_path)
     lamps.show(Shown(PatientState.DUE, "why"))
-    assert told(only) == ("timer", "0", "1000", "1000")
+    assert only.seen == (1000, 1000)
 
 
 def test_a_broken_lamp_is_said_once_and_costs_nothing(tmp_path: Path) -> None:
@@ -79,7 +141,8 @@ def test_a_terminal_gets_a_line_for_each_change() -> None:
     terminal = Terminal(out)
     terminal.show(Shown(PatientState.KEPT, "why"))
     terminal.show(Shown(PatientState.SENT, "why"))
-    assert out.getvalue().splitlines() == [WORDS[PatientState.KEPT], WORDS[PatientState.SENT]]
+    terminal.put_out()
+    assert out.getvalue().splitlines() == [WORDS[PatientState.KEPT], WORDS[PatientState.SENT], STOPPED]
 
 
 @pytest.mark.parametrize("name", ["../etc", "a/b", ""])
