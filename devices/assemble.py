@@ -26,7 +26,7 @@ from devices.gatt import (
     TEMPERATURE_MEASUREMENT,
     WEIGHT_MEASUREMENT,
 )
-from devices.glucose import KETONE_MEAL, GlucoseContext, GlucoseMeasurement
+from devices.glucose import CONTROL_MONTH, KETONE_MEAL, GlucoseContext, GlucoseMeasurement
 from devices.measurement import Measurement
 from devices.model import STANDARD, Model
 from devices.oximeter import SpotMeasurement
@@ -78,6 +78,8 @@ class Malformed:
     reason: str
     #: As in Assembled: the record is known, though nothing is made of it, and need not be asked for again.
     record_number: int | None = None
+    #: What is the same each time a stored record is fetched; None where nobody can tell two of these frames apart.
+    named_by: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +100,15 @@ def assemble(frames: Sequence[Frame], *, model: Model = STANDARD) -> list[Assemb
     """One entry per frame, in the frames' order; none for contexts and compositions that found theirs, nor for `dropped` ones.
 
     A context belongs to the measurement of the same sequence number: the one it follows, or else the next one. A record
-    sent twice has its context both times. `raw` is the frame as it came, whatever the model's layout.
+    sent twice has its context both times. `raw` is the frame as it came, whatever the model's layout; of a model that
+    `renumbers`, with 0 in place of a number that is another one next time.
     """
     glucose: dict[int, GlucoseMeasurement] = {}
     contexts: dict[int, GlucoseContext] = {}
     weights: dict[int, WeightMeasurement] = {}
     compositions: dict[int, BodyComposition] = {}
     segments: dict[int, BloodPressureRecord] = {}
+    doubted: dict[int, str] = {}
     done: list[Assembled | Malformed] = []
     fillers = {each.frame_index for each in dropped(frames, model=model)}
     for index, frame in enumerate(frames):
@@ -113,11 +117,12 @@ def assemble(frames: Sequence[Frame], *, model: Model = STANDARD) -> list[Assemb
         try:
             data = model.standard_form(frame.characteristic, frame.data)
             doubt = model.doubts(frame.characteristic, data)
-            if doubt is not None:
-                done.append(Malformed(index, doubt, _numbered(frame.characteristic, data)))
-                continue
             if frame.characteristic == GLUCOSE_MEASUREMENT:
                 glucose[index] = GlucoseMeasurement.from_bytes(data)
+                if doubt is not None:
+                    doubted[index] = doubt
+            elif doubt is not None:
+                done.append(Malformed(index, doubt))
             elif frame.characteristic == GLUCOSE_CONTEXT:
                 contexts[index] = GlucoseContext.from_bytes(data)
             elif frame.characteristic == WEIGHT_MEASUREMENT:
@@ -130,7 +135,7 @@ def assemble(frames: Sequence[Frame], *, model: Model = STANDARD) -> list[Assemb
                 done.append(_alone(frame, index, data))
         except MalformedFrame as error:
             done.append(Malformed(index, str(error)))
-    done.extend(_joined(frames, glucose, contexts))
+    done.extend(_joined(frames, glucose, contexts, doubted, renumbers=model.renumbers))
     done.extend(_weighed(frames, weights, compositions))
     done.extend(_recorded(frames, segments))
     return sorted(done, key=lambda entry: entry.frame_index)
@@ -143,13 +148,15 @@ def _alone(frame: Frame, index: int, data: bytes) -> Assembled | Malformed:
     return Assembled(measurement(data), frame.characteristic, frame.data, None, frame.received_at, index)
 
 
-def _numbered(characteristic: str, data: bytes) -> int | None:
-    return GlucoseMeasurement.from_bytes(data).sequence_number if characteristic == GLUCOSE_MEASUREMENT else None
-
-
 def _joined(
-    frames: Sequence[Frame], glucose: dict[int, GlucoseMeasurement], contexts: dict[int, GlucoseContext]
+    frames: Sequence[Frame],
+    glucose: dict[int, GlucoseMeasurement],
+    contexts: dict[int, GlucoseContext],
+    doubted: dict[int, str],
+    *,
+    renumbers: bool,
 ) -> Iterator[Assembled | Malformed]:
+    """Records with their contexts. A doubted record takes its context with it: neither says anything for certain."""
     places: dict[int, list[int]] = defaultdict(list)
     for index, measured in glucose.items():
         places[measured.sequence_number].append(index)
@@ -164,21 +171,40 @@ def _joined(
         context_of.update({place: index for place in repeats if place == owner or place not in context_of})
     for index, measured in glucose.items():
         frame, place = frames[index], context_of.get(index)
-        if place is not None and contexts[place].meal == KETONE_MEAL:
-            yield Malformed(
-                index, "glucose measurement: its context says that it is a ketone", measured.sequence_number
-            )
+        context = None if place is None else contexts[place]
+        number = None if renumbers else measured.sequence_number
+        raw = _unnumbered(frame.data) if renumbers else frame.data
+        doubt = doubted.get(index) or _objection(measured, context, renumbered=renumbers)
+        if doubt is not None:
+            yield Malformed(index, f"glucose measurement: {doubt}", number, named_by=raw)
             continue
+        told = None if place is None else frames[place].data
         yield Assembled(
-            measurement=measured.measurement(None if place is None else contexts[place]),
+            measurement=replace(measured.measurement(context), sequence_number=number),
             characteristic=frame.characteristic,
-            raw=frame.data,
-            raw_context=None if place is None else frames[place].data,
+            raw=raw,
+            raw_context=_unnumbered(told) if renumbers and told is not None else told,
             received_at=frame.received_at,
             frame_index=index,
             awaits_context=place is None and measured.context_follows,
-            record_number=measured.sequence_number,
+            record_number=number,
         )
+
+
+def _objection(measured: GlucoseMeasurement, context: GlucoseContext | None, *, renumbered: bool) -> str | None:
+    """Why a record is nobody's glucose, whatever the meter; None where nothing speaks against it."""
+    if context is not None and context.meal == KETONE_MEAL:
+        return "its context says that it is a ketone"
+    if measured.base_time.month == CONTROL_MONTH:
+        return "its month is 13, by which meters mark a control solution"
+    if renumbered and measured.base_time.wall() is None:
+        return "it has neither a time nor a number that stays, so it would be another reading each time it is fetched"
+    return None
+
+
+def _unnumbered(data: bytes) -> bytes:
+    """A record or its context with sequence number 0: both have it after one byte of flags."""
+    return data[:1] + bytes(2) + data[3:]
 
 
 def _weighed(

@@ -1,12 +1,12 @@
 """The rows of the catalogue: published work, read and put into words here. None was tried on a physical device.
 
-A row without a `source` of its own reading says so. `tests/radio/test_quirks.py` holds each row against a virtual device
+A row without a `source` of its own reading says so. `tests/radio/test_quirks_*.py` hold each row against a virtual device
 that does what the row says.
 """
 
 from typing import Final
 
-from devices import beurer, detecto
+from devices import beurer, detecto, taidoc
 from devices.model import ClockRule, Model, Support
 
 CATALOGUE: Final[tuple[Model, ...]] = (
@@ -152,9 +152,13 @@ CATALOGUE: Final[tuple[Model, ...]] = (
         manufacturer="TaiDoc",
         models=("TD",),
         names=("TAIDOC", "FORA"),
-        source="NightscoutFoundation/xDrip and tidepool-org/ble-glucose between them (which of the two: not re-checked)",
-        remark="Numbers that run backwards, impossible dates, a bogus record of 2037: a time is believed only where it can be "
-        "one, and order is never taken from numbers alone. A ketone record is told with its meal, reserved_6.",
+        source="NightscoutFoundation/xDrip BluetoothGlucoseMeter.java (numbers that run backwards are replaced by times there; "
+        "meal 6 is a ketone; control solutions are left out); the bogus record: in our notes, source not re-checked",
+        remark="Its numbers run backwards, newest first, and there is no clock to read: all records are asked for, each is "
+        "known by its time and value, and its time is taken as the home's. A record of 2037 is held for people, and so are a "
+        "ketone (meal 6 in its context) and a control solution.",
+        renumbers=True,
+        doubts=taidoc.bogus,
     ),
     Model(
         id="caresens",
@@ -162,7 +166,9 @@ CATALOGUE: Final[tuple[Model, ...]] = (
         models=("CareSens",),
         names=("CareSens",),
         source="NightscoutFoundation/xDrip and tidepool-org/ble-glucose between them (which of the two: not re-checked)",
-        remark="As taidoc; its clock is set by a service of its own, which is left alone.",
+        remark="Its clock is behind a service of its own, which is left alone. Dates a control solution with month 13, tells a "
+        "ketone by meal 6 of its context: both are held for people, as a record of 2037 is.",
+        doubts=taidoc.bogus,
     ),
     Model(
         id="lifescan-verio",

@@ -7,6 +7,7 @@ slot, or none; nothing is concluded from whose consent it was.
 """
 
 import asyncio
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -26,6 +27,17 @@ class Answer(StrEnum):
     WRONG_PIN = "wrong_pin"
     REFUSED = "refused"
     UNANSWERED = "unanswered"
+
+
+def in_turn(consents: Sequence[tuple[int, int]], last: int | None) -> tuple[tuple[int, int], ...]:
+    """The same consents, beginning after the user whose was given last.
+
+    A scale may hang up once it has told one user's weighings: in the next connection it is another's turn, or the second
+    of two spouses would never be heard.
+    """
+    users = [user for user, _code in consents]
+    start = users.index(last) + 1 if last in users else 0
+    return (*consents[start:], *consents[:start])
 
 
 class Control:

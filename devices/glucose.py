@@ -53,6 +53,9 @@ _CARBOHYDRATES: Final = {1: "breakfast", 2: "lunch", 3: "dinner", 4: "snack", 5:
 #: A reserved number of the field, by which several meters tell a ketone from a glucose (NightscoutFoundation/xDrip,
 #: ContextTest). 1.5 mmol/L of the one is a warning, of the other an emergency.
 KETONE_MEAL: Final = 6
+#: No month, so no clock's mistake: meters of several makes date a control solution so (NightscoutFoundation/xDrip and
+#: tidepool-org/ble-glucose between them). Its value is the solution's, and nobody's.
+CONTROL_MONTH: Final = 13
 _MEALS: Final = {1: "preprandial", 2: "postprandial", 3: "fasting", 4: "casual", 5: "bedtime"}
 _TESTERS: Final = {1: "self", 2: "health_care_professional", 3: "lab", _NOT_AVAILABLE: "not_available"}
 _HEALTH: Final = {

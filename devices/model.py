@@ -72,6 +72,9 @@ class Model:
     subscribe_within_s: float = 0.0
     #: Its longest pause between two values of one session; 0: as usual.
     quiet_s: float = 0.0
+    #: Its records' numbers are places in a list, newest first, and move with every new one: they name nothing, so all is asked
+    #: for each time, and a record is known by its time and value.
+    renumbers: bool = False
     #: Brings a frame to the standard's layout; MalformedFrame where it cannot be.
     standard_form: StandardForm = as_sent
     #: Frames of no person's, told by nobody's reading: they are dropped, and the log says why.

@@ -145,7 +145,8 @@ async def collect(
             await pushing.subscribe()
             if store is None:
                 return await pushing.hear(on_consent) if pushing.offered else Ending.NOTHING_OFFERED
-            ending = await records.synchronise(link, inbox, store, last_sequence=last_sequence, is_last=is_last)
+            since = None if model.renumbers else last_sequence
+            ending = await records.synchronise(link, inbox, store, last_sequence=since, is_last=is_last)
             if pushing.offered:
                 with contextlib.suppress(gatt.LinkLost):
                     await pushing.hear(on_consent)

@@ -9,6 +9,7 @@ Three kinds of stores: a glucose meter's (1808) and an enhanced cuff's (1810), w
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from devices import gatt
@@ -28,7 +29,7 @@ ATTEMPTS_MAX: Final = 4
 RETRY_S: Final = 0.5
 #: Records that came in pieces, or fewer than were counted, are asked for again so often in one session.
 ASK_AGAIN_MAX: Final = 2
-#: Of one session's broken records, so many are asked for one by one.
+#: Of one session's broken records, or of the holes between its numbers, so many are asked for one by one.
 BROKEN_MAX: Final = 16
 
 _NOT_UNDERSTOOD: Final = (
@@ -86,6 +87,8 @@ async def synchronise(
         result = await talk.ask(RecordAccess.report_all())
     else:
         result = await _since(talk, last_sequence, is_last)
+    if result == Result.SUCCESS:
+        await _fill(talk)
     if store is BLOOD_PRESSURE:
         await _mend(talk)
     return _ending(result)
@@ -128,6 +131,19 @@ async def _counted(talk: "_Talk") -> int | None:
         if result != Result.SUCCESS or announced is None or len(talk.measured) >= announced:
             break
     return result
+
+
+async def _fill(talk: "_Talk") -> None:
+    """Ask once for the numbers missing in between: a notification nobody acknowledges can be lost on its way to us.
+
+    What the device no longer has stays missing, and whoever keeps the records counts it.
+    """
+    numbers = sorted({number for data in talk.measured if (number := _number(talk.store, data)) is not None})
+    holes = [(low + 1, high - 1) for low, high in pairwise(numbers) if high - low > 1]
+    for first, last in holes[:BROKEN_MAX]:
+        result = await talk.ask(RecordAccess.report_between(first, last))
+        if result in _NOT_UNDERSTOOD or result is None:
+            return
 
 
 async def _mend(talk: "_Talk") -> None:

@@ -1,4 +1,4 @@
-"""What is news about a device beside its readings: its battery, that it cannot be read, what it offers in vain. Pure."""
+"""What is news about a device beside its readings: its battery, whether and by what it is read, what it offers in vain. Pure."""
 
 from dataclasses import dataclass
 
@@ -45,6 +45,10 @@ class Acquaintances:
         shown: list[News] = []
         if verdict.standing is Standing.UNSUPPORTED:
             shown.append(News(EventName.DEVICE_UNSUPPORTED, verdict.called))
+        elif verdict.row is None:
+            # Read all the same: a standard service is enough. That nobody knows its habits is worth knowing when readings fail.
+            firmware = facts.firmware or "unknown"
+            shown.append(News(EventName.DEVICE_UNLISTED, f"{verdict.called}, firmware {firmware}"))
         if facts.battery_percent is not None:
             shown.append(News(EventName.DEVICE_BATTERY, facts.battery_percent))
         unread = ", ".join(what for _, what in not_decoded.offered(characteristics))

@@ -59,7 +59,7 @@ class Bonds:
 class KnownDevices:
     """What each address said of itself before, in a file: another device may stand behind an enrolled address one day.
 
-    Its serial number, and the record up to which it was read, as a digest: a meter that was reset gives that number to another
+    Its serial number, its firmware, and the record up to which it was read, as a digest: a meter that was reset gives that number to another
     record.
     """
 
@@ -77,6 +77,14 @@ class KnownDevices:
                 address, {"serial": serial} if before is not None else {"serial": serial, **self._of(address)}
             )
         return before not in {None, serial}
+
+    def has_new_firmware(self, address: str, firmware: str | None) -> bool:
+        """Whether this device's firmware is not the one it had before; the new one is remembered. None says nothing."""
+        before = self._of(address).get("firmware")
+        if firmware is None or firmware == before:
+            return False
+        self._remember(address, self._of(address) | {"firmware": firmware})
+        return before is not None
 
     def remember_last(self, address: str, sequence: int, frame: bytes) -> None:
         """Up to this record the device was read."""

@@ -34,7 +34,7 @@ def rows_of(kept: KeptSession, *, zone: ZoneInfo) -> tuple[list[NewRow], list[As
             kept.frames[entry.frame_index],
             address=kept.address,
             reason=entry.reason,
-            comes_again=entry.record_number is not None,
+            named_by=entry.named_by,
         )
         if isinstance(entry, Malformed)
         else registry.row_of(
@@ -66,6 +66,18 @@ def next_sequence(
     return min([reached, *(number - 1 for number in incomplete)])
 
 
+def missing_numbers(had: int | None, entries: Sequence[Assembled | Malformed]) -> int:
+    """How many numbers are not there between the record had before and the newest: overwritten, deleted, or lost in the air.
+
+    Of a meter that was reset, or never read, between its oldest record and its newest.
+    """
+    numbers = {entry.record_number for entry in entries if entry.record_number is not None}
+    if not numbers:
+        return 0
+    start = min(numbers) if had is None or max(numbers) < had else had + 1
+    return max(numbers) + 1 - start - len({number for number in numbers if number >= start})
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fresh:
     """A reading kept for the first time: what and whose it is, as the device says, and when it was measured."""
@@ -83,6 +95,8 @@ class Settled:
     fresh: tuple[Fresh, ...]
     #: The record up to which the device is read now: its number and its frame; None where that did not move.
     last: tuple[int, bytes] | None = None
+    #: Numbers that the device should have had and did not report.
+    missing: int = 0
 
 
 def fresh(rows: Sequence[NewRow], names: AbstractSet[str]) -> tuple[Fresh, ...]:
@@ -108,7 +122,7 @@ def settle_session(outbox: Outbox, number: int, *, zone: ZoneInfo, now: datetime
     for again, and known by their names when they come.
     """
     kept = outbox.session(number)
-    last_sequence, last = None, None
+    last_sequence, last, missing = None, None, 0
     try:
         rows, entries = rows_of(kept, zone=zone)
         _tell_oddities(kept, number)
@@ -120,7 +134,8 @@ def settle_session(outbox: Outbox, number: int, *, zone: ZoneInfo, now: datetime
                 if isinstance(entry, Assembled) and entry.awaits_context and not outbox.knows(row.name)
                 if entry.measurement.sequence_number is not None
             )
-            last_sequence = next_sequence(outbox.last_sequence(kept.address), entries, incomplete=waiting)
+            had = outbox.last_sequence(kept.address)
+            last_sequence, missing = next_sequence(had, entries, incomplete=waiting), missing_numbers(had, entries)
             last = next((entry for entry in reversed(entries) if entry.record_number == last_sequence), None)
     except Exception as error:  # noqa: BLE001 - the edge of a session: its frames must neither be lost nor hold up every later start
         log.error("session_not_assembled", error=type(error).__name__)
@@ -128,8 +143,8 @@ def settle_session(outbox: Outbox, number: int, *, zone: ZoneInfo, now: datetime
         rows = [registry.undecoded_row(frame, address=kept.address, reason=reason) for frame in kept.frames]
     done = outbox.finish_session(number, rows, now=now, last_sequence=last_sequence)
     if last_sequence is None or last is None:
-        return Settled(done, fresh(rows, done.names))
-    return Settled(done, fresh(rows, done.names), (last_sequence, kept.frames[last.frame_index].data))
+        return Settled(done, fresh(rows, done.names), missing=missing)
+    return Settled(done, fresh(rows, done.names), (last_sequence, kept.frames[last.frame_index].data), missing)
 
 
 def settle_unfinished(

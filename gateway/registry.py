@@ -162,10 +162,10 @@ def reading_row(found: Reading) -> NewRow:
     )
 
 
-def undecoded_row(frame: Frame, *, address: str, reason: str, comes_again: bool = False) -> NewRow:
+def undecoded_row(frame: Frame, *, address: str, reason: str, named_by: bytes | None = None) -> NewRow:
     """The outbox row of a frame nothing could be made of: the cloud's quarantine gets it as it came.
 
-    `comes_again`: a device's numbered record, which is the same one each time it is fetched.
+    `named_by`: what a stored record is known by when it is fetched again; without it, each time is another frame.
     """
     item = _Undecoded(
         address=address,
@@ -174,8 +174,8 @@ def undecoded_row(frame: Frame, *, address: str, reason: str, comes_again: bool 
         received_at=frame.received_at,
         reason=reason[:REASON_CHARACTERS_MAX],
     )
-    when = "" if comes_again else f"{frame.received_at.timestamp():.6f}"
-    name = f"undecoded|{address}|{item.characteristic}|{item.raw}|{when}"
+    mark = f"{item.raw}|{frame.received_at.timestamp():.6f}" if named_by is None else f"{named_by.hex()}|"
+    name = f"undecoded|{address}|{item.characteristic}|{mark}"
     return NewRow(
         form=Form.UNDECODED,
         name=str(uuid5(READING_NAMESPACE, name)),

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from devices.catalogue import find
+from devices.consent import in_turn
 from devices.gatt import AttError, LinkLost
 from devices.inbox import NotKept
 from devices.procedures import Answer, Ending, collect, introduce
@@ -94,6 +95,9 @@ class Watch:
         #: When each enrolled device was last heard, on the loop's clock, and how strongly, in dBm.
         self.sightings: dict[int, tuple[float, int]] = {}
         self._not_before: dict[int, float] = {}
+        #: The user whose consent was answered last, by the device's slot; and what was last answered to each.
+        self._consented_last: dict[int, int] = {}
+        self._consents_told: dict[tuple[int, int], Answer] = {}
         self._heard_at = 0.0
 
     @property
@@ -275,6 +279,9 @@ class Watch:
             if another:
                 log.warning("device_changed", device=enrolled.slot)
                 self._tell(EventName.DEVICE_CHANGED, enrolled)
+            elif self._known is not None and self._known.has_new_firmware(enrolled.address, facts.firmware):
+                log.warning("device_firmware", device=enrolled.slot, firmware=facts.firmware)
+                self._tell(EventName.DEVICE_FIRMWARE, enrolled, facts.firmware)
             for news in self._acquaintances.news(
                 enrolled.slot,
                 facts,
@@ -298,7 +305,7 @@ class Watch:
                     is_last=self._known and self._known.is_last(enrolled.address, last_sequence),
                     model=facts.catalogued,
                     zone=self._zone,
-                    consents=enrolled.consents,
+                    consents=in_turn(enrolled.consents, self._consented_last.get(enrolled.slot)),
                     on_consent=partial(self._consented, enrolled),
                 )
             finally:
@@ -307,6 +314,9 @@ class Watch:
                 settled = settle_session(self._outbox, number, zone=self._zone, now=self._utc_now(), ending=ending)
                 if settled.last is not None and self._known is not None:
                     self._known.remember_last(enrolled.address, *settled.last)
+                if settled.missing:
+                    log.warning("records_missing", device=enrolled.slot, numbers=settled.missing)
+                    self._tell(EventName.RECORDS_MISSING, enrolled, settled.missing)
                 if settled.fresh:
                     self._on_fresh(settled.fresh)
             kept = settled.kept
@@ -320,6 +330,11 @@ class Watch:
     def _consented(self, enrolled: Enrolled, user: int, answer: Answer) -> None:
         level = log.info if answer is Answer.GIVEN else log.warning
         level("consent", device=enrolled.slot, user=user, answer=answer)
+        self._consented_last[enrolled.slot] = user
+        before = self._consents_told.get((enrolled.slot, user), Answer.GIVEN)
+        self._consents_told[enrolled.slot, user] = answer
+        if answer is not before and answer is not Answer.GIVEN:
+            self._tell(EventName.DEVICE_CONSENT, enrolled, f"user {user}: {answer}")
 
     def _tell(self, name: EventName, enrolled: Enrolled, value: float | str | None = None) -> None:
         at = self._utc_now()

@@ -190,6 +190,14 @@ class EventName(StrEnum):
     DEVICE_UNSUPPORTED = "device_unsupported"
     #: An enrolled device offers a standard characteristic that is not decoded here; `value` names it.
     NOT_DECODED = "not_decoded"
+    #: A device that is read by the standard alone, for nothing is known of its model; `value` names it, with its firmware.
+    DEVICE_UNLISTED = "device_unlisted"
+    #: A device's firmware is not the one it had before: what is known of its model was learnt of another; `value` is the new.
+    DEVICE_FIRMWARE = "device_firmware"
+    #: A device would not take a user's code for their readings; `value` names the user's place on it and what it said.
+    DEVICE_CONSENT = "device_consent"
+    #: A device reported all it was asked for, and numbers are missing in between; `value` is how many.
+    RECORDS_MISSING = "records_missing"
     #: A device had lost its bond and was paired anew.
     DEVICE_PAIRED = "device_paired"
     #: A device refused to pair time and again: its passkey is wrong or not in the settings. It is let alone for an hour.

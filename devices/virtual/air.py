@@ -17,6 +17,7 @@ from devices.virtual.hci_port import Firmware, serve_hci
 from devices.virtual.ledger import Ledger
 from devices.virtual.make import Identity
 from devices.virtual.odd_devices import TimeKeepingCuff, VendorDevice
+from devices.virtual.odd_meters import OwnClockMeter, RenumberingMeter, ServiceClockMeter
 from devices.virtual.oximeter import PulseOximeter
 from devices.virtual.people import Timed, commands
 from devices.virtual.peripheral import Peripheral
@@ -37,6 +38,9 @@ _KINDS: Final[dict[str, type[Peripheral]]] = {
     "vendor": VendorDevice,
     "recording_oximeter": RecordingOximeter,
     "recording_cuff": RecordingCuff,
+    "service_clock_meter": ServiceClockMeter,
+    "own_clock_meter": OwnClockMeter,
+    "renumbering_meter": RenumberingMeter,
     "blood_pressure": BloodPressureCuff,
     "weight_scale": WeightScale,
     "glucose": Glucometer,
@@ -52,6 +56,9 @@ _MAKES: Final = {
     "vendor": ("Maker", "Own"),
     "recording_oximeter": ("Maker", "Recording oximeter"),
     "recording_cuff": ("Maker", "Recording cuff"),
+    "service_clock_meter": ("Roche", "483"),
+    "own_clock_meter": ("Ascensia Diabetes Care", "Contour7830"),
+    "renumbering_meter": ("TaiDoc", "TD4289"),
 }
 
 

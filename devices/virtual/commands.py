@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from devices.oximeter import OximeterStatus
 from devices.virtual.body_scale import BodyScale
-from devices.virtual.faults import AskSecurity, Busy, ForgetBond, Refuse, Reset, Tear, make_fault
+from devices.virtual.faults import AskSecurity, Busy, ForgetBond, Lose, Refuse, Reset, Tear, make_fault
 from devices.virtual.glucometer import Glucometer
 from devices.virtual.make import Habits
 from devices.virtual.oximeter import PulseOximeter
@@ -163,6 +163,7 @@ Command = Annotated[
     | Refuse
     | Busy
     | Tear
+    | Lose
     | Reset
     | ForgetBond
     | AskSecurity
@@ -230,7 +231,7 @@ def _measure(device: Peripheral, command: Command) -> int | None:
             device.mute = on
         case Press():
             device.press_button()
-        case Refuse() | Busy() | Tear() | Reset() | ForgetBond() | AskSecurity():
+        case Refuse() | Busy() | Tear() | Lose() | Reset() | ForgetBond() | AskSecurity():
             make_fault(device, command)
         case State():
             pass

@@ -38,6 +38,14 @@ class Tear(_Fault):
     how: Torn
 
 
+class Lose(_Fault):
+    """A record is lost in the air so often when it is reported next; -1: for ever, as if it had been overwritten."""
+
+    do: Literal["lose"]
+    number: Annotated[int, Field(ge=0, le=0xFFFF)]
+    times: Annotated[int, Field(ge=-1, le=1000)] = 1
+
+
 class Reset(_Fault):
     """A store is emptied, and counts from the start."""
 
@@ -56,7 +64,7 @@ class AskSecurity(_Fault):
     do: Literal["ask_security"]
 
 
-Fault = Refuse | Busy | Tear | Reset | ForgetBond | AskSecurity
+Fault = Refuse | Busy | Tear | Lose | Reset | ForgetBond | AskSecurity
 
 
 def make_fault(device: Peripheral, fault: Fault) -> None:
@@ -73,6 +81,8 @@ def make_fault(device: Peripheral, fault: Fault) -> None:
             _keeper(device).busy = times
         case Tear(how=how):
             _keeper(device).torn = how
+        case Lose(number=number, times=times):
+            _keeper(device).lost[number] = times
         case Reset():
             _keeper(device).forget_records()
 

@@ -11,6 +11,7 @@ from bumble.keys import MemoryKeyStore
 from bumble.transport.common import AsyncPipeSink
 from pydantic import ConfigDict, Field
 
+from devices import gatt
 from devices.virtual.bonding import pairing_config_factory
 from devices.virtual.ether import EtherController
 
@@ -34,6 +35,16 @@ class Identity:
         """EUI-64 from the address, least significant byte first (Device Information Service 1.1)."""
         octets = bytes.fromhex(self.address.replace(":", ""))
         return (octets[:3] + b"\xff\xfe" + octets[3:])[::-1]
+
+    def told(self) -> dict[str, bytes]:
+        """What its Device Information Service says, by characteristic."""
+        return {
+            gatt.SYSTEM_ID: self.system_id,
+            gatt.MANUFACTURER_NAME: self.manufacturer.encode(),
+            gatt.MODEL_NUMBER: self.model.encode(),
+            gatt.SERIAL_NUMBER: self.serial.encode(),
+            gatt.FIRMWARE_REVISION: self.firmware.encode(),
+        }
 
 
 _SHORT_UUID_BYTES: Final = 2
@@ -64,6 +75,8 @@ class Habits:
     subscribe_within_s: _Seconds = 0.0
     #: A subscription so soon after the last question is confirmed, and forgotten.
     rest_s: _Seconds = 0.0
+    #: Ends so many connections as soon as they are there, and is in the air again.
+    hang_ups: Annotated[int, Field(ge=0)] = 0
     #: Answers about itself take so long.
     slow_s: _Seconds = 0.0
     #: Between two records.

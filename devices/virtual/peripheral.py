@@ -164,6 +164,9 @@ class Peripheral(ABC):
         self._gone = asyncio.Event()
         self._stay_awake()
         connection.on(connection.EVENT_DISCONNECTION, self._on_disconnection)
+        if self.connections <= self.habits.hang_ups:
+            self._spawn(self.hang_up())
+            return
         self._spawn(self._lose_patience(connection))
         if self.habits.off_after_s:
             self._spawn(self._switch_off(connection, self.habits.off_after_s))
@@ -323,24 +326,18 @@ class Peripheral(ABC):
             raise ATT_Error(ErrorCode.OUT_OF_RANGE) from error
 
     def _device_information(self) -> Service:
-        facts = {
-            gatt.SYSTEM_ID: self.identity.system_id,
-            gatt.MANUFACTURER_NAME: self.identity.manufacturer.encode(),
-            gatt.MODEL_NUMBER: self.identity.model.encode(),
-            gatt.SERIAL_NUMBER: self.identity.serial.encode(),
-            gatt.FIRMWARE_REVISION: self.identity.firmware.encode(),
-        }
         # Open to everybody, also on a device that bonds.
         characteristics = [
             Characteristic(uuid_of(uuid), Properties.READ, _READABLE, CharacteristicValue(self._reader(fact)))
-            for uuid, fact in facts.items()
+            for uuid, fact in self.identity.told().items()
         ]
         return service(gatt.DEVICE_INFORMATION_SERVICE, characteristics)
 
     def _current_time(self) -> tuple[Service, ...]:
         """A Current Time Service; a cuff overrides this, its Date Time sits in its own service."""
-        time = self._clock_characteristic(gatt.CURRENT_TIME)
-        return () if self.clock.shows() is None else (service(gatt.CURRENT_TIME_SERVICE, [time]),)
+        if self.clock.shows() is None:
+            return ()
+        return (service(gatt.CURRENT_TIME_SERVICE, [self._clock_characteristic(gatt.CURRENT_TIME)]),)
 
     def _battery(self) -> tuple[Service, ...]:
         level = self._characteristic(gatt.BATTERY_LEVEL, Properties.READ, read=self._charge)

@@ -76,6 +76,8 @@ class RecordKeeper(Peripheral):
         self.refusals: deque[int] = deque()
         self.busy = 0
         self.torn: Torn | None = None
+        #: Record number → how often its frames are lost in the air; below 0 for ever, as if it had been overwritten.
+        self.lost: dict[int, int] = {}
         self._by_uuid = {uuid: self._characteristic(uuid, self.record_properties) for uuid in self.record_uuids}
         self._control_point = self._characteristic(
             gatt.RECORD_ACCESS_CONTROL_POINT, Properties.WRITE | Properties.INDICATE, write=self._on_request
@@ -191,6 +193,9 @@ class RecordKeeper(Peripheral):
     async def _report(self, connection: Connection, request: RecordAccess, chosen: list[Said]) -> None:
         torn, self.torn = self.torn, None
         for said in chosen[::-1] if self.store.newest_first else chosen:
+            if left := self.lost.get(number_of(said), 0):
+                self.lost[number_of(said)] = left - (left > 0)
+                continue
             for uuid, frame in _tear(self.frames(said), torn):
                 if not await self._send(connection, self._by_uuid[uuid], frame):
                     return

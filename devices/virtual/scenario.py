@@ -12,6 +12,7 @@ time_zone = "America/New_York"      # what the clocks of its devices show
 name = "cuff"
 model = "cuff"                      # cuff | scale | meter | oximeter | thermometer | captures, and odd ones:
                                     # body_scale | time_keeping_cuff | vendor | recording_cuff | recording_oximeter
+                                    # service_clock_meter | own_clock_meter | renumbering_meter
 address = "C0:00:00:00:0A:01"       # random static: the two top bits of the first octet are set
 clock = "right"                     # right | wrong | none (a meter always has one)
 wrong_by_s = -2220                  # how far off a wrong clock is
@@ -114,6 +115,9 @@ class DeviceSpec(_Part):
         "vendor",
         "recording_cuff",
         "recording_oximeter",
+        "service_clock_meter",
+        "own_clock_meter",
+        "renumbering_meter",
     ]
     address: Annotated[Address, AfterValidator(_random_static)]
     clock: ClockMode = ClockMode.RIGHT

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from devices.procedures import Assembled, Ending, Frame, SessionFacts, assemble
-from gateway.intake import facts_text, next_sequence, settle_session, settle_unfinished
+from gateway.intake import facts_text, missing_numbers, next_sequence, settle_session, settle_unfinished
 from gateway.outbox import Form, Outbox
 from tests.unit.gateway.frames import NOON, PLAIN_PRESSURE, open_outbox
 
@@ -72,6 +72,22 @@ def test_a_meter_that_was_reset_is_followed_from_its_new_start() -> None:
     assert next_sequence(1, entries) == 2
     assert next_sequence(None, entries) == 2
     assert next_sequence(5, []) is None
+
+
+@pytest.mark.parametrize(
+    "had, numbers, missing",
+    [
+        (None, [4, 5, 6], 0),
+        (None, [4, 6], 1),
+        (6, [6, 7, 8], 0),
+        (6, [7, 8], 0),
+        (6, [9, 10], 2),
+        (450, [1, 2], 0),
+        (6, [], 0),
+    ],
+)
+def test_numbers_that_are_not_there_are_counted(had: int | None, numbers: list[int], missing: int) -> None:
+    assert missing_numbers(had, assemble([glucose(number) for number in numbers])) == missing
 
 
 def test_a_malformed_frame_travels_to_the_clouds_quarantine_beside_the_good_ones(tmp_path: Path) -> None:
