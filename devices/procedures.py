@@ -87,11 +87,13 @@ async def introduce(
     zone: tzinfo,
     name: str | None = None,
     model: Model | None = None,
+    set_clock: bool = True,
 ) -> SessionFacts:
     """Read who this is and its clock; set the clock where the catalogue allows and it is wrong. LinkLost if it hangs up.
 
     What a peripheral does not offer, refuses or does not answer is None: identity never stops a reading. Where a model
     hangs up on who does not subscribe in time, what was not asked by then is left. `model` overrides the catalogue.
+    `set_clock`: False while `utc_now` itself is wrong.
     """
     now_s = asyncio.get_running_loop().time
     begun_s = now_s()
@@ -99,7 +101,7 @@ async def introduce(
         manufacturer=await _text(link, gatt.MANUFACTURER_NAME), model=await _text(link, gatt.MODEL_NUMBER), name=name
     )
     row = model or facts.catalogued
-    facts = await _clock(link, facts, row, utc_now=utc_now, zone=zone)
+    facts = await _clock(link, facts, row, utc_now=utc_now, zone=zone, may_set=set_clock)
     spare_s = row.subscribe_within_s - SUBSCRIBE_S - row.settle_s if row.subscribe_within_s else SESSION_S_MAX
     for uuid in (gatt.SYSTEM_ID, gatt.SERIAL_NUMBER, gatt.FIRMWARE_REVISION, gatt.BATTERY_LEVEL):
         within_s = min(READ_S_MAX, begun_s + spare_s - now_s())
@@ -120,6 +122,7 @@ async def collect(
     zone: tzinfo = UTC,
     consents: Sequence[tuple[int, int]] = (),
     on_consent: Callable[[int, Answer], None] = lambda _user, _answer: None,
+    set_clock: bool = True,
 ) -> Ending:
     """Have every measurement the peripheral holds, and say how the session ended.
 
@@ -130,7 +133,7 @@ async def collect(
     what was kept; where its stored records were had before, that ending stands. AttError where it refuses a subscription.
 
     `consents` are (user index, code) for a scale with a User Data Service, and `on_consent` hears how each was answered;
-    `zone` is the home's, for a clock that can only be set during the session.
+    `zone` is the home's, for a clock that can only be set during the session (`set_clock`: False while `utc_now` is wrong).
     """
     if model.misuses_standard:
         return Ending.NOTHING_OFFERED
@@ -141,7 +144,15 @@ async def collect(
             if model.settle_s:
                 await inbox.pause(model.settle_s)
             store = records.store_of(link.characteristics)
-            pushing = _Pushing(link, inbox, model, consents, local=lambda: utc_now().astimezone(zone), store=store)
+            pushing = _Pushing(
+                link,
+                inbox,
+                model,
+                consents,
+                local=lambda: utc_now().astimezone(zone),
+                store=store,
+                set_clock=set_clock,
+            )
             await pushing.subscribe()
             if store is None:
                 return await pushing.hear(on_consent) if pushing.offered else Ending.NOTHING_OFFERED
@@ -171,6 +182,7 @@ class _Pushing:
         *,
         local: Callable[[], datetime],
         store: records.Store | None,
+        set_clock: bool,
     ) -> None:
         asked_for = () if store is None else store.characteristics
         self.offered = [uuid for uuid in PUSHED if uuid in link.characteristics and uuid not in asked_for]
@@ -181,7 +193,9 @@ class _Pushing:
         self._inbox = inbox
         self._local = local
         self._quiet_s = model.quiet_s or QUIET_S_MAX
-        self._clock_is_due = model.clock is ClockRule.ON_FIRST_TIME and gatt.CURRENT_TIME in link.characteristics
+        self._clock_is_due = (
+            set_clock and model.clock is ClockRule.ON_FIRST_TIME and gatt.CURRENT_TIME in link.characteristics
+        )
 
     async def subscribe(self) -> None:
         """To all it measures, and then to its clock where that is set in between."""
@@ -230,7 +244,7 @@ class _Pushing:
 
 
 async def _clock(
-    link: gatt.Link, facts: SessionFacts, row: Model, *, utc_now: Callable[[], datetime], zone: tzinfo
+    link: gatt.Link, facts: SessionFacts, row: Model, *, utc_now: Callable[[], datetime], zone: tzinfo, may_set: bool
 ) -> SessionFacts:
     source = next((uuid for uuid in (gatt.CURRENT_TIME, gatt.DATE_TIME) if uuid in link.characteristics), None)
     if source is None:
@@ -238,7 +252,7 @@ async def _clock(
     shown = await _read(link, source)
     offset_s = clock.offset_s(shown or b"", local=utc_now().astimezone(zone))
     was_set = False
-    if shown is not None and clock.is_wrong(offset_s) and row.clock is ClockRule.BEFORE_SUBSCRIPTION:
+    if may_set and shown is not None and clock.is_wrong(offset_s) and row.clock is ClockRule.BEFORE_SUBSCRIPTION:
         was_set = await _write(link, source, clock.to_write(source, local=utc_now().astimezone(zone)))
     return replace(facts, clock_offset_s=offset_s, clock_source=source, clock_was_set=was_set)
 

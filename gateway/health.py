@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from gateway.outbox import Stats
-from schemas.messages import Status, StatusKind
+from schemas.messages import ClockState, Status, StatusKind
 
 #: Readings that nobody confirmed for so long: the line, the account or the cloud needs a person.
 UNCONFIRMED_S_MAX: Final = 24 * 3600.0
@@ -33,12 +33,17 @@ def status(
     now: datetime,
     recoveries: int = 0,
     rssi_dbm: int | None = None,
+    clock: ClockState | None = None,
+    buffer_days: float | None = None,
 ) -> Status:
-    """A birth, heartbeat or will. A will is written before it is needed: it bears no time, for nobody knows it."""
+    """A birth, heartbeat or will. A will is written before it is needed: it bears no time, for nobody knows it.
+
+    Nor does any other while the clock is unset.
+    """
     return Status(
         gateway_id=gateway_id,
         kind=kind,
-        sent_at=None if kind is StatusKind.WILL else now,
+        sent_at=None if kind is StatusKind.WILL or clock is ClockState.UNSET else now,
         version=program_version(),
         uptime_s=round(uptime_s, 1),
         epoch=stats.epoch,
@@ -48,6 +53,8 @@ def status(
         adapter=adapter,
         recoveries=recoveries,
         rssi_dbm=rssi_dbm,
+        clock=clock,
+        buffer_days=buffer_days,
     )
 
 

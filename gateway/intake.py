@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -13,7 +13,9 @@ import structlog
 from devices.procedures import Assembled, Ending, Malformed, SessionFacts, assemble, dropped
 from devices.reserved import reserved_bits
 from gateway import registry
-from gateway.outbox import Form, Kept, KeptSession, NewRow, Outbox
+from gateway.dating import When, redate
+from gateway.outbox import Form, Kept, KeptSession, NewRow, Outbox, Stamp
+from gateway.registry import Computed
 from schemas.codes import Kind
 from schemas.reading import Reading
 
@@ -25,9 +27,26 @@ def facts_text(facts: SessionFacts) -> str:
     return json.dumps(dataclasses.asdict(facts))
 
 
-def rows_of(kept: KeptSession, *, zone: ZoneInfo) -> tuple[list[NewRow], list[Assembled | Malformed]]:
-    """The rows a session's frames make, and the entries they were made of, one for one."""
+#: When a moment was that was kept by a wrong clock; None: that is not known yet.
+Dater = Callable[[Stamp], When | None]
+
+
+def rows_of(
+    kept: KeptSession, *, zone: ZoneInfo, opened: When | None = None
+) -> tuple[list[NewRow], list[Assembled | Malformed]]:
+    """The rows a session's frames make, and the entries they were made of, one for one.
+
+    `opened`: when it was, of a session that was kept by a wrong clock.
+    """
     facts = SessionFacts(**json.loads(kept.facts))
+    computed: tuple[Computed | None, ...] = (None,) * len(kept.frames)
+    if opened is not None:
+        dated = redate(kept, opened, zone=zone)
+        kept, facts, computed = (
+            dated.session,
+            dated.facts,
+            tuple(Computed(mark, opened.either_way) for mark in dated.marks),
+        )
     entries = assemble(kept.frames, model=facts.catalogued)
     rows = [
         registry.undecoded_row(
@@ -35,6 +54,7 @@ def rows_of(kept: KeptSession, *, zone: ZoneInfo) -> tuple[list[NewRow], list[As
             address=kept.address,
             reason=entry.reason,
             named_by=entry.named_by,
+            computed=computed[entry.frame_index],
         )
         if isinstance(entry, Malformed)
         else registry.row_of(
@@ -44,6 +64,7 @@ def rows_of(kept: KeptSession, *, zone: ZoneInfo) -> tuple[list[NewRow], list[As
             facts=facts,
             clock_read_at=kept.opened_at,
             zone=zone,
+            computed=computed[entry.frame_index],
         )
         for entry in entries
     ]
@@ -115,16 +136,29 @@ def _tell_oddities(kept: KeptSession, number: int) -> None:
         log.info("reserved_flag", session=number, characteristic=characteristic, bit=bit, frames=frames)
 
 
-def settle_session(outbox: Outbox, number: int, *, zone: ZoneInfo, now: datetime, ending: Ending | None) -> Settled:
+def settle_session(
+    outbox: Outbox,
+    number: int,
+    *,
+    zone: ZoneInfo,
+    now: datetime,
+    ending: Ending | None,
+    when: Dater = lambda _stamp: None,
+) -> Settled:
     """Turn one session's frames into rows. `ending` is None for a session whose process died.
 
     Only a meter's complete answer moves the mark up to which it is read: records of a session that broke off are asked
-    for again, and known by their names when they come.
+    for again, and known by their names when they come. A session kept by a wrong clock waits, as frames, until `when`
+    knows when it was.
     """
     kept = outbox.session(number)
+    opened = when(kept.opened) if kept.opened is not None and not kept.opened.right else None
+    waits = opened is None and kept.opened is not None and not kept.opened.right
+    if waits and ending is None:
+        return Settled(Kept(0, 0), ())
     last_sequence, last, missing = None, None, 0
     try:
-        rows, entries = rows_of(kept, zone=zone)
+        rows, entries = rows_of(kept, zone=zone, opened=opened)
         _tell_oddities(kept, number)
         if ending is Ending.COMPLETE:
             # A context that did not come the second time either will not come.
@@ -141,21 +175,36 @@ def settle_session(outbox: Outbox, number: int, *, zone: ZoneInfo, now: datetime
         log.error("session_not_assembled", error=type(error).__name__)
         reason = f"the gateway could not assemble it: {type(error).__name__}"
         rows = [registry.undecoded_row(frame, address=kept.address, reason=reason) for frame in kept.frames]
-    done = outbox.finish_session(number, rows, now=now, last_sequence=last_sequence)
+    if waits:
+        # The device may be told that its records were had: they are on this disk. Only their time is not known.
+        outbox.postpone(number, last_sequence=last_sequence, missing=missing, now=now)
+        done = Kept(0, 0)
+    else:
+        done = outbox.finish_session(number, rows, now=now, last_sequence=last_sequence, missing=missing)
     if last_sequence is None or last is None:
         return Settled(done, fresh(rows, done.names), missing=missing)
     return Settled(done, fresh(rows, done.names), (last_sequence, kept.frames[last.frame_index].data), missing)
 
 
 def settle_unfinished(
-    outbox: Outbox, *, zone: ZoneInfo, now: datetime, listening: AbstractSet[int] = frozenset()
-) -> int:
-    """Assemble what a killed process, or one whose disk was full, left behind; how many sessions that were.
+    outbox: Outbox,
+    *,
+    zone: ZoneInfo,
+    now: datetime,
+    listening: AbstractSet[int] = frozenset(),
+    when: Dater = lambda _stamp: None,
+) -> tuple[Fresh, ...]:
+    """Assemble what a killed process, a full disk or a wrong clock left behind; the readings among it that are new.
 
-    Sessions in `listening` are left alone: their frames are still coming.
+    Sessions in `listening` are left alone: their frames are still coming. So are those whose time is not known yet.
     """
-    left = [kept for kept in outbox.unfinished() if kept.number not in listening]
-    for kept in left:
-        result = settle_session(outbox, kept.number, zone=zone, now=now, ending=None).kept
-        log.info("left_frames_assembled", frames=len(kept.frames), new=result.new, repeated=result.repeated)
-    return len(left)
+    found: list[Fresh] = []
+    for kept in outbox.unfinished():
+        if kept.number in listening or (
+            kept.opened is not None and not kept.opened.right and when(kept.opened) is None
+        ):
+            continue
+        settled = settle_session(outbox, kept.number, zone=zone, now=now, ending=None, when=when)
+        log.info("left_frames_assembled", frames=len(kept.frames), new=settled.kept.new, repeated=settled.kept.repeated)
+        found += settled.fresh
+    return tuple(found)

@@ -4,18 +4,20 @@ import asyncio
 import contextlib
 import os
 import signal
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
 from gateway.bonds import KnownDevices
+from gateway.clock import Clock
 from gateway.display import displays
 from gateway.enrolment import Enrolment
 from gateway.errors import OutboxFailed
 from gateway.health import Shown, patient_state, status
 from gateway.intake import settle_unfinished
 from gateway.ladder import Step
+from gateway.machine import Machine
 from gateway.outbox import Outbox
 from gateway.outbox.room import NEARLY_FULL_AT
 from gateway.pulse import Helped, Pulse, PulseSocket, Sighting, socket_of
@@ -26,28 +28,31 @@ from gateway.settings import Settings
 from gateway.systemd import Systemd
 from gateway.uplink import Uplink
 from gateway.watch import Watch
-from schemas.messages import Event, EventName, Status, StatusKind
+from schemas.messages import ClockState, Event, EventName, Status, StatusKind
 
 log = structlog.get_logger()
 
 #: Between two looks at what may go: the ring, and how full the file is.
 HOUSEKEEPING_S: Final = 15.0
+#: Between two looks at whether the clock was set.
+CLOCK_LOOK_S: Final = 1.0
 #: The end of a process that wants to be started again (sysexits.h: EX_TEMPFAIL).
 RESTART_STATUS: Final = 75
 #: systemd's own way down: services stop, the outbox is closed.
 REBOOT_COMMAND: Final = ("systemctl", "reboot")
 
 
-def utc_now() -> datetime:
-    """The machine's clock, asked in one place."""
-    return datetime.now(UTC)
-
-
 class Gateway:
     """The parts of a running gateway, put together."""
 
-    def __init__(self, settings: Settings, outbox: Outbox, radio: Radio, systemd: Systemd) -> None:
+    def __init__(self, settings: Settings, outbox: Outbox, radio: Radio, systemd: Systemd, machine: Machine) -> None:
         self._settings = settings
+        self.clock = Clock(
+            boot_id=machine.boot_id(), look=machine.look, boots=outbox.boots, on_moved=self._tell_clock_moved
+        )
+        outbox.stamp_by(self.clock.stamp)
+        utc_now = self._utc_now = self.clock.utc_now
+        outbox.tell_set_aside(now=utc_now())
         self._outbox = outbox
         self._systemd = systemd
         self._enrolment = Enrolment(settings.device)
@@ -56,6 +61,7 @@ class Gateway:
         self._displays = displays(settings.display)
         self._began_at = asyncio.get_running_loop().time()
         self._nearly_full = False
+        self._clock_moved = asyncio.Event()
         self._last_recovery: Helped | None = None
         self._pulse_socket = PulseSocket(socket_of(settings.outbox), lambda: self._pulse(now=utc_now()))
         self.recovery = Recovery(
@@ -82,6 +88,8 @@ class Gateway:
             utc_now=utc_now,
             on_change=self._changed,
             on_fresh=lambda readings: self.requests.measured(readings, now=utc_now()),
+            when=self.clock.when,
+            clock_right=lambda: self.clock.state is not ClockState.UNSET,
             known=KnownDevices(settings.outbox.with_name(settings.outbox.name + ".devices.json")),
         )
         self.uplink = Uplink(
@@ -120,16 +128,31 @@ class Gateway:
     async def _keep_house(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
-                self.requests.look(now=utc_now())
-                self._tidy(now=utc_now())
+                self.requests.look(now=self._utc_now())
+                self._tidy(now=self._utc_now())
             except OutboxFailed as error:
                 log.critical("outbox_failed", reason=str(error))
+            await self._until_the_next_round(stop)
+
+    async def _until_the_next_round(self, stop: asyncio.Event) -> None:
+        """For HOUSEKEEPING_S, or until the clock has moved. The clock is looked at meanwhile: nobody else may ask it."""
+        until = asyncio.get_running_loop().time() + HOUSEKEEPING_S
+        while not self._clock_moved.is_set() and asyncio.get_running_loop().time() < until:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), HOUSEKEEPING_S)
+                await asyncio.wait_for(stop.wait(), CLOCK_LOOK_S)
+                return
+            self._utc_now()
+        self._clock_moved.clear()
 
     def _tidy(self, *, now: datetime) -> None:
-        """Assemble what a killed process left, let the ring's oldest go, say when the file is nearly full."""
-        settle_unfinished(self._outbox, zone=self._settings.zone, now=now, listening=self.watch.listening)
+        """Assemble what a killed process or a wrong clock left, let the ring's oldest go, say when the file is nearly full."""
+        self.clock.note_now_and_then()
+        self._outbox.date_events(self.clock.instant, now=now)
+        left = settle_unfinished(
+            self._outbox, zone=self._settings.zone, now=now, listening=self.watch.listening, when=self.clock.when
+        )
+        if left:
+            self.requests.measured(left, now=now)
         self._outbox.purge(now=now, ring=timedelta(days=self._settings.ring_days))
         used = round(self._outbox.stats(now=now).used, 2)
         if used >= NEARLY_FULL_AT and not self._nearly_full:
@@ -158,7 +181,7 @@ class Gateway:
 
     def _show(self) -> None:
         """Log the state the people at home would see, when it changes."""
-        shown = self._shown_at(utc_now())
+        shown = self._shown_at(self._utc_now())
         if self._shown is None or shown.state is not self._shown.state:
             self._shown = shown
             self._systemd.status(f"{shown.state}: {shown.reason}")
@@ -176,6 +199,8 @@ class Gateway:
             now=now,
             recoveries=self.recovery.taken,
             rssi_dbm=self.watch.rssi_dbm,
+            clock=self.clock.state,
+            buffer_days=self._outbox.buffer_days(now=now),
         )
 
     def _pulse(self, *, now: datetime) -> Pulse:
@@ -199,10 +224,25 @@ class Gateway:
             last_recovery=self._last_recovery,
         )
 
-    def _tell_recovery(self, step: Step) -> None:
-        self._last_recovery = Helped(rung=step.rung, reason=step.reason, at=utc_now())
+    def _tell_clock_moved(self, seconds: float) -> None:
         event = Event(
-            gateway_id=self._settings.gateway_id, at=utc_now(), name=EventName.RADIO_RECOVERY, value=str(step.rung)
+            gateway_id=self._settings.gateway_id,
+            at=self._utc_now(),
+            name=EventName.GATEWAY_CLOCK,
+            value=round(seconds, 1),
+        )
+        with contextlib.suppress(OutboxFailed):
+            self._outbox.add_event(event)
+        # What waited for the right time need not wait for the next round of housekeeping.
+        self._clock_moved.set()
+
+    def _tell_recovery(self, step: Step) -> None:
+        self._last_recovery = Helped(rung=step.rung, reason=step.reason, at=self._utc_now())
+        event = Event(
+            gateway_id=self._settings.gateway_id,
+            at=self._utc_now(),
+            name=EventName.RADIO_RECOVERY,
+            value=str(step.rung),
         )
         # A disk that refuses must not keep the radio from being helped.
         with contextlib.suppress(OutboxFailed):
@@ -212,9 +252,7 @@ class Gateway:
 
 async def run_gateway(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; the exit status. UserError where the outbox cannot be used."""
-    outbox = Outbox.open(
-        settings.outbox, bytes_max=settings.outbox_bytes_max, gateway_id=settings.gateway_id, now=utc_now()
-    )
+    outbox = Outbox.open(settings.outbox, bytes_max=settings.outbox_bytes_max, gateway_id=settings.gateway_id)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -225,7 +263,11 @@ async def run_gateway(settings: Settings) -> int:
             passkey_of=Enrolment(settings.device).passkey_of,
             bonds=settings.outbox.with_name(settings.outbox.name + ".bonds.json"),
         )
-        await Gateway(settings, outbox, radio, Systemd()).run(stop)
+        gateway = Gateway(settings, outbox, radio, Systemd(), Machine(settings.clock.synchronised_file))
+        try:
+            await gateway.run(stop)
+        finally:
+            gateway.clock.note()
     except RestartWanted as wanted:
         log.error("gateway_restarts", reason=str(wanted))
         return RESTART_STATUS

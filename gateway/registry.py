@@ -48,6 +48,22 @@ class MeasuredAt:
     clock_offset_s: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """How a receipt's time was had where the gateway's clock was wrong: what names it instead, and how far it may be off.
+
+    `either_way`: zero where it is exact, None where nobody can say.
+    """
+
+    mark: str
+    either_way: timedelta | None
+
+    @property
+    def exact(self) -> bool:
+        """Whether the clock was set later in the same boot."""
+        return self.either_way == timedelta()
+
+
 class _Undecoded(BaseModel):
     """An UndecodedItem without its number, which the outbox gives."""
 
@@ -66,6 +82,7 @@ def measured_at(
     received_at: datetime,
     zone: ZoneInfo,
     clock_was_set: bool = False,
+    ahead_max: timedelta = AHEAD_MAX,
 ) -> MeasuredAt:
     """The instant of a measurement (UTC), from the device's own time if that can be one.
 
@@ -98,14 +115,26 @@ def measured_at(
     except OverflowError:
         return by_receipt("the device's time is outside any calendar")
     for instant in candidates:
-        if instant.year >= YEAR_MIN and instant - received_at <= AHEAD_MAX:
+        if instant.year >= YEAR_MIN and instant - received_at <= ahead_max:
             return MeasuredAt(instant, source, "the device's own time", clock_offset_s)
     return by_receipt("the device's time cannot be one: too old, or in the future")
 
 
-def reading(entry: Assembled, *, address: str, facts: SessionFacts, clock_read_at: datetime, zone: ZoneInfo) -> Reading:
-    """The reading one assembled measurement makes; ValidationError where it cannot be one."""
+def reading(
+    entry: Assembled,
+    *,
+    address: str,
+    facts: SessionFacts,
+    clock_read_at: datetime,
+    zone: ZoneInfo,
+    computed: Computed | None = None,
+) -> Reading:
+    """The reading one assembled measurement makes; ValidationError where it cannot be one.
+
+    `computed`: the gateway's clock was wrong, and the times given were had otherwise.
+    """
     measurement, raw = entry.measurement, entry.raw.hex()
+    either_way = timedelta() if computed is None else computed.either_way
     when = measured_at(
         measurement.device_time,
         clock_offset_s=facts.clock_offset_s,
@@ -113,7 +142,13 @@ def reading(entry: Assembled, *, address: str, facts: SessionFacts, clock_read_a
         received_at=entry.received_at,
         zone=zone,
         clock_was_set=facts.clock_was_set,
+        ahead_max=AHEAD_MAX + (either_way or timedelta()),
     )
+    source, received_at = when.source, entry.received_at
+    if computed is not None and not computed.exact:
+        # A device's own time, taken as it is, is no worse for a gateway without one.
+        source = source if source is TimeSource.DEVICE else TimeSource.ESTIMATED
+        received_at = max(received_at, when.instant)
     old_after = BACKFILL_AFTER_UNREAD if when.source is TimeSource.DEVICE else BACKFILL_AFTER
     return Reading(
         reading_id=derive_reading_id(
@@ -123,7 +158,8 @@ def reading(entry: Assembled, *, address: str, facts: SessionFacts, clock_read_a
             device_time=measurement.device_time,
             sequence_number=measurement.sequence_number,
             raw=raw,
-            received_at=entry.received_at,
+            received_at=received_at,
+            receipt_mark=None if computed is None else computed.mark,
         ),
         device=DeviceIdentity(
             address=address,
@@ -141,11 +177,14 @@ def reading(entry: Assembled, *, address: str, facts: SessionFacts, clock_read_a
         context=measurement.context,
         measured_at=when.instant,
         device_time=measurement.device_time,
-        time_source=when.source,
+        uncertainty_s=either_way.total_seconds() if either_way and source is TimeSource.ESTIMATED else None,
+        time_source=source,
         clock_offset_s=when.clock_offset_s,
         sequence_number=measurement.sequence_number,
-        received_at=entry.received_at,
-        backfill=entry.received_at - when.instant > old_after,
+        received_at=received_at,
+        receipt_mark=None if computed is None else computed.mark,
+        # What an earlier boot heard is history, however little of it.
+        backfill=bool(either_way) or received_at - when.instant > old_after,
         raw=raw,
         raw_context=None if entry.raw_context is None else entry.raw_context.hex(),
     )
@@ -162,7 +201,9 @@ def reading_row(found: Reading) -> NewRow:
     )
 
 
-def undecoded_row(frame: Frame, *, address: str, reason: str, named_by: bytes | None = None) -> NewRow:
+def undecoded_row(
+    frame: Frame, *, address: str, reason: str, named_by: bytes | None = None, computed: Computed | None = None
+) -> NewRow:
     """The outbox row of a frame nothing could be made of: the cloud's quarantine gets it as it came.
 
     `named_by`: what a stored record is known by when it is fetched again; without it, each time is another frame.
@@ -174,7 +215,8 @@ def undecoded_row(frame: Frame, *, address: str, reason: str, named_by: bytes | 
         received_at=frame.received_at,
         reason=reason[:REASON_CHARACTERS_MAX],
     )
-    mark = f"{item.raw}|{frame.received_at.timestamp():.6f}" if named_by is None else f"{named_by.hex()}|"
+    received = f"{frame.received_at.timestamp():.6f}" if computed is None else computed.mark
+    mark = f"{item.raw}|{received}" if named_by is None else f"{named_by.hex()}|"
     name = f"undecoded|{address}|{item.characteristic}|{mark}"
     return NewRow(
         form=Form.UNDECODED,
@@ -186,13 +228,22 @@ def undecoded_row(frame: Frame, *, address: str, reason: str, named_by: bytes | 
 
 
 def row_of(
-    entry: Assembled, frame: Frame, *, address: str, facts: SessionFacts, clock_read_at: datetime, zone: ZoneInfo
+    entry: Assembled,
+    frame: Frame,
+    *,
+    address: str,
+    facts: SessionFacts,
+    clock_read_at: datetime,
+    zone: ZoneInfo,
+    computed: Computed | None = None,
 ) -> NewRow:
     """The row of one assembled measurement: a reading, or the frame as it came where it cannot be one."""
     try:
-        return reading_row(reading(entry, address=address, facts=facts, clock_read_at=clock_read_at, zone=zone))
+        return reading_row(
+            reading(entry, address=address, facts=facts, clock_read_at=clock_read_at, zone=zone, computed=computed)
+        )
     except ValidationError as error:
         fields = ", ".join(
             ".".join(str(part) for part in problem["loc"]) for problem in error.errors(include_input=False)
         )
-        return undecoded_row(frame, address=address, reason=f"cannot be a reading: {fields}")
+        return undecoded_row(frame, address=address, reason=f"cannot be a reading: {fields}", computed=computed)

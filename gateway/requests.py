@@ -155,7 +155,7 @@ class Requests:
             and isinstance(to_seq, int)
             and SEQ_MIN <= from_seq <= to_seq <= SEQ_MAX
         ):
-            count = self._outbox.replay(from_seq=from_seq, to_seq=to_seq, now=now)
+            count = self._outbox.replay(request.request_id, from_seq=from_seq, to_seq=to_seq, now=now)
             self._tell(request.request_id, EventName.REPLAYING, now=now, value=float(count))
         else:
             self._tell(request.request_id, EventName.REQUEST_UNKNOWN, now=now)

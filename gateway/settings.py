@@ -131,6 +131,18 @@ class Display(_Table):
     red: Annotated[str | None, Field(description="The red lamp's name", pattern=LAMP)] = None
 
 
+class Clock(_Table):
+    """Who says that this machine's clock is right."""
+
+    synchronised_file: Annotated[
+        Path | None,
+        Field(
+            description="A file that your time service touches when it has set the clock, for this alone to vouch for"
+            " it; without it: the kernel, systemd-timesyncd and a clock chip"
+        ),
+    ] = None
+
+
 class Consent(_Table):
     """One person's consent on a device that keeps its users apart (User Data Service)."""
 
@@ -188,6 +200,7 @@ class Settings(_Table):
     broker: Broker
     radio: Radio = Radio()
     display: Display = Display()
+    clock: Clock = Clock()
     device: Annotated[tuple[Device, ...], Field(description="The devices enrolled to this gateway")] = ()
 
     @model_validator(mode="after")
@@ -228,6 +241,9 @@ def read_settings(path: Path) -> Settings:
         told = PLAINLY.get(first["type"], first["msg"].removeprefix("Value error, "))
         raise UserError(f"{path}: {field + ': ' if field else ''}{told[:1].lower()}{told[1:]}") from error
     placed: dict[str, object] = {"outbox": path.parent / settings.outbox}
+    if settings.clock.synchronised_file is not None:
+        mark_file = path.parent / settings.clock.synchronised_file
+        placed["clock"] = settings.clock.model_copy(update={"synchronised_file": mark_file})
     if settings.broker.ca_file is not None:
         ca_file = path.parent / settings.broker.ca_file
         _check_ca(path, ca_file)

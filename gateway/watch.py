@@ -25,7 +25,7 @@ from gateway.backoff import delay_s
 from gateway.bonds import REST_S, Bonds, KnownDevices, Refused
 from gateway.enrolment import Enrolled, Enrolment
 from gateway.errors import OutboxFailed
-from gateway.intake import Fresh, facts_text, settle_session
+from gateway.intake import Dater, Fresh, facts_text, settle_session
 from gateway.ladder import CONNECTS_FAILED_MAX, SILENT_S, Trouble
 from gateway.outbox import Kept, Outbox
 from gateway.radio import Heard, NotConnectable, PairingFailed, Radio, RadioFault
@@ -65,6 +65,8 @@ class Watch:
         utc_now: Callable[[], datetime],
         on_change: Callable[[], None],
         on_fresh: Callable[[tuple[Fresh, ...]], None] = lambda _readings: None,
+        when: Dater = lambda _stamp: None,
+        clock_right: Callable[[], bool] = lambda: True,
         known: KnownDevices | None = None,
         chance: random.Random | None = None,
     ) -> None:
@@ -77,6 +79,8 @@ class Watch:
         self._on_fresh = on_fresh
         self._bonds = Bonds()
         self._acquaintances = Acquaintances()
+        self._when = when
+        self._clock_right = clock_right
         self._known = known
         self._zone = zone
         self._utc_now = utc_now
@@ -274,7 +278,9 @@ class Watch:
         pair = enrolled.passkey is not None or find(None, None, heard.name).pairs_first
         async with self._radio.connected(heard, pair=pair) as link:
             self._connected(enrolled)
-            facts = await introduce(link, utc_now=self._utc_now, zone=self._zone, name=heard.name)
+            facts = await introduce(
+                link, utc_now=self._utc_now, zone=self._zone, name=heard.name, set_clock=self._clock_right()
+            )
             another = self._known is not None and self._known.is_another(enrolled.address, facts.serial)
             if another:
                 log.warning("device_changed", device=enrolled.slot)
@@ -288,6 +294,7 @@ class Watch:
                 services=link.services,
                 characteristics=link.characteristics,
                 company_ids=heard.company_ids,
+                now_s=asyncio.get_running_loop().time() if self._clock_right() else None,
             ):
                 log.info(news.name, device=enrolled.slot, value=news.value)
                 self._tell(news.name, enrolled, news.value)
@@ -307,24 +314,24 @@ class Watch:
                     zone=self._zone,
                     consents=in_turn(enrolled.consents, self._consented_last.get(enrolled.slot)),
                     on_consent=partial(self._consented, enrolled),
+                    set_clock=self._clock_right(),
                 )
             finally:
                 # Also when the session broke off, or the program is told to stop: what was kept travels.
                 self.listening.discard(number)
-                settled = settle_session(self._outbox, number, zone=self._zone, now=self._utc_now(), ending=ending)
+                settled = settle_session(
+                    self._outbox, number, zone=self._zone, now=self._utc_now(), ending=ending, when=self._when
+                )
                 if settled.last is not None and self._known is not None:
                     self._known.remember_last(enrolled.address, *settled.last)
                 if settled.missing:
                     log.warning("records_missing", device=enrolled.slot, numbers=settled.missing)
-                    self._tell(EventName.RECORDS_MISSING, enrolled, settled.missing)
                 if settled.fresh:
                     self._on_fresh(settled.fresh)
             kept = settled.kept
             if self._bonds.paired(enrolled.slot):
                 self._tell(EventName.DEVICE_PAIRED, enrolled)
             log.info("session_ended", device=enrolled.slot, ending=ending, new=kept.new, repeated=kept.repeated)
-            if kept.new and facts.clock_offset_s is not None:
-                self._tell(EventName.DEVICE_CLOCK, enrolled, round(facts.clock_offset_s, 1))
         return kept
 
     def _consented(self, enrolled: Enrolled, user: int, answer: Answer) -> None:

@@ -202,8 +202,6 @@ class EventName(StrEnum):
     DEVICE_PAIRED = "device_paired"
     #: A device refused to pair time and again: its passkey is wrong or not in the settings. It is let alone for an hour.
     DEVICE_NOT_PAIRED = "device_not_paired"
-    #: A device that numbers its records has none of these numbers any more: `value` says which. What they were is lost.
-    DEVICE_GAP = "device_gap"
     #: Another serial number than before stands behind an enrolled address.
     DEVICE_CHANGED = "device_changed"
     #: One rung of the ladder was taken; `value` names it.

@@ -18,7 +18,7 @@ from gateway.errors import OutboxRefused
 
 #: "rpmO": tells an outbox from any other SQLite file.
 APPLICATION_ID: Final = 0x72706D4F
-FORMAT: Final = 1
+FORMAT: Final = 2
 PAGE_BYTES: Final = 4096
 #: The log is folded back every 64 pages, so that it stays small beside the cap and a full outbox still drains (L16).
 WAL_PAGES: Final = 64
@@ -56,6 +56,28 @@ create table gap(
 -- How far a device that keeps its records (RACP) was read.
 create table device(address text primary key, last_sequence integer) strict, without rowid;
 """
+
+#: What each later format adds; an older file is brought up to date when it is opened, in one transaction.
+ADDED: Final = {
+    2: """
+-- The machine's boots: UTC = offset_ns + how long it has run, unknown while nothing vouched for the clock.
+create table boot(
+    number integer primary key autoincrement, id text not null unique, offset_ns integer, ran_ns integer not null
+) strict;
+-- By the clock that nobody sets, and whether the other one was right. Null: kept by an older program.
+alter table session add column boot integer;
+alter table session add column running_ns integer;
+alter table session add column clock_right integer;
+alter table frame add column running_ns integer;
+-- Events told while the clock was wrong: their time in `body` is put right before they travel. Null: it is right.
+alter table event add column boot integer;
+alter table event add column running_ns integer;
+-- Replays done, so that the same request asked again is not done again.
+create table replay(
+    number integer primary key autoincrement, request text not null unique, readings integer not null
+) strict;
+"""
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,22 +208,34 @@ def _prepare(connection: sqlite3.Connection, *, bytes_max: int) -> None:
         "foreign_keys = on",
     ):
         connection.execute(f"pragma {pragma}")
-    if not connection.execute("select count(*) from sqlite_schema").fetchone()[0]:
+    if connection.execute("pragma user_version").fetchone()[0] < FORMAT:
         _make(connection)
 
 
 def _make(connection: sqlite3.Connection) -> None:
-    """The tables and the epoch in one transaction: there is never an outbox without an epoch, nor one with two (L18)."""
+    """The tables and the epoch in one transaction: there is never an outbox without an epoch, nor one with two (L18).
+
+    A file of an older format gets what it lacks, and keeps its epoch.
+    """
     connection.execute("begin immediate")
     try:
-        for statement in SCHEMA.split(";"):
-            if statement.strip():
-                connection.execute(statement)
-        connection.execute("insert into meta values ('epoch', ?)", (secrets.token_hex(8),))
-        connection.execute(f"pragma application_id = {APPLICATION_ID}")
+        version = connection.execute("pragma user_version").fetchone()[0]
+        if not version:
+            _execute(connection, SCHEMA)
+            connection.execute("insert into meta values ('epoch', ?)", (secrets.token_hex(8),))
+            connection.execute(f"pragma application_id = {APPLICATION_ID}")
+        for added in range(version + 1, FORMAT + 1):
+            _execute(connection, ADDED.get(added, ""))
         connection.execute(f"pragma user_version = {FORMAT}")
         connection.execute("commit")
     except BaseException:
         if connection.in_transaction:
             connection.execute("rollback")
         raise
+
+
+def _execute(connection: sqlite3.Connection, statements: str) -> None:
+    """One after the other: `executescript` would commit first."""
+    for statement in statements.split(";"):
+        if statement.strip():
+            connection.execute(statement)

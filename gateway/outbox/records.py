@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from devices.procedures import Frame
+from gateway.outbox.store import Stamp
 
 
 class Form(StrEnum):
@@ -59,7 +60,8 @@ class EventRow:
 class KeptSession:
     """The frames of one connection, not yet assembled into readings. `facts` is the JSON of the session's facts.
 
-    `opened_at` is when the device's clock was read.
+    `opened_at` is when the device's clock was read. `opened` and `kept_ns` say the same by the clock that nobody sets: of the
+    session and of each of its frames (None: kept by an older program).
     """
 
     number: int
@@ -67,6 +69,8 @@ class KeptSession:
     facts: str
     opened_at: datetime
     frames: tuple[Frame, ...]
+    opened: Stamp | None = None
+    kept_ns: tuple[int | None, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,15 @@ EVICT_ROWS: Final = 64
 GAP_ROWS_MAX: Final = 256
 
 
+#: Readings of the last week tell how many a day brings, once there are so many over so long.
+DAY_US: Final = 86_400_000_000
+RATE_OVER_US: Final = 7 * DAY_US
+RATE_OVER_US_MIN: Final = DAY_US
+RATE_READINGS_MIN: Final = 5
+#: What a row takes beside its texts: three indexes, and what its last page leaves free.
+ROW_OVERHEAD_BYTES: Final = 220
+
+
 class Evicted(StrEnum):
     """What had to go."""
 
@@ -41,6 +50,25 @@ def used_share(connection: sqlite3.Connection, *, more_bytes: int = 0) -> float:
     return (pages - free + more) / most
 
 
+def buffer_days(connection: sqlite3.Connection, *, now_us: int) -> float | None:
+    """Days until readings would have to be dropped, at the rate of the last RATE_OVER_US; None where that is not known.
+
+    Receipted rows count as room: they go before anything else does.
+    """
+    readings, first_us, row_bytes = connection.execute(
+        "select count(*), min(received_us), avg(length(body) + length(name) + length(context)) from row"
+        " where received_us between ? and ?",
+        (now_us - RATE_OVER_US, now_us),
+    ).fetchone()
+    over_us = 0 if first_us is None else now_us - first_us
+    if readings < RATE_READINGS_MIN or over_us < RATE_OVER_US_MIN:
+        return None
+    waiting: int = connection.execute("select count(*) from row where state < 2").fetchone()[0]
+    most: int = connection.execute("pragma max_page_count").fetchone()[0]
+    rows = FULL_AT * most * PAGE_BYTES / (row_bytes + ROW_OVERHEAD_BYTES) - waiting
+    return round(max(rows, 0.0) * over_us / readings / DAY_US, 1)
+
+
 def count(connection: sqlite3.Connection, counter: str, by: int) -> None:
     """Add to one of the outbox's counters, inside the caller's transaction."""
     connection.execute(
@@ -49,8 +77,17 @@ def count(connection: sqlite3.Connection, counter: str, by: int) -> None:
     )
 
 
-def evict(connection: sqlite3.Connection, *, gateway_id: str, now: datetime) -> Evicted:
-    """Let one chunk go, inside the caller's transaction, and say what it was."""
+def evict(
+    connection: sqlite3.Connection,
+    *,
+    gateway_id: str,
+    now: datetime,
+    unset: tuple[int | None, int | None] = (None, None),
+) -> Evicted:
+    """Let one chunk go, inside the caller's transaction, and say what it was.
+
+    `unset`: boot and running time, where `now` is by a clock that is wrong.
+    """
     oldest = (EVICT_ROWS,)
     ring = connection.execute(
         "delete from row where seq in (select seq from row where state = 2 order by receipted_at limit ?)", oldest
@@ -76,7 +113,7 @@ def evict(connection: sqlite3.Connection, *, gateway_id: str, now: datetime) -> 
         name=EventName.OUTBOX_DROPPED,
         value=f"outbox full: {len(doomed)} readings dropped, numbers {doomed[0]} to {doomed[-1]}",
     )
-    connection.execute("insert into event(body) values (?)", (event.model_dump_json(),))
+    connection.execute("insert into event(body, boot, running_ns) values (?, ?, ?)", (event.model_dump_json(), *unset))
     return Evicted.READINGS
 
 

@@ -20,6 +20,7 @@ from devices.virtual.ledger import Ledger
 from devices.virtual.make import Habits, Identity
 from devices.virtual.peripheral import Peripheral
 from gateway.enrolment import Enrolment
+from gateway.machine import Machine
 from gateway.outbox import Outbox
 from gateway.program import Gateway
 from gateway.radio import Radio
@@ -96,11 +97,9 @@ class Home:
     async def gateway(self) -> AsyncGenerator[Gateway]:
         """The gateway at work, until the block ends; it has to end by itself then."""
         settings = self.settings()
-        outbox = Outbox.open(
-            settings.outbox, bytes_max=settings.outbox_bytes_max, gateway_id=settings.gateway_id, now=now()
-        )
+        outbox = Outbox.open(settings.outbox, bytes_max=settings.outbox_bytes_max, gateway_id=settings.gateway_id)
         radio = Radio.from_settings(settings.radio, passkey_of=Enrolment(settings.device).passkey_of)
-        gateway, stop = Gateway(settings, outbox, radio, Systemd({})), asyncio.Event()
+        gateway, stop = Gateway(settings, outbox, radio, Systemd({}), Machine()), asyncio.Event()
         running = asyncio.create_task(gateway.run(stop))
         try:
             await until(lambda: gateway.watch.scanning or running.done(), within_s=READ_S_MAX)

@@ -103,7 +103,7 @@ async def listening(
         name="bumble",
         control=control,
     )
-    outbox = Outbox.open(folder / "outbox.sqlite3", bytes_max=8 << 20, gateway_id=GATEWAY, now=now())
+    outbox = Outbox.open(folder / "outbox.sqlite3", bytes_max=8 << 20, gateway_id=GATEWAY)
     with structlog.testing.capture_logs() as logged:
         found = Listening(home, outbox, logged)
         found.watch = Watch(

@@ -42,7 +42,7 @@ WAIT_S_MAX = 20.0
 
 @pytest.fixture
 def outbox(tmp_path: Path) -> Outbox:
-    return open_outbox(tmp_path, now=datetime.now(UTC))
+    return open_outbox(tmp_path)
 
 
 @pytest.fixture(autouse=True)

@@ -276,7 +276,7 @@ async def test_a_nurse_asks_and_the_person_at_home_measures(
     clinic.staff("rosa", "nurse")
     done = await asyncio.to_thread(command, dsn, "measure-again", GATEWAY, "--as", "rosa", "--minutes", "5")
     assert done.returncode == 0, done.stderr
-    outbox = open_outbox(tmp_path, now=datetime.now(UTC))
+    outbox = open_outbox(tmp_path)
     asked = Requests(gateway_id=GATEWAY, outbox=outbox, file=tmp_path / "requests.json", measures={Kind.BLOOD_PRESSURE})
 
     def say(kind: StatusKind, now: datetime) -> Status:

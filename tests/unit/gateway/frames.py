@@ -16,8 +16,8 @@ FACTS = facts_text(SessionFacts(manufacturer="A&D", model="UA-651BLE"))
 PLAIN_PRESSURE = bytes.fromhex("00780050005d00")
 
 
-def open_outbox(folder: Path, *, bytes_max: int = 8 * MEGABYTE, now: datetime = NOON) -> Outbox:
-    return Outbox.open(folder / "outbox.sqlite3", bytes_max=bytes_max, gateway_id=GATEWAY, now=now)
+def open_outbox(folder: Path, *, bytes_max: int = 8 * MEGABYTE) -> Outbox:
+    return Outbox.open(folder / "outbox.sqlite3", bytes_max=bytes_max, gateway_id=GATEWAY)
 
 
 def frame(number: int, data: bytes = PLAIN_PRESSURE) -> Frame:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.__main__ import main
-from tests.unit.gateway.frames import MEGABYTE, NOON, open_outbox, put
+from tests.unit.gateway.frames import MEGABYTE, open_outbox, put
 from tests.unit.gateway.test_settings import GOOD
 
 
@@ -117,7 +117,7 @@ def test_outbox_reads_a_file_whose_name_is_no_plain_uri(
     folder.mkdir()
     config = folder / "home.toml"
     config.write_text(GOOD.replace("kept/", ""))
-    open_outbox(folder, bytes_max=64 * MEGABYTE, now=NOON).close()
+    open_outbox(folder, bytes_max=64 * MEGABYTE).close()
     status, out, _ = call(monkeypatch, capsys, "outbox", str(config))
     assert (status, json.loads(out)["depth"]) == (0, 0)
 
@@ -129,7 +129,7 @@ def test_outbox_tells_depth_oldest_and_ring_beside_a_running_gateway(
     config.write_text(GOOD.replace("kept/", ""))
     status, _, err = call(monkeypatch, capsys, "outbox", str(config))
     assert (status, "there is no outbox at" in err) == (2, True)
-    running = open_outbox(tmp_path, bytes_max=64 * MEGABYTE, now=NOON)
+    running = open_outbox(tmp_path, bytes_max=64 * MEGABYTE)
     put(running, 1, 2)
     status, out, _ = call(monkeypatch, capsys, "outbox", str(config))
     told = json.loads(out)

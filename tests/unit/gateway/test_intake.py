@@ -9,6 +9,7 @@ import pytest
 from devices.procedures import Assembled, Ending, Frame, SessionFacts, assemble
 from gateway.intake import facts_text, missing_numbers, next_sequence, settle_session, settle_unfinished
 from gateway.outbox import Form, Outbox
+from schemas.messages import Event
 from tests.unit.gateway.frames import NOON, PLAIN_PRESSURE, open_outbox
 
 ZONE = ZoneInfo("America/New_York")
@@ -105,7 +106,8 @@ def test_frames_of_a_killed_process_are_assembled_at_the_start(tmp_path: Path) -
     outbox.keep(session, glucose(1))
     still_coming = outbox.begin_session(address=METER, facts=facts_text(SessionFacts()), now=NOON)
     outbox.keep(still_coming, glucose(2))
-    assert settle_unfinished(outbox, zone=ZONE, now=NOON, listening={still_coming}) == 1
+    (fresh,) = settle_unfinished(outbox, zone=ZONE, now=NOON, listening={still_coming})
+    assert fresh.kind == "glucose"
     assert (outbox.stats(now=NOON).depth, outbox.stats(now=NOON).frames) == (1, 1)
 
 
@@ -125,3 +127,18 @@ def test_a_bug_in_assembly_costs_no_frame_and_holds_up_no_other_session(
     assert (good.form, bad.form) == (Form.READING, Form.UNDECODED)
     assert "the gateway could not assemble it: ZeroDivisionError" in bad.body
     assert glucose(1).data.hex() in bad.body
+
+
+def test_missing_records_are_told_once_in_the_transaction_that_moves_the_mark(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    listen(outbox, [glucose(4)])
+    for _ in range(2):
+        listen(outbox, [glucose(number) for number in (4, 6, 9)])
+    told = [Event.model_validate_json(event.body) for event in outbox.events(limit=9)]
+    assert [(event.name, event.address, event.value) for event in told] == [("records_missing", METER, 3.0)]
+
+
+def test_a_gap_is_not_told_while_the_rest_may_still_come(tmp_path: Path) -> None:
+    outbox = open_outbox(tmp_path)
+    listen(outbox, [glucose(1), glucose(4)], ending=Ending.HUNG_UP)
+    assert outbox.events(limit=9) == []

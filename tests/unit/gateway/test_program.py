@@ -6,7 +6,6 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from os import getpid, kill
 from pathlib import Path
 from typing import Any
@@ -83,7 +82,7 @@ def _always(air: Radio) -> Callable[..., Radio]:
 
 
 def events(settings: Settings) -> list[dict[str, Any]]:
-    opened = Outbox.open(settings.outbox, bytes_max=1 << 20, gateway_id="gw-home-a", now=datetime.now(UTC))
+    opened = Outbox.open(settings.outbox, bytes_max=1 << 20, gateway_id="gw-home-a")
     try:
         return [json.loads(event.body) for event in opened.events(limit=20)]
     finally:
