@@ -34,6 +34,29 @@ class Settings(BaseSettings):
     ] = "http://127.0.0.1:8080"
     web_host: Annotated[str, Field(description="Address the pages are served on")] = "127.0.0.1"
     web_port: Annotated[int, Field(description="Port the pages are served on", ge=1, le=65535)] = 8080
+    web_certificate: Annotated[
+        Path | None, Field(description="Certificate chain (PEM) of the pages; empty: a proxy speaks TLS before them")
+    ] = None
+    web_key: Annotated[Path | None, Field(description="Its private key (PEM)")] = None
+    ca_folder: Annotated[
+        Path | None,
+        Field(description="What `rpm-cloud ca make` made: this process signs certificates. Empty: it signs none"),
+    ] = None
+    gateway_broker_url: Annotated[
+        str,
+        Field(
+            description="Where gateways reach the broker, e.g. mqtts://broker.example.org:8883",
+            pattern=r"^(mqtts://[^\s/@]+:\d+)?$",
+        ),
+    ] = ""
+    gateway_grant_wait_s: Annotated[
+        float,
+        Field(description="Seconds a box's first answer waits for the broker's guard to let it in", ge=0, le=10),
+    ] = 5.0
+    gateway_broker_ca: Annotated[
+        Path | None,
+        Field(description="Who vouches for the broker to gateways (PEM); empty: services.crt of RPM_CA_FOLDER"),
+    ] = None
     rules_file: Annotated[Path, Field(description="Alert rules (TOML)")] = CARE / "rules.toml"
     escalation_file: Annotated[Path, Field(description="Escalation policies and rotas (TOML)")] = (
         CARE / "escalation.toml"

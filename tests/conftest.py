@@ -11,6 +11,7 @@ from tests.support.browser import browser, chromium, page
 from tests.support.clock import clock
 from tests.support.database import database, database_server, dsn, empty_dsn
 from tests.support.excuses import pytest_make_collect_report, pytest_runtest_makereport
+from tests.support.installation import installation
 from tests.support.mail import mail_sink
 from tests.support.surroundings import forget_settings
 
@@ -23,6 +24,7 @@ __all__ = [
     "database_server",
     "dsn",
     "empty_dsn",
+    "installation",
     "mail_sink",
     "page",
     "pytest_make_collect_report",

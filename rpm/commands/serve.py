@@ -2,6 +2,7 @@
 
 import errno
 import socket
+import ssl
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
@@ -10,6 +11,7 @@ from typing import Final
 import structlog
 import typer
 
+from rpm.commands.ca import keeping_lists
 from rpm.errors import UserError
 from rpm.settings import Settings, read_settings
 from rpm.store.database import Database
@@ -39,6 +41,17 @@ def bound_socket(host: str, port: int) -> socket.socket:
     return listening
 
 
+def check_web_certificate(settings: Settings) -> None:
+    """UserError where the pages are to speak TLS, and cannot: uvicorn would tell it with a traceback."""
+    if settings.web_certificate is None and settings.web_key is None:
+        return
+    settings.require("web_certificate", "web_key")
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(str(settings.web_certificate), str(settings.web_key))
+    except OSError as error:
+        raise UserError(f"RPM_WEB_CERTIFICATE and RPM_WEB_KEY cannot be used: {error.strerror or error}") from error
+
+
 def serve(
     web_only: bool = typer.Option(False, "--web-only", help="Only the pages: workers run as processes of their own."),
 ) -> None:
@@ -49,12 +62,13 @@ def serve(
         raise UserError(f"the pages' {missing[0]} is not there: run `make assets` (it needs npm once)")
     if not web_only:
         _check_broker_url(settings)
+    check_web_certificate(settings)
     listening = bound_socket(settings.web_host, settings.web_port)
     database = open_current(settings.dsn, size_max=POOL_SIZE)
-    app = create_app(database, settings, database.clock)
-    _log.info("serving", host=settings.web_host, port=settings.web_port, worker=not web_only)
     try:
-        with nullcontext() if web_only else worker(database, settings):
+        app = create_app(database, settings, database.clock)
+        _log.info("serving", host=settings.web_host, port=settings.web_port, worker=not web_only)
+        with keeping_lists(database, settings), nullcontext() if web_only else worker(database, settings):
             PageServer(app).run(sockets=[listening])
     finally:
         database.close()

@@ -8,6 +8,7 @@ from datetime import datetime
 from psycopg.rows import class_row
 
 from rpm.errors import UserError
+from rpm.store.certificates import see_certificate
 from rpm.store.database import Connection
 from rpm.store.queries import load
 from schemas.ids import GATEWAY_ID_PATTERN
@@ -65,6 +66,8 @@ def save_status(connection: Connection, status: Status, *, now: datetime) -> Non
         connection.execute(_SQL["save_will"], {"gateway_id": status.gateway_id})
         return
     connection.execute(_SQL["save_status"], {**status.model_dump(exclude={"v"}), "now": now})
+    if status.kind is StatusKind.BIRTH and status.certificate_not_after is not None:
+        see_certificate(connection, status.gateway_id, not_after=status.certificate_not_after, now=now)
 
 
 def list_gateways(connection: Connection, *, practice_id: int, unclaimed: bool = False) -> list[Gateway]:

@@ -90,6 +90,29 @@ create table audit (
     constraint audit_pkey PRIMARY KEY (id)
 );
 
+create table certificate (
+    serial text not null,
+    authority text not null,
+    practice_id integer not null,
+    name text not null,
+    role text not null,
+    public_key bytea not null,
+    pem text not null,
+    issued_at timestamp with time zone not null,
+    not_after timestamp with time zone not null,
+    seen_at timestamp with time zone,
+    granted_at timestamp with time zone,
+    revoked_at timestamp with time zone,
+    revoked_why text,
+    cut_at timestamp with time zone,
+    constraint certificate_authority_check CHECK ((authority = ANY (ARRAY['gateways'::text, 'services'::text]))),
+    constraint certificate_check CHECK ((not_after > issued_at)),
+    constraint certificate_check1 CHECK (((revoked_at IS NULL) = (revoked_why IS NULL))),
+    constraint certificate_pkey PRIMARY KEY (serial),
+    constraint certificate_revoked_why_check CHECK ((revoked_why = ANY (ARRAY['revoked'::text, 'replaced'::text, 'superseded'::text]))),
+    constraint certificate_role_check CHECK ((role = ANY (ARRAY['gateway'::text, 'worker'::text, 'guard'::text])))
+);
+
 create table delivery (
     gateway_id text not null,
     epoch text not null,
@@ -157,6 +180,23 @@ create table gateway (
     created_at timestamp with time zone not null,
     retired_at timestamp with time zone,
     constraint gateway_pkey PRIMARY KEY (id)
+);
+
+create table gateway_claim (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    gateway_id text not null,
+    code_hash bytea not null,
+    opened_by bigint not null,
+    opened_at timestamp with time zone not null,
+    expires_at timestamp with time zone not null,
+    withdrawn_at timestamp with time zone,
+    used_at timestamp with time zone,
+    serial text,
+    constraint gateway_claim_check CHECK ((expires_at > opened_at)),
+    constraint gateway_claim_check1 CHECK (((used_at IS NULL) = (serial IS NULL))),
+    constraint gateway_claim_code_hash_key UNIQUE (code_hash),
+    constraint gateway_claim_pkey PRIMARY KEY (id)
 );
 
 create table gateway_event (
@@ -402,6 +442,17 @@ create table reading_key (
     constraint reading_key_pkey PRIMARY KEY (reading_id)
 );
 
+create table revocation_list (
+    authority text not null,
+    number bigint not null,
+    issued_at timestamp with time zone not null,
+    next_update timestamp with time zone not null,
+    serials text[] not null,
+    pem text not null,
+    constraint revocation_list_authority_check CHECK ((authority = ANY (ARRAY['gateways'::text, 'services'::text]))),
+    constraint revocation_list_pkey PRIMARY KEY (authority, number)
+);
+
 create table session (
     token_hash bytea not null,
     staff_id bigint not null,
@@ -475,6 +526,8 @@ alter table alert_event add constraint alert_event_staff_id_fkey FOREIGN KEY (st
 
 alter table audit add constraint audit_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
+alter table certificate add constraint certificate_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
 alter table device add constraint device_gateway_id_fkey FOREIGN KEY (gateway_id) REFERENCES gateway(id);
 
 alter table device add constraint device_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
@@ -494,6 +547,14 @@ alter table enrolment add constraint enrolment_patient_id_fkey FOREIGN KEY (pati
 alter table enrolment add constraint enrolment_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
 alter table gateway add constraint gateway_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table gateway_claim add constraint gateway_claim_gateway_id_fkey FOREIGN KEY (gateway_id) REFERENCES gateway(id);
+
+alter table gateway_claim add constraint gateway_claim_opened_by_fkey FOREIGN KEY (opened_by) REFERENCES staff(id);
+
+alter table gateway_claim add constraint gateway_claim_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table gateway_claim add constraint gateway_claim_serial_fkey FOREIGN KEY (serial) REFERENCES certificate(serial);
 
 alter table gateway_event add constraint gateway_event_gateway_id_fkey FOREIGN KEY (gateway_id) REFERENCES gateway(id);
 
@@ -581,7 +642,15 @@ CREATE TRIGGER audit_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.a
 
 CREATE TRIGGER audit_chained BEFORE INSERT ON public.audit FOR EACH ROW EXECUTE FUNCTION audit_chain();
 
+CREATE INDEX certificate_by_name ON public.certificate USING btree (name, issued_at);
+
+CREATE INDEX certificate_revoked ON public.certificate USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
+
+CREATE INDEX certificate_to_grant ON public.certificate USING btree (issued_at) WHERE (granted_at IS NULL);
+
 CREATE INDEX device_assignment_by_patient ON public.device_assignment USING btree (patient_id);
+
+CREATE INDEX gateway_claim_by_gateway ON public.gateway_claim USING btree (gateway_id, opened_at);
 
 CREATE INDEX gateway_event_by_age ON public.gateway_event USING btree (heard_at);
 

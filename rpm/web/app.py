@@ -21,13 +21,16 @@ from starlette.types import Message, Receive, Scope, Send
 
 from alerts.rules import Rule, RulesError, read_rules
 from rpm import web
+from rpm.enrolment import UNAVAILABLE
 from rpm.errors import UserError
 from rpm.settings import Settings
 from rpm.store.database import Clock, Database, DatabaseUnavailable
+from rpm.web import enrol
 from rpm.web.live import Watcher
 from rpm.web.pages import STATIC, is_fragment, render
 from rpm.web.problems import BadInput, Forbidden, ForeignForm, NotFound, NotSignedIn
 from rpm.web.session import is_https, now_of
+from schemas.enrolment import Refusal, RefusalReason
 
 _log = structlog.get_logger()
 
@@ -67,7 +70,7 @@ class SecurityHeaders:
         given = dict(scope["headers"])
         length = given.get(b"content-length", b"0")
         if b"transfer-encoding" in given or not length.isdigit() or int(length) > BODY_BYTES_MAX:
-            await Response("This is more than any form here takes.", 413)(scope, receive, send)
+            await _too_much(scope)(scope, receive, send)
             return
 
         started = False
@@ -92,10 +95,22 @@ class SecurityHeaders:
             _log.error("web_error", route=_route_of(scope), **where(error))
             if started:
                 raise ConnectionAbortedError from None
-            page = _error_page(
-                Request(scope), 500, "Something went wrong here", "It is noted. Try again; if it stays, tell support."
-            )
+            page = _failed(scope)
             await page(scope, receive, send_with_headers)
+
+
+def _too_much(scope: Scope) -> Response:
+    if scope["path"] in enrol.PATHS:
+        return enrol.refused(Refusal(reason=RefusalReason.BAD_CSR, detail="This is more than any request takes."))
+    return Response("This is more than any form here takes.", 413)
+
+
+def _failed(scope: Scope) -> Response:
+    if scope["path"] in enrol.PATHS:
+        return enrol.refused(UNAVAILABLE)
+    return _error_page(
+        Request(scope), 500, "Something went wrong here", "It is noted. Try again; if it stays, tell support."
+    )
 
 
 def where(error: BaseException) -> dict[str, str]:
@@ -133,6 +148,7 @@ def create_app(database: Database, settings: Settings, clock: Clock) -> FastAPI:
     app.state.settings = settings
     app.state.clock = clock
     app.state.rules = _rules(settings)
+    app.state.registrar = enrol.registrar_of(settings)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.state.paths = frozenset(path for router in routers() for path in paths(router))
     for router in routers():
@@ -142,6 +158,18 @@ def create_app(database: Database, settings: Settings, clock: Clock) -> FastAPI:
     for kind in (Forbidden, ForeignForm, BadInput, NotFound, HTTPException, RequestValidationError):
         app.add_exception_handler(kind, _explained)
     app.add_exception_handler(DatabaseUnavailable, _database_away)
+    return app
+
+
+def create_enrolment_app(database: Database, settings: Settings, clock: Clock) -> FastAPI:
+    """Only what boxes ask for certificates: for the host that has the authorities' keys, where that is not the pages'."""
+    app = FastAPI(title="Enrolment", docs_url=None, redoc_url=None, openapi_url=None)
+    app.state.database = database
+    app.state.settings = settings
+    app.state.clock = clock
+    app.state.registrar = enrol.registrar_of(settings)
+    app.include_router(enrol.router)
+    app.add_middleware(SecurityHeaders, https=is_https(settings))
     return app
 
 

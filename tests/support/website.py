@@ -25,8 +25,8 @@ class Website:
 
     @property
     def url(self) -> str:
-        """`http://127.0.0.1:port`."""
-        return f"http://127.0.0.1:{self._port}"
+        """`http://127.0.0.1:port`, or https where it has a certificate."""
+        return f"{'https' if self._settings.web_certificate else 'http'}://127.0.0.1:{self._port}"
 
     def start(self) -> Self:
         """Serve, on the same port as before."""

@@ -1,0 +1,1 @@
+"""Who a gateway or a service is: authorities, certificates, revocation lists, claims and renewals."""
