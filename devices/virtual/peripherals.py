@@ -29,6 +29,9 @@ _BLOOD_PRESSURE_FEATURE: Final = (0x003F).to_bytes(2, "little")
 #: Weight Scale Feature: time stamp, several users, body mass index; weight in 5 g, height in 1 mm.
 _WEIGHT_SCALE_FEATURE: Final = (0x0000_0000 | 0b111 | 7 << 3 | 3 << 7).to_bytes(4, "little")
 
+#: The bit of a Client Characteristic Configuration that asks for indications.
+_INDICATIONS: Final = 2
+
 Value = dict[str, float | str]
 
 
@@ -94,6 +97,10 @@ class PushingPeripheral(Peripheral):
                 await asyncio.sleep(self.habits.linger_s)
                 if not self._stored:
                     break
+            if not self._is_wanted(connection):
+                # The reader died, and its system ended the subscription but kept the link: what is left is kept.
+                self._pushing_to = None
+                return
             said = self._stored[0]
             if not await self._hand_over(connection, said):
                 break  # kept: the next connection gets it
@@ -104,6 +111,10 @@ class PushingPeripheral(Peripheral):
             await asyncio.sleep(self.habits.gap_s if self._stored else 0)
         if connection is self.connection:
             await self.hang_up()
+
+    def _is_wanted(self, connection: Connection) -> bool:
+        """Whether its reader is still subscribed."""
+        return bool(self.device.gatt_server.read_cccd(connection, self._measurement)[0] & _INDICATIONS)
 
     async def _hand_over(self, connection: Connection, said: Said) -> bool:
         """Send one record; whether it was confirmed."""

@@ -185,6 +185,27 @@ async def test_a_device_hangs_up_on_a_reader_who_wants_nothing(home: Household) 
     assert (cuff.confirmed, cuff.pending) == (0, 1)
 
 
+async def test_a_cuff_keeps_what_is_left_when_its_reader_no_longer_wants_it(home: Household) -> None:
+    """As when a program is killed: BlueZ ends its subscription and keeps the link, and whoever comes next has the rest."""
+    cuff = await home.add(BloodPressureCuff, habits=Habits(advertise_every_s=0.02, gap_s=0.2))
+    for systolic in (121, 122, 123):
+        cuff.measure(systolic, 80)
+    client = client_of(await found(cuff))
+    await client.connect()
+    try:
+        came: list[bytes] = []
+        await client.start_notify(long_uuid("2A35"), lambda _sender, data: came.append(bytes(data)))
+        await until(lambda: cuff.confirmed == 1)
+        await client.stop_notify(long_uuid("2A35"))
+        await asyncio.sleep(0.5)
+        assert (len(came), cuff.pending) == (1, 2)
+        await client.start_notify(long_uuid("2A35"), lambda _sender, data: came.append(bytes(data)))
+        await until(lambda: cuff.pending == 0)
+        assert len(came) == 3
+    finally:
+        await client.disconnect()
+
+
 async def test_a_device_that_was_not_heard_in_time_keeps_its_reading_for_the_next_one(home: Household) -> None:
     cuff = await home.add(BloodPressureCuff, habits=Habits(advertise_every_s=0.02, advertise_s=0.4))
     cuff.measure(121, 80)
