@@ -1,4 +1,4 @@
-"""BlueZ over D-Bus, beyond what bleak does: the adapter switched off and on, a bond deleted, pairing agreed to.
+"""BlueZ over D-Bus, beyond what bleak does: the adapter's switch, bonds deleted, pairing agreed to, scans that ended.
 
 bleak's own stock backend scans and connects; this is for when that no longer works. A connection to the bus of its own for
 each call: the one that is in use may be what hangs. Interfaces: BlueZ 5.66, doc/adapter-api.txt and agent-api.txt.
@@ -10,7 +10,7 @@ devices of this home and for no other, and types the digits on their labels.
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -24,6 +24,8 @@ from gateway.radio import RadioFault
 
 log = structlog.get_logger()
 
+BUS: Final = "org.freedesktop.DBus"
+BUS_PATH: Final = "/org/freedesktop/DBus"
 BLUEZ: Final = "org.bluez"
 ADAPTER: Final = "org.bluez.Adapter1"
 DEVICE: Final = "org.bluez.Device1"
@@ -34,7 +36,7 @@ AGENT_MANAGER: Final = "org.bluez.AgentManager1"
 AGENT_PATH: Final = "/rpm/agent"
 #: It can type what a device shows, and say yes.
 CAPABILITY: Final = "KeyboardDisplay"
-#: Registered anew so often: bluetoothd forgets its agents when it is started again, and tells nobody.
+#: Registered anew so often, beside whenever the bus says that bluetoothd, which forgets its agents, was started again.
 REGISTER_EVERY_S: Final = 30.0
 REJECTED: Final = "org.bluez.Error.Rejected"
 ALREADY: Final = "org.bluez.Error.AlreadyExists"
@@ -105,11 +107,45 @@ def answer(member: str, device: Enrolled | None) -> Answer:
     return Answer(agreed=False, reason="it asks what nobody here understands")
 
 
-class Agent:
-    """Answers BlueZ's questions about pairing, until told to stop. `find` knows this home's devices by address."""
+#: What the bus is asked to tell: bluetoothd's coming and going, adapters', and their switches.
+_NEWS: Final = (
+    f"type='signal',sender='{BUS}',interface='{BUS}',member='NameOwnerChanged',arg0='{BLUEZ}'",
+    f"type='signal',sender='{BLUEZ}',interface='{PROPERTIES}',member='PropertiesChanged',arg0='{ADAPTER}'",
+    f"type='signal',sender='{BLUEZ}',interface='{OBJECTS}',path='/'",
+)
 
-    def __init__(self, find: Callable[[str], Enrolled | None]) -> None:
+
+def scan_ended(member: str, body: Sequence[Any]) -> str | None:
+    """Why a scan that went on goes on no longer, where this signal says so; None where it says nothing of the kind.
+
+    bleak is not told: its scanner stays "started" when bluetoothd dies or the adapter is switched off, and hears nothing.
+    """
+    match member:
+        case "NameOwnerChanged":
+            return "bluetoothd started" if body[2] else "bluetoothd ended"
+        case "PropertiesChanged" if "Powered" in body[1]:
+            return "the adapter was switched on" if body[1]["Powered"].value else "the adapter was switched off"
+        case "InterfacesAdded" if ADAPTER in body[1]:
+            return "an adapter came"
+        case "InterfacesRemoved" if ADAPTER in body[1]:
+            return "an adapter went away"
+        case _:
+            return None
+
+
+class Agent:
+    """Answers BlueZ's questions about pairing, until told to stop. `find` knows this home's devices by address.
+
+    `on_scan_ended` is called where the scan has to be begun anew (see `scan_ended`).
+    """
+
+    def __init__(
+        self, find: Callable[[str], Enrolled | None], on_scan_ended: Callable[[], None] = lambda: None
+    ) -> None:
         self._find = find
+        self._on_scan_ended = on_scan_ended
+        #: bluetoothd was started anew, and knows no agent.
+        self._forgotten = asyncio.Event()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Be BlueZ's agent until `stop` is set; a bus or a bluetoothd that is away is waited for."""
@@ -118,6 +154,9 @@ class Agent:
             try:
                 async with _bus() as bus:
                     bus.add_message_handler(self._asked)
+                    bus.add_message_handler(self._heard)
+                    for rule in _NEWS:
+                        await _call(bus, BUS_PATH, BUS, "AddMatch", "s", rule, destination=BUS)
                     trouble = await self._stay(bus, stop, trouble)
             except RadioFault as error:
                 trouble = _told_once(str(error), trouble)
@@ -127,15 +166,31 @@ class Agent:
     async def _stay(self, bus: MessageBus, stop: asyncio.Event, trouble: str | None) -> str | None:
         """Register, and again every REGISTER_EVERY_S for as long as the bus is there; the trouble there is, if any."""
         while not stop.is_set() and bus.connected:
+            self._forgotten.clear()
             try:
                 if await _registered(bus):
                     log.info("pairing_agent_ready")
                 trouble = None
             except RadioFault as error:
                 trouble = _told_once(str(error), trouble)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), REGISTER_EVERY_S)
+            waits = [asyncio.ensure_future(event.wait()) for event in (stop, self._forgotten)]
+            try:
+                await asyncio.wait(waits, timeout=REGISTER_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
         return trouble
+
+    def _heard(self, message: Message) -> None:
+        if message.message_type is not MessageType.SIGNAL:
+            return
+        reason = scan_ended(message.member or "", message.body)
+        if reason is None:
+            return
+        log.warning("scan_ended", reason=reason)
+        if message.member == "NameOwnerChanged":
+            self._forgotten.set()
+        self._on_scan_ended()
 
     def _asked(self, message: Message) -> Message | bool:
         if (
@@ -194,9 +249,17 @@ async def _bus() -> AsyncGenerator[MessageBus]:
         bus.disconnect()
 
 
-async def _call(bus: MessageBus, path: str, interface: str, member: str, signature: str = "", *body: Any) -> list[Any]:
+async def _call(
+    bus: MessageBus,
+    path: str,
+    interface: str,
+    member: str,
+    signature: str = "",
+    *body: Any,
+    destination: str = BLUEZ,
+) -> list[Any]:
     message = Message(
-        destination=BLUEZ, path=path, interface=interface, member=member, signature=signature, body=list(body)
+        destination=destination, path=path, interface=interface, member=member, signature=signature, body=list(body)
     )
     try:
         async with asyncio.timeout(CALL_S_MAX):

@@ -56,7 +56,7 @@ class Gateway:
         self._outbox = outbox
         self._systemd = systemd
         self._enrolment = Enrolment(settings.device)
-        self._bluez = radio.bluez
+        self._radio = radio
         self._shown: Shown | None = None
         self._displays = displays(settings.display)
         self._began_at = asyncio.get_running_loop().time()
@@ -113,10 +113,10 @@ class Gateway:
                 group.create_task(self._keep_house(stop))
                 group.create_task(self._pulse_socket.run(stop))
                 group.create_task(self._systemd.ping(stop, alive=lambda: self.uplink.alive))
-                if self._bluez:
+                if self._radio.bluez:
                     from gateway.bluez import Agent
 
-                    group.create_task(Agent(self._enrolment.find).run(stop))
+                    group.create_task(Agent(self._enrolment.find, self._radio.scan_ended.set).run(stop))
                 self._systemd.ready()
         except* RestartWanted as wanted:
             raise RestartWanted(str(wanted.exceptions[0])) from None

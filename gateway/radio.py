@@ -193,6 +193,8 @@ class Radio:
         self.control = control
         #: Whether BlueZ does the pairing, and asks an agent.
         self.bluez = bluez
+        #: Set where the scan that was begun has ended and nobody was told: it has to be begun anew.
+        self.scan_ended = asyncio.Event()
         self._scanner_backend = scanner_backend
         self._client_backend = client_backend
 
@@ -244,6 +246,7 @@ class Radio:
             )
 
         scanner = BleakScanner(heard, backend=self._scanner_backend)
+        self.scan_ended.clear()
         try:
             async with asyncio.timeout(SCAN_START_S_MAX):
                 await scanner.start()

@@ -152,17 +152,17 @@ class Watch:
             self._on_change()
 
     async def _until_trouble(self, stop: asyncio.Event) -> Trouble | None:
-        """Wait for `stop` (then None), for silence, or for connections that fail one after the other."""
+        """Wait for silence, or for connections that fail one after the other; None where `stop` was set or the scan ended."""
         loop = asyncio.get_running_loop()
         self._heard_at = loop.time()
         while (quiet_s := loop.time() - self._heard_at) < SILENT_S:
-            waits = [asyncio.ensure_future(event.wait()) for event in (stop, self._failing)]
+            waits = [asyncio.ensure_future(event.wait()) for event in (stop, self._failing, self._radio.scan_ended)]
             try:
                 await asyncio.wait(waits, timeout=SILENT_S - quiet_s, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 for wait in waits:
                     wait.cancel()
-            if stop.is_set():
+            if stop.is_set() or self._radio.scan_ended.is_set():
                 return None
             if self._failing.is_set():
                 self._failing.clear()

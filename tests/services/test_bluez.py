@@ -18,7 +18,18 @@ import pytest_asyncio
 from dbus_fast import BusType, Message, MessageType, Variant
 from dbus_fast.aio import MessageBus
 
-from gateway.bluez import ADAPTER, AGENT_MANAGER, AGENT_PATH, DEVICE, Agent, BluezControl, answer
+from gateway.bluez import (
+    ADAPTER,
+    AGENT_MANAGER,
+    AGENT_PATH,
+    DEVICE,
+    OBJECTS,
+    PROPERTIES,
+    Agent,
+    BluezControl,
+    answer,
+    scan_ended,
+)
 from gateway.enrolment import Enrolment
 from gateway.radio import RadioFault
 from gateway.settings import Device
@@ -89,6 +100,12 @@ class Bluez:
             self.agent, self.registrations = (message.sender, message.body[0]), self.registrations + 1
         return Message.new_method_return(message)
 
+    async def tell(self, path: str, interface: str, member: str, signature: str, *body: Any) -> None:
+        """A signal, as bluetoothd sends it."""
+        self._bus.send(  # pyright: ignore[reportUnknownMemberType] - dbus_fast leaves its future's type open
+            Message.new_signal(path, interface, member, signature, list(body))
+        )
+
     async def ask(self, member: str, signature: str, *body: Any) -> Message:
         """Ask the agent, as bluetoothd does in the middle of a pairing."""
         assert self.agent is not None
@@ -134,7 +151,7 @@ async def daemon() -> AsyncGenerator[Bluez]:
 
 
 @asynccontextmanager
-async def agent() -> AsyncGenerator[None]:
+async def agent(on_scan_ended: Callable[[], None] = lambda: None) -> AsyncGenerator[None]:
     """The gateway's agent at work, for a home with a cuff and a meter that asks for the digits on its label."""
     enrolment = Enrolment(
         [
@@ -143,7 +160,7 @@ async def agent() -> AsyncGenerator[None]:
         ]
     )
     stop = asyncio.Event()
-    running = asyncio.create_task(Agent(enrolment.find).run(stop))
+    running = asyncio.create_task(Agent(enrolment.find, on_scan_ended).run(stop))
     yield
     stop.set()
     await asyncio.wait_for(running, WAIT_S_MAX)
@@ -204,6 +221,46 @@ async def test_the_agent_waits_for_a_daemon_and_survives_its_restart(monkeypatch
 
 
 @pytest.mark.usefixtures("bus")
+async def test_a_bluetoothd_that_was_started_anew_has_its_agent_at_once_and_the_scan_is_begun_anew() -> None:
+    ended: list[int] = []
+    async with agent(lambda: ended.append(1)):
+        async with daemon() as bluez:
+            await until(lambda: bluez.default == AGENT_PATH)
+        await until(lambda: len(ended) >= 1)
+        before = len(ended)
+        async with daemon() as bluez:
+            await until(lambda: bluez.default == AGENT_PATH)
+            await until(lambda: len(ended) > before)
+
+
+@pytest.mark.usefixtures("bus")
+async def test_an_adapter_that_is_switched_off_or_comes_ends_the_scan_and_a_device_that_comes_does_not() -> None:
+    ended: list[int] = []
+    async with daemon() as bluez, agent(lambda: ended.append(1)):
+        await until(lambda: bluez.default == AGENT_PATH)
+        hci0 = "/org/bluez/hci0"
+        device: dict[str, dict[str, Variant]] = {DEVICE: {}}
+        adapter: dict[str, dict[str, Variant]] = {ADAPTER: {}}
+        await bluez.tell(
+            hci0, PROPERTIES, "PropertiesChanged", "sa{sv}as", ADAPTER, {"Discovering": Variant("b", False)}, []
+        )
+        await bluez.tell("/", OBJECTS, "InterfacesAdded", "oa{sa{sv}}", path_of(CUFF), device)
+        await bluez.tell("/", OBJECTS, "InterfacesRemoved", "oas", path_of(CUFF), [DEVICE])
+        powered = {"Powered": Variant("b", False)}
+        for number, told in enumerate(
+            (
+                bluez.tell(hci0, PROPERTIES, "PropertiesChanged", "sa{sv}as", ADAPTER, powered, []),
+                bluez.tell("/", OBJECTS, "InterfacesRemoved", "oas", hci0, [ADAPTER]),
+                bluez.tell("/", OBJECTS, "InterfacesAdded", "oa{sa{sv}}", hci0, adapter),
+            ),
+            start=1,
+        ):
+            await told
+            await until(lambda number=number: len(ended) >= number)
+            assert len(ended) == number
+
+
+@pytest.mark.usefixtures("bus")
 async def test_the_adapter_is_switched_off_and_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.bluez.OFF_S", 0.01)
     async with daemon() as bluez:
@@ -241,3 +298,12 @@ def test_every_question_has_an_answer_and_an_unknown_one_is_refused() -> None:
     assert not answer("SingASong", cuff).agreed
     assert not answer("DisplayPasskey", None).agreed
     assert all(answer(member, cuff).reason for member in ("Cancel", "RequestPasskey", "DisplayPinCode"))
+
+
+def test_why_a_scan_ended_is_said() -> None:
+    assert scan_ended("NameOwnerChanged", ["org.bluez", ":1.5", ""]) == "bluetoothd ended"
+    assert scan_ended("NameOwnerChanged", ["org.bluez", "", ":1.6"]) == "bluetoothd started"
+    on = {"Powered": Variant("b", True)}
+    assert scan_ended("PropertiesChanged", [ADAPTER, on, []]) == "the adapter was switched on"
+    assert scan_ended("PropertiesChanged", [ADAPTER, {"Discovering": Variant("b", False)}, []]) is None
+    assert scan_ended("NameAcquired", [":1.7"]) is None

@@ -115,6 +115,17 @@ async def test_an_adapter_gone_silent_is_scanned_anew(tmp_path: Path, monkeypatc
         await until(lambda: FakeScanner.starts >= 3)
 
 
+async def test_a_scan_that_ended_is_begun_anew_at_once(tmp_path: Path) -> None:
+    """bluetoothd was started again, or the adapter switched off: without a word from bleak it would be deaf for a minute."""
+    air = radio()
+    async with watching(open_outbox(tmp_path), air):
+        await until(lambda: FakeScanner.starts == 1)
+        air.scan_ended.set()
+        await until(lambda: FakeScanner.starts == 2)
+        await asyncio.sleep(0.1)
+    assert FakeScanner.starts == 2, "once is enough"
+
+
 async def test_a_disk_that_refuses_ends_the_session_before_more_is_given_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
