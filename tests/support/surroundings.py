@@ -2,8 +2,16 @@
 
 import os
 
-#: Settings of the provisioner; every other setting of this machine's user is forgotten (TSDB_DSN first of all).
-KEPT = {"RPM_LOCAL", "RPM_CHROMIUM", "RPM_DEBIAN_MIRROR", "RPM_DEBIAN_KEYRING", "RPM_DATABASE_USER"}
+#: Settings of the provisioner, and of a test that is run by hand; every other setting of this machine's user is forgotten
+#: (TSDB_DSN first of all).
+KEPT = {
+    "RPM_LOCAL",
+    "RPM_CHROMIUM",
+    "RPM_DEBIAN_MIRROR",
+    "RPM_DEBIAN_KEYRING",
+    "RPM_DATABASE_USER",
+    "RPM_OUTAGE_S",
+}
 
 
 def forget_settings() -> None:
