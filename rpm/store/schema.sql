@@ -113,6 +113,22 @@ create table certificate (
     constraint certificate_role_check CHECK ((role = ANY (ARRAY['gateway'::text, 'worker'::text, 'guard'::text])))
 );
 
+create table correction (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    reading_id uuid not null,
+    kind text not null,
+    patient_before bigint not null,
+    patient_after bigint not null,
+    reason text not null,
+    corrected_by bigint not null,
+    corrected_at timestamp with time zone not null,
+    constraint correction_check CHECK (((kind = 'move'::text) = (patient_before <> patient_after))),
+    constraint correction_kind_check CHECK ((kind = ANY (ARRAY['void'::text, 'restore'::text, 'move'::text]))),
+    constraint correction_pkey PRIMARY KEY (id),
+    constraint correction_reason_check CHECK ((reason <> ''::text))
+);
+
 create table delivery (
     gateway_id text not null,
     epoch text not null,
@@ -528,6 +544,14 @@ alter table audit add constraint audit_practice_id_fkey FOREIGN KEY (practice_id
 
 alter table certificate add constraint certificate_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
+alter table correction add constraint correction_corrected_by_fkey FOREIGN KEY (corrected_by) REFERENCES staff(id);
+
+alter table correction add constraint correction_patient_after_fkey FOREIGN KEY (patient_after) REFERENCES patient(id);
+
+alter table correction add constraint correction_patient_before_fkey FOREIGN KEY (patient_before) REFERENCES patient(id);
+
+alter table correction add constraint correction_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
 alter table device add constraint device_gateway_id_fkey FOREIGN KEY (gateway_id) REFERENCES gateway(id);
 
 alter table device add constraint device_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
@@ -647,6 +671,8 @@ CREATE INDEX certificate_by_name ON public.certificate USING btree (name, issued
 CREATE INDEX certificate_revoked ON public.certificate USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
 
 CREATE INDEX certificate_to_grant ON public.certificate USING btree (issued_at) WHERE (granted_at IS NULL);
+
+CREATE INDEX correction_by_reading ON public.correction USING btree (reading_id, id);
 
 CREATE INDEX device_assignment_by_patient ON public.device_assignment USING btree (patient_id);
 

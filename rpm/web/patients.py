@@ -1,5 +1,6 @@
 """Patients: the list, one patient's page, its charts, and where each value came from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -14,7 +15,8 @@ from fastapi.responses import JSONResponse, Response
 from alerts.rules import Rule
 from rpm.access import Actor
 from rpm.audit import Action, record
-from rpm.store import charts, minutes, patients
+from rpm.store import charts, corrections, minutes, patients
+from rpm.store.corrections import REASON_LENGTH_MAX
 from rpm.store.database import Connection
 from rpm.store.patients import Patient, PatientAlert
 from rpm.web.alerts import LABELS
@@ -228,14 +230,22 @@ def _mark(alert: PatientAlert) -> dict[str, Any]:
     }
 
 
+def stored_of(connection: Connection, reading_id: UUID, patient: Patient, actor: Actor) -> Mapping[str, Any]:
+    """Every fact kept of one reading of this patient; NotFound where it is not theirs."""
+    facts = charts.provenance(connection, reading_id, practice_id=actor.practice_id, patient_id=patient.patient_id)
+    if facts is None:
+        raise NotFound
+    return facts
+
+
 @router.get("/patients/{public_id}/readings/{reading_id}")
 def provenance(request: Request, public_id: UUID, reading_id: UUID, actor: Nurse, store: Store, now: Now) -> Response:
-    """Where one reading came from: every clock, the device, the gateway, the bytes."""
+    """Where one reading came from: every clock, the device, the gateway, the bytes; and what was corrected of it."""
     with store.transaction() as connection:
         patient = find(connection, public_id, actor)
-        facts = charts.provenance(connection, reading_id, practice_id=actor.practice_id, patient_id=patient.patient_id)
-        if facts is None:
-            raise NotFound
+        facts = stored_of(connection, reading_id, patient, actor)
+        history = corrections.corrections(connection, reading_id, practice_id=actor.practice_id)
+        people = patients.search(connection, "", practice_id=actor.practice_id)
         record(
             connection,
             actor,
@@ -244,4 +254,13 @@ def provenance(request: Request, public_id: UUID, reading_id: UUID, actor: Nurse
             patient_id=patient.patient_id,
             reading_id=str(reading_id),
         )
-    return render(request, "provenance.html", now=now, patient=patient, facts=facts)
+    return render(
+        request,
+        "provenance.html",
+        now=now,
+        patient=patient,
+        facts=facts,
+        history=history,
+        people=[person for person in people if person.public_id != public_id],
+        reason_length_max=REASON_LENGTH_MAX,
+    )

@@ -2,16 +2,8 @@
 
 import os
 
-#: Settings of the provisioner, and of a test that is run by hand; every other setting of this machine's user is forgotten
-#: (TSDB_DSN first of all).
-KEPT = {
-    "RPM_LOCAL",
-    "RPM_CHROMIUM",
-    "RPM_DEBIAN_MIRROR",
-    "RPM_DEBIAN_KEYRING",
-    "RPM_DATABASE_USER",
-    "RPM_OUTAGE_S",
-}
+#: Settings of the provisioner; every other setting of this machine's user is forgotten (TSDB_DSN first of all).
+KEPT = {"RPM_LOCAL", "RPM_CHROMIUM", "RPM_DEBIAN_MIRROR", "RPM_DEBIAN_KEYRING", "RPM_DATABASE_USER"}
 
 
 def forget_settings() -> None:

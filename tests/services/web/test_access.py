@@ -44,6 +44,9 @@ MATRIX: dict[tuple[str, str], frozenset[str]] = {
     ("GET", "/patients/{public_id}"): NURSE,
     ("GET", "/patients/{public_id}/series"): NURSE,
     ("GET", "/patients/{public_id}/readings/{reading_id}"): NURSE,
+    ("POST", "/patients/{public_id}/readings/{reading_id}/void"): NURSE,
+    ("POST", "/patients/{public_id}/readings/{reading_id}/restore"): NURSE,
+    ("POST", "/patients/{public_id}/readings/{reading_id}/move"): NURSE,
     ("POST", "/patients/{public_id}/timer"): NURSE,
     ("POST", "/timer/stop"): NURSE,
     ("POST", "/timer/discard"): NURSE,
@@ -205,6 +208,9 @@ def test_another_practices_ids_are_ids_of_nothing(clinic: Clinic, visitor: Visit
         assert "Foreign" not in answer.text
     work = {"day": "2026-06-10", "start": "09:00", "worked": "5", "activity": "call", "note": "why"}
     for path, fields in (
+        (f"{page}/readings/{reading}/void", {"reason": "why"}),
+        (f"{page}/readings/{reading}/restore", {"reason": "why"}),
+        (f"{page}/readings/{reading}/move", {"patient": str(stranger.public_id), "reason": "why"}),
         (f"{page}/timer", dict[str, str]()),
         (f"{page}/minutes", work),
         (f"{page}/minutes/1/reverse", {"note": "why"}),
