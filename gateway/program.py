@@ -217,6 +217,7 @@ class Gateway:
             connected=link.connected,
             paused=link.paused,
             last_receipt_at=link.last_receipt_at,
+            heartbeat_taken_at=link.heartbeat_taken_at,
             devices=tuple(
                 Sighting(slot=slot, heard_s_ago=round(loop_s - at, 1), rssi_dbm=rssi)
                 for slot, (at, rssi) in sorted(self.watch.sightings.items())

@@ -64,6 +64,8 @@ class Pulse(_Part):
     #: Why publishing pauses although connected, in one word; None where it does not.
     paused: str | None = None
     last_receipt_at: AwareDatetime | None = None
+    #: When the broker last took a heartbeat of this process: what a version on trial has to show.
+    heartbeat_taken_at: AwareDatetime | None = None
     devices: tuple[Sighting, ...] = ()
     last_recovery: Helped | None = None
 

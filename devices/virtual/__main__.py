@@ -11,7 +11,6 @@ from typing import Annotated, Final
 
 import typer
 
-from devices.recording import BadRecording
 from devices.virtual import control as control_port
 from devices.virtual import scenario as scenario_file
 from devices.virtual.air import Air, PortTaken
@@ -113,7 +112,7 @@ def main() -> None:
     try:
         with contextlib.suppress(KeyboardInterrupt):
             app()
-    except (BadScenario, BadRecording, PortTaken) as error:
+    except (BadScenario, PortTaken) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
 

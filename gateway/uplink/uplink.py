@@ -69,6 +69,8 @@ class LinkState:
     connected: bool = False
     paused: Verdict | None = None
     last_receipt_at: datetime | None = None
+    #: When the broker last took a status, whether or not somebody listened.
+    heartbeat_taken_at: datetime | None = None
 
 
 class Uplink:
@@ -235,7 +237,10 @@ class Uplink:
     def _answered(self, flight: _InAir, reason_code: int) -> None:
         now, meaning = self._utc_now(), verdict(reason_code)
         if not flight.seqs and flight.event is None:
-            return  # a status: whether somebody hears it decides nothing
+            # A status: whether somebody hears it decides nothing here.
+            if meaning in {Verdict.IN_TRANSIT, Verdict.NOBODY_LISTENING}:
+                self.state.heartbeat_taken_at = now
+            return
         if meaning is Verdict.NOBODY_LISTENING:
             self._outbox.unsend(flight.seqs, now=now)
             self._pause(meaning, reason_code)
