@@ -38,12 +38,16 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """Who uses one slot of a device from `start` (inclusive) to `end` (exclusive); None is without limit."""
+    """Who uses one slot of a device from `start` (inclusive) to `end` (exclusive); None is without limit.
+
+    `pending`: nobody has confirmed a reading of it as this patient's yet (A5).
+    """
 
     user_slot: int | None
     patient_id: int
     start: datetime | None
     end: datetime | None
+    pending: bool = False
 
     def holds(self, instant: datetime) -> bool:
         """Whether `instant` lies in it."""
@@ -85,7 +89,7 @@ def owner(
         return Reason.NOBODY_ASSIGNED
     if len(of_slot) == 1 and of_slot[0].holds(measured_at):
         # The usual case, without a look at neighbours it does not have.
-        return of_slot[0].patient_id
+        return _confirmed(of_slot[0])
     uncertainty = uncertainty_of(time_source, uncertainty_s)
     earliest, latest = measured_at - uncertainty, measured_at + uncertainty
     possible = {assignment.patient_id for assignment in of_slot if assignment.touches(earliest, latest)}
@@ -93,7 +97,12 @@ def owner(
         return Reason.NEAR_REASSIGNMENT
     for assignment in of_slot:
         if assignment.holds(measured_at):
-            return assignment.patient_id
+            return _confirmed(assignment)
     if all(measured_at < (assignment.start or _NO_START) for assignment in of_slot):
         return Reason.BEFORE_ASSIGNMENT
     return Reason.NOBODY_AT_THAT_TIME
+
+
+def _confirmed(assignment: Assignment) -> int | Reason:
+    """The patient, unless nobody has confirmed yet that the device stands at their home."""
+    return Reason.NOT_CONFIRMED if assignment.pending else assignment.patient_id

@@ -3,6 +3,7 @@
 rejected      no person may make it a patient's value: it can only be voided
 doubtful      a person who has looked may release it
 owner         nobody, or nobody for certain, is known to own it: it can be claimed for a patient
+waiting       its device was given to somebody, and waits for a person to confirm a test reading (rpm.store.confirming)
 """
 
 from enum import StrEnum
@@ -42,6 +43,7 @@ class Reason(StrEnum):
     NOBODY_AT_THAT_TIME = "nobody_at_that_time"
     USER_UNKNOWN = "user_unknown"
     NEAR_REASSIGNMENT = "near_reassignment"
+    NOT_CONFIRMED = "not_confirmed"
 
 
 SENTENCES: Final[dict[Reason, str]] = {
@@ -75,6 +77,7 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.NOBODY_AT_THAT_TIME: "Nobody was using this device at that time.",
     Reason.USER_UNKNOWN: "Several people may use this device, and it does not say which of them this is.",
     Reason.NEAR_REASSIGNMENT: "The device changed hands about then; its clock does not tell on which side this falls.",
+    Reason.NOT_CONFIRMED: "Its device was given to a patient, and nobody has confirmed a test reading with them yet.",
 }
 
 #: A person who has looked at it may say that it is right.

@@ -25,7 +25,10 @@ USER_SLOT_MAX = 254
 
 @dataclass(frozen=True, slots=True)
 class DeviceUse:
-    """A device, and one who uses it now or will (`assignment_id` None: nobody). `seen_at` None: never heard."""
+    """A device, and one who uses it now or will (`assignment_id` None: nobody). `seen_at` None: never heard.
+
+    `pending`: its readings wait until somebody has confirmed one of them as this patient's (A5).
+    """
 
     id: int
     address: str
@@ -42,6 +45,7 @@ class DeviceUse:
     user_slot: int | None
     starts_at: datetime | None
     ends_at: datetime | None
+    pending: bool | None
     patient_id: int | None
     patient_public_id: UUID | None
     given_name: str | None
@@ -107,10 +111,15 @@ def assign(
     user_slot: int | None = None,
     start: datetime,
     end: datetime | None = None,
+    claimed: UUID | None = None,
     actor: Actor,
     now: datetime,
 ) -> int:
-    """The new assignment's id. Ends no other: UserError where someone else uses this slot in that time."""
+    """The new assignment's id. Ends no other: UserError where someone else uses this slot in that time.
+
+    Its readings wait until one of them is confirmed (`rpm.store.confirming`), unless the actor has just said of one,
+    `claimed`, that it is this patient's.
+    """
     if end is not None and end <= start:
         raise UserError("the time of use ends before it begins")
     if user_slot is not None and not 0 <= user_slot <= USER_SLOT_MAX:
@@ -125,7 +134,9 @@ def assign(
                 "user_slot": user_slot,
                 "start": start,
                 "end": end,
+                "claimed": claimed,
                 "staff_id": actor.staff_id,
+                "now": now,
             },
         ).fetchone()
     except psycopg.errors.ExclusionViolation as error:

@@ -27,6 +27,8 @@ from schemas.reading import Reading
 _SQL = load("held")
 #: One claim admits at most this many; the rest waits for the next.
 CLAIM_MAX: Final = 5000
+#: Held for want of an owner, or of somebody who confirms the one they have.
+WITHOUT_OWNER: Final = [*sorted(CLAIMABLE), Reason.NOT_CONFIRMED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,26 +97,36 @@ def claim(
     rows = [row]
     if reason not in CLAIMED_ALONE:
         slot = None if reading.user_slot == UNKNOWN_USER else reading.user_slot
+        # Given to this patient already, and unconfirmed: who says whose this reading is has confirmed it.
+        connection.execute(
+            _SQL["confirm_by_claim"],
+            {
+                "practice_id": actor.practice_id,
+                "address": reading.device.address,
+                "user_slot": slot,
+                "patient_id": patient_id,
+                "measured_at": reading.measured_at,
+                "reading_id": reading.reading_id,
+                "staff_id": actor.staff_id,
+                "now": now,
+            },
+        )
         # Somebody may have assigned the device after the reading came.
         if _owner(connection, row, reading, now=now) != patient_id:
             assignment_id = _assign(
                 connection, reading, slot, patient_id=patient_id, start=start, end=end, actor=actor, now=now
             )
-        like = connection.execute(
-            _SQL["take_like"],
-            {
-                "practice_id": actor.practice_id,
-                "reasons": list(CLAIMABLE),
-                "address": reading.device.address,
-                "user_slot": slot,
-                "start": start,
-                "end": end,
-                "limit": CLAIM_MAX,
-            },
-        ).fetchall()
+        like = take_like(
+            connection,
+            practice_id=actor.practice_id,
+            address=reading.device.address,
+            user_slot=slot,
+            start=start,
+            end=end,
+        )
         rows += [other for other in like if other["id"] != held_id]
     claimed_for = patient_id if reason in CLAIMED_ALONE else None
-    claimed = _admit_again(connection, rows, claimed_for=claimed_for, actor=actor, now=now)
+    claimed = admit_again(connection, rows, claimed_for=claimed_for, actor=actor, now=now)
     audit.record(
         connection,
         actor,
@@ -125,6 +137,30 @@ def claim(
         admitted=claimed.admitted,
     )
     return Claimed(claimed.admitted, claimed.still_held, assignment_id)
+
+
+def take_like(
+    connection: Connection,
+    *,
+    practice_id: int,
+    address: str,
+    user_slot: int | None,
+    start: datetime,
+    end: datetime | None,
+) -> list[dict[str, Any]]:
+    """What of a device and slot is held for want of an owner, measured in a range of time: locked, oldest first."""
+    return connection.execute(
+        _SQL["take_like"],
+        {
+            "practice_id": practice_id,
+            "reasons": WITHOUT_OWNER,
+            "address": address,
+            "user_slot": user_slot,
+            "start": start,
+            "end": end,
+            "limit": CLAIM_MAX,
+        },
+    ).fetchall()
 
 
 def _owner(connection: Connection, row: dict[str, Any], reading: Reading, *, now: datetime) -> int | None:
@@ -161,6 +197,7 @@ def _assign(
         user_slot=slot,
         start=start,
         end=end,
+        claimed=reading.reading_id,
         actor=actor,
         now=now,
     )
@@ -177,10 +214,10 @@ def look_again(connection: Connection, *, gateway_id: str, actor: Actor, now: da
             "limit": CLAIM_MAX,
         },
     ).fetchall()
-    return _admit_again(connection, rows, actor=actor, now=now)
+    return admit_again(connection, rows, actor=actor, now=now)
 
 
-def _admit_again(
+def admit_again(
     connection: Connection,
     rows: Sequence[dict[str, Any]],
     *,
@@ -188,7 +225,10 @@ def _admit_again(
     actor: Actor,
     now: datetime,
 ) -> Claimed:
-    """Admit what can be now. What else is wrong with a reading still holds it, under that reason."""
+    """Admit those of these held rows, locked, that can be now; what else is wrong with a reading still holds it.
+
+    `claimed_for`: a person says that all of them are this patient's.
+    """
     items = [(row, _item(row)) for row in rows]
     known = known_of(connection, [(row["gateway_id"], item.reading) for row, item in items], now=now)
     admitted: list[tuple[dict[str, Any], ReadingItem, Admitted]] = []

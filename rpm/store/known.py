@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from rpm.ingest.admit import UNCLAIMED, Known, Quality
 from rpm.ingest.attribution import Assignment, Device
@@ -38,16 +38,14 @@ def known_of(
     }
     devices: dict[tuple[int, str], Device] = {}
     assignments: dict[int, list[Assignment]] = {}
-    found = connection.execute(
-        _SQL["devices_of"],
-        {"practices": [practice for practice, _ in asked], "addresses": [address for _, address in asked]},
-    )
-    for row in found:
+    for row in _devices_of(connection, asked):
         device = Device(row["id"], row["practice_id"], row["address"], row["single_person"])
         devices[device.practice_id, device.address] = device
         users = assignments.setdefault(device.id, [])
         if row["assignment_id"] is not None:
-            users.append(Assignment(row["user_slot"], row["patient_id"], row["starts_at"], row["ends_at"]))
+            users.append(
+                Assignment(row["user_slot"], row["patient_id"], row["starts_at"], row["ends_at"], row["pending"])
+            )
     patients: set[int] = set()
     times: list[datetime] = []
     for gateway_id, reading in pairs:
@@ -58,6 +56,20 @@ def known_of(
             times.append(reading.measured_at)
     weighings = _weighings(connection, patients, times, now=now) if patients else {}
     return Known(practices, devices, assignments, weighings)
+
+
+def _devices_of(connection: Connection, asked: Collection[tuple[int, str]]) -> list[dict[str, Any]]:
+    """The devices at these (practice, address) pairs, a row for each of their users.
+
+    Whoever confirms or refuses a use waits for this transaction: they find all that is held for want of their word.
+    """
+    named = {"practices": [practice for practice, _ in asked], "addresses": [address for _, address in asked]}
+    found = connection.execute(_SQL["devices_of"], named).fetchall()
+    pending = sorted(row["assignment_id"] for row in found if row["pending"])
+    if pending:
+        connection.execute(_SQL["lock_pending"], {"assignments": pending})
+        found = connection.execute(_SQL["devices_of"], named).fetchall()
+    return found
 
 
 def _practices(connection: Connection, senders: Sequence[str]) -> dict[str, int]:

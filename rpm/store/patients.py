@@ -66,7 +66,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class AssignedDevice:
-    """What a patient measures with, or did until `until`."""
+    """What a patient measures with, or did until `until`. `pending`: its readings wait to be confirmed as theirs."""
 
     device_id: int
     kind: str
@@ -76,6 +76,7 @@ class AssignedDevice:
     serial: str | None
     seen_at: datetime | None
     user_slot: int | None
+    pending: bool
     since: datetime
     until: datetime | None
 

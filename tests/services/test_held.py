@@ -249,7 +249,7 @@ def test_the_command_line(desk: Desk) -> None:
     assert nobody.stderr.count("\n") == 1
 
 
-def _assigned(desk: Desk, person: Person, start: datetime) -> None:
+def _assigned(desk: Desk, person: Person, start: datetime, *, confirmed: bool = False) -> None:
     with desk.database.transaction() as connection:
         device_id = devices.register_device(
             connection,
@@ -260,6 +260,7 @@ def _assigned(desk: Desk, person: Person, start: datetime) -> None:
             now=NOW,
         )
         devices.assign(connection, device_id=device_id, patient_id=person.id, start=start, actor=desk.rosa, now=NOW)
+        connection.execute("update device_assignment set pending = %s where device_id = %s", [not confirmed, device_id])
 
 
 def test_what_came_before_its_device_was_assigned_can_still_be_claimed(desk: Desk) -> None:
@@ -286,7 +287,7 @@ def test_a_voided_reading_stays_void_when_its_device_is_assigned_later(desk: Des
     (reading,) = _strays(1)
     (number,) = desk.receives(reading)
     desk.void(number)
-    _assigned(desk, desk.maria, NOW - timedelta(days=10))
+    _assigned(desk, desk.maria, NOW - timedelta(days=10), confirmed=True)
     assert desk.receives(reading) == []
     assert desk.rows("select * from reading") == []
     assert desk.rows("select outcome, count(*)::int as n from delivery group by 1 order by 1") == [
@@ -299,7 +300,7 @@ def test_a_reading_that_is_used_after_all_waits_for_nobody(desk: Desk) -> None:
     """It came again when its owner was known: nobody is asked any more, and nobody can make it another's."""
     (reading,) = _strays(1)
     (number,) = desk.receives(reading)
-    _assigned(desk, desk.maria, NOW - timedelta(days=10))
+    _assigned(desk, desk.maria, NOW - timedelta(days=10), confirmed=True)
     assert desk.receives(reading) == []
     assert desk.rows("select patient_id from reading") == [{"patient_id": desk.maria.id}]
     assert desk.numbers() == []

@@ -14,9 +14,16 @@ on conflict (practice_id, address) do update set label = device.label
 returning id;
 
 -- assign
--- Who uses a slot of a device, and when. Overlaps are refused by the table. No row: not this practice's.
-insert into device_assignment (practice_id, device_id, user_slot, patient_id, during, assigned_by)
-select device.practice_id, device.id, %(user_slot)s, patient.id, tstzrange(%(start)s, %(end)s), %(staff_id)s
+-- Who uses a slot of a device, and when: pending until a reading is confirmed, or confirmed by the one that was claimed.
+-- Overlaps are refused by the table. No row: not this practice's.
+insert into device_assignment (practice_id, device_id, user_slot, patient_id, during, assigned_by, pending, confirmed_at,
+    confirmed_by, confirmed_how, confirmed_reading)
+select device.practice_id, device.id, %(user_slot)s, patient.id, tstzrange(%(start)s, %(end)s), %(staff_id)s::bigint,
+    %(claimed)s::uuid is null,
+    case when %(claimed)s::uuid is not null then %(now)s::timestamptz end,
+    case when %(claimed)s::uuid is not null then %(staff_id)s::bigint end,
+    case when %(claimed)s::uuid is not null then 'claim' end,
+    %(claimed)s::uuid
 from device join patient on patient.practice_id = device.practice_id
 where device.id = %(device_id)s and device.practice_id = %(practice_id)s and patient.id = %(patient_id)s
 returning id;
@@ -36,7 +43,7 @@ select device.id, device.address, device.kind, device.label, device.manufacturer
     device.firmware, device.single_person, device.created_at, device.seen_at,
     device_assignment.id as assignment_id, device_assignment.user_slot,
     lower(device_assignment.during) as starts_at, upper(device_assignment.during) as ends_at,
-    patient.id as patient_id, patient.public_id as patient_public_id, patient.given_name, patient.family_name
+    device_assignment.pending, patient.id as patient_id, patient.public_id as patient_public_id, patient.given_name, patient.family_name
 from device
     left join device_assignment on device_assignment.device_id = device.id
         and (upper(device_assignment.during) is null or upper(device_assignment.during) > %(now)s)

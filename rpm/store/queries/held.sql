@@ -72,6 +72,17 @@ order by id
 limit %(limit)s
 for update;
 
+-- confirm_by_claim
+-- A reading of a device that waits to be confirmed as this patient's was claimed for them: it is theirs.
+update device_assignment
+set pending = false, confirmed_at = %(now)s, confirmed_by = %(staff_id)s, confirmed_how = 'claim',
+    confirmed_reading = %(reading_id)s
+from device
+where device.practice_id = %(practice_id)s and device.address = %(address)s
+    and device_assignment.device_id = device.id and device_assignment.pending
+    and device_assignment.user_slot is not distinct from %(user_slot)s::integer
+    and device_assignment.patient_id = %(patient_id)s and device_assignment.during @> %(measured_at)s::timestamptz;
+
 -- take_of_gateway
 -- What one gateway sent before its practice was known, locked, oldest first.
 select id, practice_id, state, reason, item, topic, gateway_id, epoch, seq, device_id, patient_id, measured_at
