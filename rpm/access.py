@@ -31,6 +31,8 @@ class Role(StrEnum):
     """What a member of staff is here for. Each sees no more than that takes."""
 
     NURSE = "nurse"
+    #: Looks after boxes and devices: sees whose they are, and nothing of what they measure.
+    SUPPORT = "support"
     BILLER = "biller"
     ADMIN = "admin"
 

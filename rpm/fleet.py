@@ -5,8 +5,8 @@ says nothing and a device that sends nothing are two problems with two ways out,
 box is silent, nothing is said about its devices.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -66,6 +66,7 @@ class Need(StrEnum):
     NOT_PAIRED = "not_paired"
     UNSUPPORTED = "unsupported"
     NO_READINGS = "no_readings"
+    UNCONFIRMED = "unconfirmed"
     BATTERY = "battery"
     NEVER = "never"
 
@@ -83,6 +84,7 @@ LABELS: Final[Mapping[Need, str]] = {
     Need.NOT_PAIRED: "does not pair",
     Need.UNSUPPORTED: "device not supported",
     Need.NO_READINGS: "no readings",
+    Need.UNCONFIRMED: "not confirmed",
     Need.BATTERY: "battery low",
     Need.NEVER: "never heard",
 }
@@ -91,13 +93,15 @@ _ORDER: Final = {need: place for place, need in enumerate(Need)}
 
 @dataclass(frozen=True, slots=True)
 class HomeDevice:
-    """A device of the home. `in_use`: somebody's now. `seen_at` None: never heard."""
+    """A device of the home. `in_use`: somebody's now; `pending`: not confirmed as theirs yet. `seen_at` None: never heard."""
 
     id: int
     address: str
     label: str
     seen_at: datetime | None
     in_use: bool
+    kind: str = ""
+    pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,12 +117,17 @@ class Home:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One thing somebody has to look after: what is so, and what to do. `severity`: 2 today, 1 this week."""
+    """One thing somebody has to look after: what is so, and what to do. `severity`: 2 today, 1 this week.
+
+    `device_id`, `kind`: of the device it is about, where it is about one that is known.
+    """
 
     need: Need
     severity: int
     said: str
     act: str
+    device_id: int | None = None
+    kind: str = ""
 
 
 def notices(home: Home, *, now: datetime) -> list[Notice]:
@@ -208,28 +217,45 @@ def _of_devices(home: Home, *, now: datetime) -> list[Notice]:
     by_address = {device.address: device for device in home.devices}
     found: list[Notice] = []
     for each in home.latest:
-        if not each.address:
-            continue
-        device = by_address.get(each.address)
-        label = f"“{device.label}”" if device else f"The device {each.address}"
-        works_since = device is not None and device.seen_at is not None and device.seen_at > each.heard_at
-        if each.name == EventName.DEVICE_UNSUPPORTED and not works_since:
-            model = f" ({each.value})" if each.value else ""
-            said = f"{label}{model} speaks a language of its own that no box here understands."
-            found.append(Notice(Need.UNSUPPORTED, ROUTINE, said, "Give the patient a supported model."))
-        elif each.name == EventName.DEVICE_NOT_PAIRED and not works_since:
-            said = f"{label} refuses to pair: its code is wrong, or not in the box’s settings."
-            found.append(Notice(Need.NOT_PAIRED, PRIORITY, said, "Type the code on its label into the settings."))
-        elif each.name == EventName.DEVICE_CHANGED and now - each.heard_at <= TOLD_FOR:
-            said = f"Another device answers where {label} did {span(now - each.heard_at)} ago."
-            found.append(Notice(Need.CHANGED, PRIORITY, said, "Find out whose it is before its readings are used."))
-        elif each.name == EventName.DEVICE_BATTERY:
-            found += _about_battery(label, number(each.value), home.batteries.get(each.address, ()), now=now)
+        if each.address:
+            device = by_address.get(each.address)
+            about = _told_of_device(each, device, home.batteries.get(each.address, ()), now=now)
+            found += [notice if device is None else _of(device, notice) for notice in about]
     for device in home.devices:
-        if device.in_use and device.seen_at is not None and now - device.seen_at > READINGS_MISSED_AFTER:
+        if device.pending:
+            said = f"“{device.label}” was given to somebody, and nobody has confirmed that it stands at their home."
+            found.append(
+                _of(device, Notice(Need.UNCONFIRMED, PRIORITY, said, "Call the patient and confirm a test reading."))
+            )
+        elif device.in_use and device.seen_at is not None and now - device.seen_at > READINGS_MISSED_AFTER:
             said = f"Nothing from “{device.label}” for {span(now - device.seen_at)}, though the box is well."
-            found.append(Notice(Need.NO_READINGS, ROUTINE, said, "Ask the patient; check the device’s batteries."))
+            act = "Ask the patient; check the device’s batteries."
+            found.append(_of(device, Notice(Need.NO_READINGS, ROUTINE, said, act)))
     return found
+
+
+def _of(device: HomeDevice, notice: Notice) -> Notice:
+    return replace(notice, device_id=device.id, kind=device.kind)
+
+
+def _told_of_device(
+    told: Latest, device: HomeDevice | None, points: Sequence[Point], *, now: datetime
+) -> Iterator[Notice]:
+    """What follows from the newest that a box told of a device under one name."""
+    label = f"“{device.label}”" if device else f"The device {told.address}"
+    works_since = device is not None and device.seen_at is not None and device.seen_at > told.heard_at
+    if told.name == EventName.DEVICE_UNSUPPORTED and not works_since:
+        model = f" ({told.value})" if told.value else ""
+        said = f"{label}{model} speaks a language of its own that no box here understands."
+        yield Notice(Need.UNSUPPORTED, ROUTINE, said, "Give the patient a supported model.")
+    elif told.name == EventName.DEVICE_NOT_PAIRED and not works_since:
+        said = f"{label} refuses to pair: its code is wrong, or not in the box’s settings."
+        yield Notice(Need.NOT_PAIRED, PRIORITY, said, "Type the code on its label into the settings.")
+    elif told.name == EventName.DEVICE_CHANGED and now - told.heard_at <= TOLD_FOR:
+        said = f"Another device answers where {label} did {span(now - told.heard_at)} ago."
+        yield Notice(Need.CHANGED, PRIORITY, said, "Find out whose it is before its readings are used.")
+    elif told.name == EventName.DEVICE_BATTERY:
+        yield from _about_battery(label, number(told.value), points, now=now)
 
 
 def _about_battery(label: str, percent: float | None, points: Sequence[Point], *, now: datetime) -> list[Notice]:

@@ -166,6 +166,12 @@ create table device_assignment (
     during tstzrange not null,
     assigned_by bigint,
     returned_by bigint,
+    pending boolean not null default false,
+    confirmed_at timestamp with time zone,
+    confirmed_by bigint,
+    confirmed_how text,
+    confirmed_reading uuid,
+    constraint device_assignment_confirmed_how_check CHECK ((confirmed_how = ANY (ARRAY['patient'::text, 'second person'::text, 'claim'::text]))),
     constraint device_assignment_device_id_coalesce_during_excl EXCLUDE USING gist (device_id WITH =, COALESCE((user_slot)::integer, '-1'::integer) WITH =, during WITH &&),
     constraint device_assignment_during_check CHECK ((NOT isempty(during))),
     constraint device_assignment_pkey PRIMARY KEY (id),
@@ -185,6 +191,7 @@ create table enrolment (
     payer_profile text not null default 'medicare_ffs'::text,
     started_at timestamp with time zone not null,
     ended_at timestamp with time zone,
+    set_up_reading uuid,
     constraint enrolment_patient_id_tstzrange_excl EXCLUDE USING gist (patient_id WITH =, tstzrange(started_at, ended_at) WITH &&),
     constraint enrolment_pkey PRIMARY KEY (id)
 );
@@ -490,7 +497,7 @@ create table staff (
     active boolean not null default true,
     created_at timestamp with time zone not null,
     constraint staff_pkey PRIMARY KEY (id),
-    constraint staff_role_check CHECK ((role = ANY (ARRAY['nurse'::text, 'biller'::text, 'admin'::text]))),
+    constraint staff_role_check CHECK ((role = ANY (ARRAY['nurse'::text, 'support'::text, 'biller'::text, 'admin'::text]))),
     constraint staff_username_check CHECK ((username = lower(username))),
     constraint staff_username_key UNIQUE (username)
 );
@@ -557,6 +564,8 @@ alter table device add constraint device_gateway_id_fkey FOREIGN KEY (gateway_id
 alter table device add constraint device_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
 alter table device_assignment add constraint device_assignment_assigned_by_fkey FOREIGN KEY (assigned_by) REFERENCES staff(id);
+
+alter table device_assignment add constraint device_assignment_confirmed_by_fkey FOREIGN KEY (confirmed_by) REFERENCES staff(id);
 
 alter table device_assignment add constraint device_assignment_device_id_fkey FOREIGN KEY (device_id) REFERENCES device(id);
 
@@ -675,6 +684,8 @@ CREATE INDEX certificate_to_grant ON public.certificate USING btree (issued_at) 
 CREATE INDEX correction_by_reading ON public.correction USING btree (reading_id, id);
 
 CREATE INDEX device_assignment_by_patient ON public.device_assignment USING btree (patient_id);
+
+CREATE INDEX device_assignment_pending ON public.device_assignment USING btree (practice_id) WHERE pending;
 
 CREATE INDEX gateway_claim_by_gateway ON public.gateway_claim USING btree (gateway_id, opened_at);
 

@@ -21,6 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from alerts.rules import Rule, RulesError, read_rules
 from rpm import web
+from rpm.access import Role
 from rpm.enrolment import UNAVAILABLE
 from rpm.errors import UserError
 from rpm.settings import Settings
@@ -43,6 +44,15 @@ CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self';"
     " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+
+
+#: How a page speaks of the people of a role.
+_PEOPLE: Final = {
+    Role.NURSE: "nurses",
+    Role.SUPPORT: "support staff",
+    Role.BILLER: "billing staff",
+    Role.ADMIN: "administrators",
+}
 
 
 class SecurityHeaders:
@@ -196,7 +206,7 @@ def _explanation(error: Exception) -> tuple[int, str, str]:
     """Status, headline and what to do, without a word of what was asked for."""
     match error:
         case Forbidden():
-            who = " and ".join(f"{role}s" for role in error.roles)
+            who = " and ".join(_PEOPLE[role] for role in error.roles)
             return 403, "This page is not yours to open", f"It is for {who}. Ask your administrator if you need it."
         case ForeignForm():
             return 403, "This form is out of date", "Go back, load the page again, and repeat what you did."

@@ -10,13 +10,14 @@ from fastapi.responses import RedirectResponse, Response
 
 from rpm.access import Role
 from rpm.audit import Action, record
-from rpm.store import devices, gateways, held, patients
+from rpm.confirmation import SAID_LENGTH_MAX, How
+from rpm.store import confirming, devices, gateways, held, patients
 from rpm.store.devices import LABEL_LENGTH_MAX
 from rpm.web.held import local_instant, told
 from rpm.web.pages import render
 from rpm.web.patients import find
 from rpm.web.problems import NotFound
-from rpm.web.session import Admin, Care, Now, Store, session_of_request
+from rpm.web.session import Admin, Keeper, Now, Store, session_of_request
 from schemas.codes import Kind
 
 router = APIRouter()
@@ -25,13 +26,19 @@ SEARCH_LENGTH_MAX: Final = 60
 #: Heartbeats come every minute; a gateway that was not heard for this long is silent.
 GATEWAY_SILENT_AFTER: Final = timedelta(minutes=10)
 
+#: What the page says after something was done, by the word in its address.
+DONE: Final = {
+    "confirmed": "Confirmed. What the device measured is filed under this patient, and so is what it measures from now on.",
+    "refused": "The device is nobody’s now. What it measured waits among the held readings.",
+}
+
 Label = Annotated[str, Form(min_length=1, max_length=LABEL_LENGTH_MAX)]
 
 
 @router.get("/devices")
 def show_list(
     request: Request,
-    actor: Care,
+    actor: Keeper,
     store: Store,
     now: Now,
     q: Annotated[str, Query(max_length=SEARCH_LENGTH_MAX)] = "",
@@ -58,13 +65,22 @@ def show_list(
 
 
 @router.get("/devices/{device_id}")
-def show(request: Request, device_id: int, actor: Care, store: Store, now: Now) -> Response:
+def show(
+    request: Request,
+    device_id: int,
+    actor: Keeper,
+    store: Store,
+    now: Now,
+    done: Annotated[str, Query(max_length=10)] = "",
+) -> Response:
     """One device: who uses it, and the forms to give it to someone or take it back."""
     with store.transaction() as connection:
         uses = devices.device_uses(connection, device_id, practice_id=actor.practice_id, now=now)
         if not uses:
             raise NotFound
         people = patients.search(connection, "", practice_id=actor.practice_id)
+        pending = confirming.pending(connection, practice_id=actor.practice_id, device_id=device_id)
+        tests = confirming.tests_of(connection, pending, practice_id=actor.practice_id)
         record(
             connection, actor, Action.SAW_DEVICES, now=now, device=device_id,
             patients={use.patient_id for use in uses if use.patient_id is not None},
@@ -78,12 +94,15 @@ def show(request: Request, device_id: int, actor: Care, store: Store, now: Now) 
         people=people,
         zone=ZoneInfo(session_of_request(request).time_zone),
         slot_max=devices.USER_SLOT_MAX,
+        pending=[(use, tests.get(use.id, [])) for use in pending],
+        done=DONE.get(done, ""),
+        said_length_max=SAID_LENGTH_MAX,
     )
 
 
 @router.post("/devices")
 def register(
-    actor: Care,
+    actor: Keeper,
     store: Store,
     now: Now,
     address: Annotated[str, Form(max_length=32)],
@@ -110,7 +129,7 @@ def register(
 def assign(
     request: Request,
     device_id: int,
-    actor: Care,
+    actor: Keeper,
     store: Store,
     now: Now,
     patient: Annotated[UUID, Form()],
@@ -138,7 +157,7 @@ def give_back(
     request: Request,
     device_id: int,
     assignment_id: int,
-    actor: Care,
+    actor: Keeper,
     store: Store,
     now: Now,
     at: Annotated[str, Form(max_length=32)] = "",
@@ -148,6 +167,33 @@ def give_back(
     with told(), store.transaction() as connection:
         devices.return_device(connection, assignment_id=assignment_id, at=when, actor=actor, now=now)
     return RedirectResponse(f"/devices/{device_id}", status_code=303)
+
+
+@router.post("/devices/{device_id}/uses/{assignment_id}/confirm")
+def confirm(
+    device_id: int,
+    assignment_id: int,
+    actor: Keeper,
+    store: Store,
+    now: Now,
+    reading: Annotated[int, Form(le=2**63 - 1)],
+    how: Annotated[How, Form()],
+    said: Annotated[str, Form(max_length=SAID_LENGTH_MAX)] = "",
+) -> Response:
+    """A test reading was confirmed: the device stands at this patient's home (A5)."""
+    with told(), store.transaction() as connection:
+        confirming.confirm(
+            connection, assignment_id, device_id=device_id, held_id=reading, how=how, said=said, actor=actor, now=now
+        )
+    return RedirectResponse(f"/devices/{device_id}?done=confirmed", status_code=303)
+
+
+@router.post("/devices/{device_id}/uses/{assignment_id}/refuse")
+def refuse(device_id: int, assignment_id: int, actor: Keeper, store: Store, now: Now) -> Response:
+    """The device stands at another home: it is nobody's again."""
+    with told(), store.transaction() as connection:
+        confirming.refuse(connection, assignment_id, device_id=device_id, actor=actor, now=now)
+    return RedirectResponse(f"/devices/{device_id}?done=refused", status_code=303)
 
 
 @router.post("/gateways")

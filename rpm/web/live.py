@@ -210,5 +210,5 @@ def _still_signed_in(request: Request, store: Database) -> bool:
 
 
 @router.post("/live/active", status_code=204)
-def active(_actor: Annotated[Actor, Depends(require("nurse", "biller", "admin"))]) -> None:
+def active(_actor: Annotated[Actor, Depends(require("nurse", "support", "biller", "admin"))]) -> None:
     """A person is at the page (keys, pointer): the session's idle time starts again."""

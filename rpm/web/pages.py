@@ -37,11 +37,12 @@ PLACES: Final = (
     Place("/patients", "Patients", frozenset({Role.NURSE})),
     Place("/billing", "Billing", frozenset({Role.BILLER, Role.ADMIN})),
     Place("/held", "Held readings", frozenset({Role.NURSE, Role.ADMIN})),
-    Place("/devices", "Devices", frozenset({Role.NURSE, Role.ADMIN})),
+    Place("/fleet", "Homes", frozenset({Role.NURSE, Role.SUPPORT, Role.ADMIN})),
+    Place("/devices", "Devices", frozenset({Role.NURSE, Role.SUPPORT, Role.ADMIN})),
     Place("/admin", "Administration", frozenset({Role.ADMIN})),
 )
 
-HOME: Final = {Role.NURSE: "/worklist", Role.BILLER: "/billing", Role.ADMIN: "/admin"}
+HOME: Final = {Role.NURSE: "/worklist", Role.SUPPORT: "/fleet", Role.BILLER: "/billing", Role.ADMIN: "/admin"}
 
 
 #: What the pages take from npm; copied in at build, never committed.

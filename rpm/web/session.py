@@ -162,4 +162,6 @@ def session_of_request(request: Request) -> sessions.Session:
 Nurse = Annotated[Actor, Depends(require("nurse"))]
 Admin = Annotated[Actor, Depends(require("admin"))]
 Care = Annotated[Actor, Depends(require("nurse", "admin"))]
-Anybody = Annotated[Actor, Depends(require("nurse", "biller", "admin"))]
+#: Who looks after boxes and devices.
+Keeper = Annotated[Actor, Depends(require("nurse", "support", "admin"))]
+Anybody = Annotated[Actor, Depends(require("nurse", "support", "biller", "admin"))]

@@ -108,6 +108,14 @@ def test_a_silent_box_and_a_device_without_readings_are_two_problems() -> None:
         assert said(Home(WELL, devices=[nobodys])) == []
 
 
+def test_a_device_nobody_has_confirmed_wants_a_call_today() -> None:
+    """A5: and it is not missed besides, for its readings wait."""
+    pending = replace(USED, seen_at=ago(days=4), pending=True, kind="blood_pressure")
+    assert said(Home(WELL, devices=[pending])) == [(Need.UNCONFIRMED, PRIORITY)]
+    [notice] = notices(Home(WELL, devices=[pending]), now=NOW)
+    assert (notice.device_id, notice.kind) == (USED.id, "blood_pressure")
+
+
 def test_the_most_pressing_comes_first() -> None:
     low, waiting = told(EventName.DEVICE_BATTERY, "5", address=CUFF), replace(WELL, outbox_depth=3, outbox_oldest_s=9e4)
     assert said(Home(waiting, latest=[low], recoveries=3)) == [

@@ -13,11 +13,11 @@ from tests.support.website import Website
 
 @pytest.fixture
 def clinic(database: Database, clock: SettableClock) -> Clinic:
-    """Two nurses (rosa, kim), a biller and an administrator; the pipeline lives."""
+    """Two nurses (rosa, kim), support staff, a biller and an administrator; the pipeline lives."""
     clinic = Clinic(database, now=clock())
     clinic.staff("rosa", name="Rosa N.")
     clinic.staff("kim", name="Kim L.")
-    for role in ("nurse", "biller", "admin"):
+    for role in ("nurse", "support", "biller", "admin"):
         clinic.staff(role, role)
     clinic.pipeline_lives()
     return clinic

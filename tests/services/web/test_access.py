@@ -20,11 +20,13 @@ from tests.support.website import Website
 #: Boxes ask here, by a claim code or a signature: no session gives or takes anything (tests/services/test_enrolment.py).
 BY_CODE = frozenset({ENROL_PATH, RENEW_PATH})
 
-ROLES = ("nurse", "biller", "admin")
+ROLES = ("nurse", "support", "biller", "admin")
 STAFF = frozenset(ROLES)
 EVERYBODY = STAFF | {"anonymous"}
 NURSE, ADMIN = frozenset({"nurse"}), frozenset({"admin"})
 BILLING, CARE = frozenset({"biller", "admin"}), frozenset({"nurse", "admin"})
+#: Support staff look after boxes and devices, and see nothing of what they measure.
+KEEPERS = CARE | {"support"}
 
 MATRIX: dict[tuple[str, str], frozenset[str]] = {
     ("POST", ENROL_PATH): EVERYBODY,
@@ -60,11 +62,15 @@ MATRIX: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/held/{held_id}/release"): CARE,
     ("POST", "/held/{held_id}/void"): CARE,
     ("POST", "/held/{held_id}/claim"): CARE,
-    ("GET", "/devices"): CARE,
-    ("GET", "/devices/{device_id}"): CARE,
-    ("POST", "/devices"): CARE,
-    ("POST", "/devices/{device_id}/assign"): CARE,
-    ("POST", "/devices/{device_id}/uses/{assignment_id}/return"): CARE,
+    ("GET", "/devices"): KEEPERS,
+    ("GET", "/devices/{device_id}"): KEEPERS,
+    ("POST", "/devices"): KEEPERS,
+    ("POST", "/devices/{device_id}/assign"): KEEPERS,
+    ("POST", "/devices/{device_id}/uses/{assignment_id}/return"): KEEPERS,
+    ("POST", "/devices/{device_id}/uses/{assignment_id}/confirm"): KEEPERS,
+    ("POST", "/devices/{device_id}/uses/{assignment_id}/refuse"): KEEPERS,
+    ("GET", "/fleet"): KEEPERS,
+    ("GET", "/fleet/now"): KEEPERS,
     ("POST", "/gateways"): ADMIN,
     ("GET", "/admin"): ADMIN,
     ("POST", "/admin/users"): ADMIN,
@@ -139,7 +145,7 @@ def test_a_role_gets_what_the_matrix_says_and_no_more(visitor: Visitor, role: st
         assert answer.status_code < httpx.codes.INTERNAL_SERVER_ERROR, f"{role} {method} {path}"
 
 
-@pytest.mark.parametrize("role", ["biller", "admin"])
+@pytest.mark.parametrize("role", ["support", "biller", "admin"])
 def test_the_live_stream_is_for_nurses(visitor: Visitor, role: str) -> None:
     assert refused_for_role(visitor.sign_in(role).get("/live"))
 
