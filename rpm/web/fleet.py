@@ -87,11 +87,11 @@ def rows(request: Request, actor: Keeper, store: Store, now: Now) -> Response:
 
 
 def _facts(store: Database, actor: Actor, *, now: datetime) -> dict[str, Any]:
-    who = {"practice_id": actor.practice_id}
+    practice_id = actor.practice_id
     with store.transaction() as connection:
-        homes = store_homes.homes(connection, **who, unclaimed=actor.role is Role.ADMIN, now=now)
-        silent = store_homes.silent(connection, **who, now=now)
-        held = store_homes.held(connection, **who)
+        homes = store_homes.homes(connection, practice_id=practice_id, unclaimed=actor.role is Role.ADMIN, now=now)
+        silent = store_homes.silent(connection, practice_id=practice_id, now=now)
+        held = store_homes.held(connection, practice_id=practice_id)
         record(connection, actor, Action.SAW_FLEET, now=now, patients=[each.patient_id for each in silent])
     by_gateway = {home.gateway.id: home for home in homes}
     found = home_rows(homes, now=now)
