@@ -13,6 +13,7 @@ import pytest
 from devices import beurer, decode, vectors
 from devices.encoding import MalformedFrame, float_from_bytes, float_to_bytes, sfloat_from_bytes, sfloat_to_bytes
 from devices.measurement import quantity
+from devices.vectors.checking import promised
 
 Vector = dict[str, Any]
 FOLDER = Path(str(vectors.__path__[0]))
@@ -30,13 +31,6 @@ def rows(*, malformed: bool, numbers: bool = False) -> list[Any]:
         for vector in file["vectors"]
         if ("error_at_byte" in vector) == malformed
     ]
-
-
-def promised(expect: Any, found: Any) -> Any:
-    """What was found, cut down to the keys that were promised."""
-    if isinstance(expect, dict) and isinstance(found, dict):
-        return {key: promised(expect[key], found[key]) for key in expect if key in found}  # pyright: ignore[reportUnknownVariableType]
-    return found
 
 
 @pytest.mark.parametrize("uuid, vector", rows(malformed=False))
