@@ -1,4 +1,4 @@
-"""`python -m devices.virtual air|cohort|scenario`: devices and people that are not there, over a radio that is."""
+"""`python -m devices.virtual air|cohort|homes|scenario`: devices and people that are not there, over a radio that is."""
 
 import asyncio
 import contextlib
@@ -12,11 +12,13 @@ from typing import Annotated, Final
 import typer
 
 from devices.virtual import control as control_port
+from devices.virtual import homes as many_homes
 from devices.virtual import scenario as scenario_file
 from devices.virtual.air import Air, PortTaken
 from devices.virtual.cohort import DAYS_DEFAULT, PATIENTS_DEFAULT, cohort, to_json
 from devices.virtual.control import serve_control
 from devices.virtual.demo_scenario import HCI_PORT_FIRST, demo_scenario
+from devices.virtual.homes import HOMES_MAX
 from devices.virtual.scenario import BadScenario, Scenario, read_scenario
 
 SEED_DEFAULT: Final = 7
@@ -77,6 +79,19 @@ def scenario_command(
         raise BadScenario("only the demonstration is made this way: say --demo")
     data = cohort(seed=seed, patients=PATIENTS_DEFAULT, days=DAYS_DEFAULT, until=until.date())
     _write(out, demo_scenario(data, hci_port=hci_port))
+
+
+@app.command(name="homes")
+def homes_command(
+    out: Annotated[Path, typer.Option(help="The TOML file to write: a scenario for `air`.")],
+    homes: Annotated[int, typer.Option(min=1, max=HOMES_MAX, help="How many.")] = 1,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same homes.")] = SEED_DEFAULT,
+    story: Annotated[Path | None, typer.Option(help="A file for what goes on in them, a line each.")] = None,
+) -> None:
+    """Write a scenario of many homes, with what goes wrong in some: clocks, batteries, bonds, a shared cuff, drop-outs."""
+    _write(out, many_homes.scenario(count=homes, seed=seed))
+    if story is not None:
+        _write(story, many_homes.story(count=homes, seed=seed))
 
 
 def _write(path: Path, text: str) -> None:
