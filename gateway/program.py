@@ -20,6 +20,7 @@ from gateway.ladder import Step
 from gateway.machine import Machine
 from gateway.outbox import Outbox
 from gateway.outbox.room import NEARLY_FULL_AT
+from gateway.outbox_key import read_key
 from gateway.pulse import Helped, Pulse, PulseSocket, Sighting, socket_of
 from gateway.radio import Radio
 from gateway.recovery import Recovery, RestartWanted
@@ -253,7 +254,12 @@ class Gateway:
 
 async def run_gateway(settings: Settings) -> int:
     """Run until SIGTERM or SIGINT; the exit status. UserError where the outbox cannot be used."""
-    outbox = Outbox.open(settings.outbox, bytes_max=settings.outbox_bytes_max, gateway_id=settings.gateway_id)
+    outbox = Outbox.open(
+        settings.outbox,
+        bytes_max=settings.outbox_bytes_max,
+        gateway_id=settings.gateway_id,
+        key=read_key(settings.outbox_key),
+    )
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

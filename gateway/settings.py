@@ -131,6 +131,24 @@ class Display(_Table):
     red: Annotated[str | None, Field(description="The red lamp's name", pattern=LAMP)] = None
 
 
+class OutboxKey(_Table):
+    """The key the outbox is encrypted with: 64 hexadecimal digits, from a file or from a command that prints them."""
+
+    file: Annotated[
+        Path | None, Field(description="A file that this program's user alone may read, relative to the settings file")
+    ] = None
+    command: Annotated[
+        tuple[str, ...],
+        Field(description="A command that prints the key: out of a TPM, or from a server that releases it"),
+    ] = ()
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.file is None) == (not self.command):
+            raise ValueError("outbox_key needs a file or a command, one of them")
+        return self
+
+
 class Clock(_Table):
     """Who says that this machine's clock is right."""
 
@@ -201,6 +219,7 @@ class Settings(_Table):
     radio: Radio = Radio()
     display: Display = Display()
     clock: Clock = Clock()
+    outbox_key: Annotated[OutboxKey | None, Field(description="Encrypt the outbox with this key")] = None
     device: Annotated[tuple[Device, ...], Field(description="The devices enrolled to this gateway")] = ()
 
     @model_validator(mode="after")
@@ -241,6 +260,9 @@ def read_settings(path: Path) -> Settings:
         told = PLAINLY.get(first["type"], first["msg"].removeprefix("Value error, "))
         raise UserError(f"{path}: {field + ': ' if field else ''}{told[:1].lower()}{told[1:]}") from error
     placed: dict[str, object] = {"outbox": path.parent / settings.outbox}
+    if settings.outbox_key is not None and settings.outbox_key.file is not None:
+        key_file = path.parent / settings.outbox_key.file
+        placed["outbox_key"] = settings.outbox_key.model_copy(update={"file": key_file})
     if settings.clock.synchronised_file is not None:
         mark_file = path.parent / settings.clock.synchronised_file
         placed["clock"] = settings.clock.model_copy(update={"synchronised_file": mark_file})

@@ -67,12 +67,18 @@ def screen(gateway_id: str, condition: "Condition") -> str:
 
 def _waiting(settings: "Settings", now: datetime) -> "Stats | None":
     """What the outbox's file says; None where there is none to read."""
-    from gateway.errors import OutboxFailed, OutboxRefused
+    from gateway.errors import OutboxFailed, UserError
     from gateway.outbox import Outbox
+    from gateway.outbox_key import read_key
 
     try:
-        outbox = Outbox.read_only(settings.outbox, bytes_max=settings.outbox_bytes_max, gateway_id=settings.gateway_id)
-    except OutboxRefused:
+        outbox = Outbox.read_only(
+            settings.outbox,
+            bytes_max=settings.outbox_bytes_max,
+            gateway_id=settings.gateway_id,
+            key=read_key(settings.outbox_key),
+        )
+    except UserError:
         return None
     try:
         return outbox.stats(now=now)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.errors import OutboxRefused
+from gateway.outbox import conversion, engine
 
 #: "rpmO": tells an outbox from any other SQLite file.
 APPLICATION_ID: Final = 0x72706D4F
@@ -23,8 +24,6 @@ PAGE_BYTES: Final = 4096
 #: The log is folded back every 64 pages, so that it stays small beside the cap and a full outbox still drains (L16).
 WAL_PAGES: Final = 64
 WAL_BYTES_MAX: Final = 1 << 20
-#: How long a write waits for `rpm-gateway outbox`, which only reads.
-BUSY_S: Final = 5.0
 
 SCHEMA: Final = """
 create table meta(name text primary key, value text not null) strict, without rowid;
@@ -80,6 +79,9 @@ create table replay(
 }
 
 
+_NOT_BY_THIS_KEY: Final = "cannot be read with this outbox_key, or is not an outbox; nothing was touched"
+
+
 @dataclass(frozen=True, slots=True)
 class OpenFile:
     """An open outbox. `set_aside` is where a damaged one was moved before this one was begun, or None."""
@@ -95,8 +97,10 @@ class OpenFile:
             os.close(self.lock)
 
 
-def open_file(path: Path, *, bytes_max: int) -> OpenFile:
+def open_file(path: Path, *, bytes_max: int, key: bytes | None = None) -> OpenFile:
     """Open the outbox at `path` for writing, making it if there is none; OutboxRefused where it cannot be used.
+
+    With a key it is encrypted; one that is not yet becomes so first.
 
     A file that SQLite finds damaged is moved aside under a name with the time, never deleted, and a new one with a new
     epoch is begun: a box in a home has nobody who would repair it, and goes on.
@@ -108,10 +112,13 @@ def open_file(path: Path, *, bytes_max: int) -> OpenFile:
     lock = _lock(path)
     set_aside = None
     try:
-        if path.exists() and _is_damaged(path):
+        plain = engine.is_plain(path)
+        if path.exists() and _is_damaged(path, key=None if plain else key):
             set_aside = _move_aside(path)
-        connection = _connect(path, bytes_max=bytes_max)
-    except (OSError, sqlite3.OperationalError) as error:
+        elif plain and key is not None:
+            conversion.encrypt(path, key=key)
+        connection = _connect(path, bytes_max=bytes_max, key=key)
+    except (OSError, *engine.OPERATIONAL_ERRORS) as error:
         os.close(lock)
         raise OutboxRefused(f"the outbox {path} cannot be opened: {error}") from error
     except BaseException:
@@ -120,13 +127,15 @@ def open_file(path: Path, *, bytes_max: int) -> OpenFile:
     return OpenFile(connection, lock, set_aside)
 
 
-def open_to_read(path: Path, *, bytes_max: int) -> OpenFile:
+def open_to_read(path: Path, *, bytes_max: int, key: bytes | None = None) -> OpenFile:
     """Open an existing outbox beside the gateway that writes it; OutboxRefused where there is none."""
     if not path.exists() or (path.is_file() and path.stat().st_size == 0):
         raise OutboxRefused(f"there is no outbox at {path} yet: `rpm-gateway run` makes it")
-    if _is_damaged(path):
+    # Not encrypted yet: the next start of the gateway does that.
+    key = None if engine.is_plain(path) else key
+    if _is_damaged(path, key=key):
         raise OutboxRefused(f"{path} is damaged: `rpm-gateway run` moves it aside and begins a new one")
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=BUSY_S)
+    connection = engine.connect(path, key=key, read_only=True)
     _check_format(connection, path)
     connection.execute(f"pragma max_page_count = {bytes_max // PAGE_BYTES}")
     return OpenFile(connection, None, None)
@@ -146,19 +155,21 @@ def _lock(path: Path) -> int:
     return lock
 
 
-def _is_damaged(path: Path) -> bool:
+def _is_damaged(path: Path, *, key: bytes | None) -> bool:
     """Whether SQLite knows the file as one of its own and finds it broken; OutboxRefused where it never was one."""
     try:
-        probe = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
-    except sqlite3.OperationalError as error:
+        # Read only: whoever closes a connection that may write folds the log into a file it could not even read.
+        probe = engine.connect(path, key=key, read_only=True)
+    except engine.OPERATIONAL_ERRORS as error:
         raise OutboxRefused(f"the outbox {path} cannot be opened: {error}") from error
     try:
         _check_format(probe, path)
         return probe.execute("pragma quick_check(1)").fetchone()[0] != "ok"
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
-            raise OutboxRefused(f"{path} is not an outbox: name another file, or move it away") from error
-        if error.sqlite_errorcode in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CORRUPT_INDEX}:
+    except engine.DATABASE_ERRORS as error:
+        if engine.error_code(error) == sqlite3.SQLITE_NOTADB:
+            what = "is not an outbox, or is encrypted and wants its outbox_key" if key is None else _NOT_BY_THIS_KEY
+            raise OutboxRefused(f"{path} {what}: name another file, or move it away") from error
+        if engine.error_code(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_CORRUPT_INDEX}:
             return True
         raise OutboxRefused(f"the outbox {path} cannot be opened: {error}") from error
     finally:
@@ -183,10 +194,10 @@ def _move_aside(path: Path) -> Path:
     return aside
 
 
-def _connect(path: Path, *, bytes_max: int) -> sqlite3.Connection:
+def _connect(path: Path, *, bytes_max: int, key: bytes | None) -> sqlite3.Connection:
     # Rows hold what people's bodies measured: nobody else on the machine reads them.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
+    connection = engine.connect(path, key=key)
     try:
         _prepare(connection, bytes_max=bytes_max)
     except BaseException:

@@ -38,9 +38,9 @@ class Outbox(Sessions):
         self.epoch: Final[str] = self._store.one("select value from meta where name = 'epoch'")
 
     @classmethod
-    def open(cls, path: Path, *, bytes_max: int, gateway_id: str) -> Self:
-        """Open or make the outbox for writing; OutboxRefused where that cannot be."""
-        file = open_file(path, bytes_max=bytes_max)
+    def open(cls, path: Path, *, bytes_max: int, gateway_id: str, key: bytes | None = None) -> Self:
+        """Open or make the outbox for writing; OutboxRefused where that cannot be. With a key it is encrypted."""
+        file = open_file(path, bytes_max=bytes_max, key=key)
         try:
             outbox = cls(file, gateway_id=gateway_id)
         except OutboxFailed as error:
@@ -49,9 +49,9 @@ class Outbox(Sessions):
         return outbox
 
     @classmethod
-    def read_only(cls, path: Path, *, bytes_max: int, gateway_id: str) -> Self:
+    def read_only(cls, path: Path, *, bytes_max: int, gateway_id: str, key: bytes | None = None) -> Self:
         """Look into an outbox that a running gateway writes; OutboxRefused where there is none."""
-        return cls(open_to_read(path, bytes_max=bytes_max), gateway_id=gateway_id)
+        return cls(open_to_read(path, bytes_max=bytes_max, key=key), gateway_id=gateway_id)
 
     def tell_set_aside(self, *, now: datetime) -> None:
         """Where a damaged file was moved aside to begin this one: an event that says so."""

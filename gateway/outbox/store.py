@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from gateway.errors import OutboxFailed
-from gateway.outbox import room
+from gateway.outbox import engine, room
 from schemas.messages import Event
 
 _EPOCH_START: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,7 +36,7 @@ class Store:
         """Every row; OutboxFailed where the file cannot be read."""
         try:
             return self.connection.execute(query, parameters).fetchall()
-        except sqlite3.OperationalError as error:
+        except engine.OPERATIONAL_ERRORS as error:
             raise OutboxFailed(f"the outbox cannot be read: {error}") from error
 
     def one(self, query: str, **parameters: object) -> Any:
@@ -66,7 +66,7 @@ class Store:
                     break
             with self._transaction():
                 yield
-        except sqlite3.OperationalError as error:
+        except engine.OPERATIONAL_ERRORS as error:
             raise OutboxFailed(f"the outbox cannot be written: {error}") from error
 
     @contextmanager

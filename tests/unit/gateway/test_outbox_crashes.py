@@ -14,7 +14,7 @@ import os
 import signal
 import sqlite3
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,18 +22,23 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from devices.procedures import Ending
+from gateway.dating import When, when
 from gateway.errors import OutboxFailed, OutboxRefused
 from gateway.intake import settle_session, settle_unfinished
-from gateway.outbox import Outbox
+from gateway.outbox import Outbox, Stamp, engine
 from schemas.messages import Event, Receipt
 from schemas.reading import Reading
-from tests.unit.gateway.frames import CUFF, FACTS, GATEWAY, NOON, frame, open_outbox
+from tests.unit.gateway.frames import CUFF, FACTS, GATEWAY, NOON, both_forms, frame, open_outbox
+
+__all__ = ["both_forms"]
 
 ZONE = ZoneInfo("America/New_York")
 SOON = NOON + timedelta(seconds=5)
 Say = Callable[[str], None]
 #: An evening has fewer statements than this; more would mean that it never ended.
-STATEMENTS_MAX = 400
+STATEMENTS_MAX = 600
+#: The statements are the same in both forms: of an encrypted outbox every seventh is enough.
+STRIDE = {False: 1, True: 7}
 
 
 def _sessions_of(outbox: Outbox, numbers: list[int], say: Say, step: "Step") -> None:
@@ -47,8 +52,22 @@ def _sessions_of(outbox: Outbox, numbers: list[int], say: Say, step: "Step") -> 
 Step = Callable[[Callable[[], Any]], Any]
 
 
+SECOND_NS = 1_000_000_000
+#: Such that what the wrong clock's boot kept in its fourth second is received where `frame(4)` says.
+OFFSET_NS = int(NOON.timestamp()) * SECOND_NS
+
+
+def dated(outbox: Outbox, stamp: Stamp) -> When:
+    found = when(outbox.boots.all(), stamp, this_boot=stamp.boot, believed_ns=OFFSET_NS, not_before=NOON)
+    assert found is not None
+    return found
+
+
 def evening(folder: Path, say: Say, step: Step) -> None:
-    """Two sessions, a send, a receipt for the first reading, an event, a purge."""
+    """Two sessions, a send, a receipt for the first reading, an event, a replay, a purge; then a boot whose clock is wrong.
+
+    What that hears and tells waits, until the clock is set.
+    """
     outbox = step(lambda: open_outbox(folder))
     _sessions_of(outbox, [1, 2], say, step)
     step(lambda: outbox.mark_sent([(row.seq, SOON) for row in outbox.due(now=NOON, limit=9)], now=NOON))
@@ -58,7 +77,19 @@ def evening(folder: Path, say: Say, step: Step) -> None:
     say("receipted 1")
     step(lambda: outbox.add_event(Event(gateway_id=GATEWAY, at=NOON, name="signal", value=1.0)))
     _sessions_of(outbox, [3], say, step)
+    step(lambda: outbox.replay("request 1", from_seq=50, now=NOON))
     step(lambda: outbox.purge(now=NOON, ring=timedelta(days=7)))
+
+    def put_right(stamp: Stamp) -> datetime:
+        return dated(outbox, stamp).instant
+
+    boot = step(lambda: outbox.boots.begin("wrong", running_ns=0, now=NOON))
+    outbox.stamp_by(lambda: Stamp(boot.number, 4 * SECOND_NS, right=False))
+    _sessions_of(outbox, [4], say, step)
+    step(lambda: outbox.add_event(Event(gateway_id=GATEWAY, at=NOON, name="signal", value=2.0)))
+    step(lambda: outbox.boots.ran(boot.number, running_ns=9 * SECOND_NS, offset_ns=OFFSET_NS, now=NOON))
+    step(lambda: outbox.date_events(put_right, now=NOON))
+    step(lambda: settle_unfinished(outbox, zone=ZONE, now=NOON, when=lambda stamp: dated(outbox, stamp)))
     say("over")
     outbox.close()
 
@@ -66,7 +97,7 @@ def evening(folder: Path, say: Say, step: Step) -> None:
 def check(folder: Path, said: list[str]) -> None:
     """What was promised is there, once, and nothing is settled that was not receipted."""
     outbox = open_outbox(folder)
-    settle_unfinished(outbox, zone=ZONE, now=NOON)
+    settle_unfinished(outbox, zone=ZONE, now=NOON, when=lambda stamp: dated(outbox, stamp))
     bodies = outbox._connection.execute("select seq, body, state from row order by seq").fetchall()
     received = [Reading.model_validate_json(body).received_at for _, body, _ in bodies]
     assert len(received) == len(set(received)), "a frame became two readings"
@@ -82,7 +113,7 @@ def check(folder: Path, said: list[str]) -> None:
 
 
 def _trace(on_statement: Callable[[], None]) -> Callable[..., sqlite3.Connection]:
-    real = sqlite3.connect
+    real = engine.connect
 
     def connect(*arguments: Any, **settings: Any) -> sqlite3.Connection:
         connection = real(*arguments, **settings)
@@ -102,16 +133,16 @@ def _evening_killed_at(folder: Path, statement: int, told: Any) -> None:
         if count == statement:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    sqlite3.connect = _trace(on_statement)  # type: ignore[assignment]  # this process dies with it
+    engine.connect = _trace(on_statement)  # this process dies with it
     evening(folder, told.send, lambda act: act())
     told.close()
     os._exit(0)
 
 
-def test_kill_9_before_any_statement_loses_nothing(tmp_path: Path) -> None:
+def test_kill_9_before_any_statement_loses_nothing(tmp_path: Path, both_forms: bytes | None) -> None:
     fork = multiprocessing.get_context("fork")
     killed = 0
-    for statement in range(1, STATEMENTS_MAX):
+    for statement in range(1, STATEMENTS_MAX, STRIDE[both_forms is not None]):
         folder = tmp_path / str(statement)
         hear, told = fork.Pipe(duplex=False)
         child = fork.Process(target=_evening_killed_at, args=(folder, statement, told))
@@ -131,14 +162,22 @@ def test_kill_9_before_any_statement_loses_nothing(tmp_path: Path) -> None:
         killed += 1
     else:
         pytest.fail("the evening never ended")
-    assert killed > 60, "every pragma, table, begin, insert, update and commit is such a point"
+    assert killed > 90 // STRIDE[both_forms is not None], (
+        "every pragma, table, begin, insert, update and commit is such a point"
+    )
 
 
-class FailingConnection(sqlite3.Connection):
-    """Statement number `fails_at` of all connections raises what a failing disk raises."""
+class FailingConnection:
+    """A connection; statement number `fails_at` of all of them raises what a failing disk raises."""
 
     count = 0
     fails_at = 0
+
+    def __init__(self, real: sqlite3.Connection) -> None:
+        self._real = real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
 
     def _maybe_fail(self) -> None:
         FailingConnection.count += 1
@@ -147,11 +186,11 @@ class FailingConnection(sqlite3.Connection):
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
         self._maybe_fail()
-        return super().execute(*arguments)
+        return self._real.execute(*arguments)
 
     def executemany(self, *arguments: Any) -> sqlite3.Cursor:
         self._maybe_fail()
-        return super().executemany(*arguments)
+        return self._real.executemany(*arguments)
 
 
 def _twice(act: Callable[[], Any]) -> Any:
@@ -162,23 +201,25 @@ def _twice(act: Callable[[], Any]) -> Any:
         return act()
 
 
-def test_a_disk_that_fails_once_at_any_statement_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = sqlite3.connect
+def test_a_disk_that_fails_once_at_any_statement_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, both_forms: bytes | None
+) -> None:
+    real = engine.connect
 
-    def connect(*arguments: Any, **settings: Any) -> sqlite3.Connection:
-        return real(*arguments, factory=FailingConnection, **settings)
+    def connect(*arguments: Any, **settings: Any) -> FailingConnection:
+        return FailingConnection(real(*arguments, **settings))
 
     failed = 0
-    for statement in range(1, STATEMENTS_MAX):
+    for statement in range(1, STATEMENTS_MAX, STRIDE[both_forms is not None]):
         folder = tmp_path / str(statement)
         FailingConnection.count, FailingConnection.fails_at = 0, statement
         said: list[str] = []
         with monkeypatch.context() as patch:
-            patch.setattr(sqlite3, "connect", connect)
+            patch.setattr(engine, "connect", connect)
             evening(folder, said.append, _twice)
         assert said[-1] == "over"
         check(folder, said)
         if FailingConnection.count < statement:
             break
         failed += 1
-    assert failed > 60
+    assert failed > 90 // STRIDE[both_forms is not None]

@@ -10,15 +10,20 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 
 PRELUDE = """
     import pathlib, sys
     from datetime import timedelta
     from gateway.errors import OutboxFailed
-    from schemas.messages import Receipt
-    from tests.unit.gateway.frames import CUFF, FACTS, GATEWAY, MEGABYTE, NOON, frame, open_outbox, put
+    from schemas.messages import Event, Receipt
+    from tests.unit.gateway.frames import (
+        CUFF, FACTS, GATEWAY, KEY, MEGABYTE, NOON, Encryption, frame, open_outbox, put
+    )
     folder = pathlib.Path(sys.argv[1])
+    Encryption.key = KEY if sys.argv[2] == "encrypted" else None
     outbox = open_outbox(folder, bytes_max=MEGABYTE)
 
     def drain():
@@ -29,10 +34,16 @@ PRELUDE = """
 """
 
 FILLS_ITSELF = """
+    outbox.add_event(Event(gateway_id=GATEWAY, at=NOON, name="signal", value=1.0))
     for number in range(2000):
         put(outbox, number, body_bytes=1000)
     stats = outbox.stats(now=NOON)
     assert stats.dropped and stats.depth + stats.dropped == 2000
+    # Every drop is in a gap record and was told; the newest outlived the oldest; telemetry went before them.
+    assert sum(gap.readings for gap in outbox.gaps()) == stats.dropped
+    assert outbox.due(now=NOON, limit=1)[0].seq == 2000
+    told = [event.body for event in outbox.events(limit=9)]
+    assert told and all("outbox_dropped" in body for body in told)
     drain()
     assert outbox.stats(now=NOON).depth == 0
     print("drained")
@@ -64,14 +75,14 @@ FILLED_BY_OTHERS = """
 """
 
 
-def _on_a_small_disk(script: str, folder: Path) -> str:
+def _on_a_small_disk(script: str, folder: Path, form: str) -> str:
     program = folder / "child.py"
     program.write_text(textwrap.dedent(PRELUDE) + textwrap.dedent(script))
     disk = folder / "disk"
     disk.mkdir()
-    shell = 'mount -t tmpfs -o size=2m none "$1" && exec "$2" "$3" "$1"'
+    shell = 'mount -t tmpfs -o size=2m none "$1" && exec "$2" "$3" "$1" "$4"'
     done = subprocess.run(
-        ["unshare", "-Urnm", "sh", "-c", shell, "sh", disk, sys.executable, program],
+        ["unshare", "-Urnm", "sh", "-c", shell, "sh", disk, sys.executable, program, form],
         cwd=ROOT,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin:/usr/sbin:/sbin"},
         capture_output=True,
@@ -83,9 +94,11 @@ def _on_a_small_disk(script: str, folder: Path) -> str:
     return done.stdout.strip()
 
 
-def test_a_full_outbox_on_a_small_disk_drains_to_nothing(tmp_path: Path) -> None:
-    assert _on_a_small_disk(FILLS_ITSELF, tmp_path) == "drained"
+@pytest.mark.parametrize("form", ["plain", "encrypted"])
+def test_a_full_outbox_on_a_small_disk_drains_to_nothing(tmp_path: Path, form: str) -> None:
+    assert _on_a_small_disk(FILLS_ITSELF, tmp_path, form) == "drained"
 
 
-def test_a_disk_filled_by_others_refuses_loudly_and_delivers_once_there_is_room(tmp_path: Path) -> None:
-    assert _on_a_small_disk(FILLED_BY_OTHERS, tmp_path) == "refused, then drained"
+@pytest.mark.parametrize("form", ["plain", "encrypted"])
+def test_a_disk_filled_by_others_refuses_loudly_and_delivers_once_there_is_room(tmp_path: Path, form: str) -> None:
+    assert _on_a_small_disk(FILLED_BY_OTHERS, tmp_path, form) == "refused, then drained"

@@ -6,7 +6,6 @@ after its receipt, or counted in a gap record.
 """
 
 import shutil
-import sqlite3
 import tempfile
 from datetime import timedelta
 from pathlib import Path
@@ -17,7 +16,19 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from gateway.outbox import Outbox
 from schemas.messages import Event, Receipt
-from tests.unit.gateway.frames import CUFF, FACTS, GATEWAY, MEGABYTE, NOON, frame, open_outbox, row
+from tests.unit.gateway.frames import (
+    CUFF,
+    FACTS,
+    GATEWAY,
+    KEY,
+    MEGABYTE,
+    NOON,
+    Encryption,
+    frame,
+    open_outbox,
+    peek,
+    row,
+)
 
 RING = timedelta(days=7)
 BIG_BODY = 6_000
@@ -108,7 +119,7 @@ class OutboxMachine(RuleBasedStateMachine):
         assert (self.folder / "outbox.sqlite3").stat().st_size <= MEGABYTE
 
     def _seqs(self, where: str) -> set[int]:
-        connection = sqlite3.connect(self.folder / "outbox.sqlite3")
+        connection = peek(self.folder)
         try:
             return {seq for (seq,) in connection.execute(f"select seq from row where {where}")}
         finally:
@@ -118,6 +129,25 @@ class OutboxMachine(RuleBasedStateMachine):
 OutboxMachine.TestCase.settings = settings(
     max_examples=60, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
+
+
+class EncryptedOutboxMachine(OutboxMachine):
+    """The same, encrypted."""
+
+    @initialize()
+    def make(self) -> None:
+        Encryption.key = KEY
+        super().make()
+
+    def teardown(self) -> None:
+        super().teardown()
+        Encryption.key = None
+
+
+EncryptedOutboxMachine.TestCase.settings = settings(
+    max_examples=10, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+test_nor_in_an_encrypted_outbox = EncryptedOutboxMachine.TestCase
 test_whatever_happens_no_reading_is_lost_and_none_settles_by_itself = OutboxMachine.TestCase
 
 

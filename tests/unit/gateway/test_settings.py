@@ -103,7 +103,7 @@ def test_the_readme_shows_settings_that_work(tmp_path: Path) -> None:
     shown = readme.split("```toml\n")[1].split("```")[0]
     settings = read_settings(write(tmp_path, shown))
     top_level = {name for name in Settings.model_fields if f"{name} = " in shown}
-    assert top_level == set(Settings.model_fields) - {"broker", "radio", "display", "clock", "device"}, (
+    assert top_level == set(Settings.model_fields) - {"broker", "radio", "display", "clock", "outbox_key", "device"}, (
         "every setting is shown"
     )
     assert (settings.outbox_mb, settings.ring_days, settings.heartbeat_s) == (64, 7, 60)
