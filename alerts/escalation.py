@@ -6,6 +6,7 @@
     severity = "urgent"
     repeat_every_min = 15
     repeat_times = 4
+    acknowledged_min = 30
 
     [[policy.step]]
     after_min = 0
@@ -15,6 +16,8 @@
     after_min = 15
     targets = ["rota:nurses", "role:admin"]
 
+Who acknowledges an alert has `acknowledged_min` to close it or to be at work for that patient (a timer that runs, minutes
+written down); then it is open again and calls from the first step (E11). Without that line an acknowledgement has no end.
 A severity without a policy calls nobody. Deadlines are columns, not timers: a late turn finds them due and goes on.
 """
 
@@ -31,6 +34,9 @@ from alerts.rota import Person, Rota, week_text
 from alerts.rules import one_line
 from alerts.severity import Severity
 
+#: Time at work for the patient counts as something done while it lasts, and so does a timer; one left running for longer
+#: than this has been forgotten, too.
+TIMER_COUNTS_FOR: Final = timedelta(hours=1)
 #: A step waits at most a day: anything longer is a worklist's business.
 AFTER_MIN_MAX: Final = 24 * 60
 REPEAT_TIMES_MAX: Final = 20
@@ -62,6 +68,7 @@ class Policy(_Model):
     steps: Annotated[tuple[PolicyStep, ...], Field(alias="step", min_length=1, max_length=10)]
     repeat_every_min: Annotated[float, Field(ge=1, le=AFTER_MIN_MAX)] = 60
     repeat_times: Annotated[int, Field(ge=0, le=REPEAT_TIMES_MAX)] = 0
+    acknowledged_min: Annotated[float | None, Field(ge=1, le=7 * AFTER_MIN_MAX)] = None
 
     def step(self, number: int) -> PolicyStep | None:
         """What step `number` (from 0) does; the last one again for its repeats; None after them."""
@@ -101,6 +108,15 @@ class Plan(_Model):
     def policy(self, severity: Severity) -> Policy | None:
         """The policy of a severity; None: it calls nobody."""
         return next((policy for policy in self.policies if policy.severity == severity), None)
+
+    @property
+    def acknowledged_for(self) -> dict[Severity, timedelta]:
+        """How long an acknowledgement without anything done is waited for; severities without such an end are left out."""
+        return {
+            policy.severity: timedelta(minutes=policy.acknowledged_min)
+            for policy in self.policies
+            if policy.acknowledged_min is not None
+        }
 
     def rota(self, name: str) -> Rota:
         """The rota of that name: the file was checked to have it."""

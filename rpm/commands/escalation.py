@@ -36,6 +36,8 @@ def check(
             print(f"    after {step.after_min:g} min: {', '.join(step.targets)}")
         if policy.repeat_times:
             print(f"    then {policy.repeat_times} times more, every {policy.repeat_every_min:g} min")
+        if policy.acknowledged_min is not None:
+            print(f"    acknowledged and nothing done for {policy.acknowledged_min:g} min: open again")
     print(f"when nobody can be reached: {', '.join(plan.fallback)}")
     for rota in plan.rotas:
         print(f"rota {rota.name}, on duty now: {', '.join(rota.on_duty(datetime.now(UTC))) or 'nobody'}")

@@ -1,5 +1,7 @@
 """Call the next people about alerts nobody has acknowledged: claim what is due, decide, write messages; one transaction.
 
+What somebody acknowledged and then forgot is nobody's again, and due (E11).
+
 "Due" is a column (E4): a turn that comes late finds it due and acts at once. The claim moves each alert one step on in the
 same statement, so two replicas never take the same step (E1), and the messages are committed with it, so none is skipped
 (E2).
@@ -10,8 +12,8 @@ from datetime import datetime
 from typing import Final
 
 from alerts.channels import EMAIL
-from alerts.escalation import DueAlert, Plan, due_step
-from rpm.store import alerts, notifications, worklist
+from alerts.escalation import TIMER_COUNTS_FOR, DueAlert, Plan, due_step
+from rpm.store import alerts, calls, notifications, worklist
 from rpm.store.database import Database
 
 #: Alerts moved one step in one transaction.
@@ -37,7 +39,10 @@ def run_once(database: Database, *, now: datetime, plan: Plan, limit: int = CLAI
     messages = 0
     at_once = False
     with database.transaction() as connection:
-        claimed = alerts.claim_due(connection, now=now, limit=limit)
+        reopened = calls.reopen_forgotten(
+            connection, plan.acknowledged_for, timers_since=now - TIMER_COUNTS_FOR, now=now, limit=limit
+        )
+        claimed = calls.claim_due(connection, now=now, limit=limit)
         staff = notifications.staff_of(connection, (due.practice_id for due in claimed)) if claimed else []
         for due in claimed:
             alert = DueAlert(due.alert_id, due.practice_id, due.severity, due.step)
@@ -54,7 +59,7 @@ def run_once(database: Database, *, now: datetime, plan: Plan, limit: int = CLAI
                     reason=step.reason,
                     now=now,
                 )
-            alerts.set_next_step(connection, due.alert_id, step.next_step_at)
+            calls.set_next_step(connection, due.alert_id, step.next_step_at)
             at_once = at_once or step.next_step_at == now
             alerts.add_event(
                 connection,
@@ -69,6 +74,6 @@ def run_once(database: Database, *, now: datetime, plan: Plan, limit: int = CLAI
                     "next_step_at": step.next_step_at.isoformat() if step.next_step_at else None,
                 },
             )
-        for practice_id in sorted({due.practice_id for due in claimed}):
+        for practice_id in sorted({*reopened, *(due.practice_id for due in claimed)}):
             worklist.announce(connection, practice_id)
-    return Report(len(claimed), messages, len(claimed) == limit or at_once)
+    return Report(len(claimed), messages, limit in {len(claimed), len(reopened)} or at_once)

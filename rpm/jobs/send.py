@@ -13,7 +13,7 @@ import structlog
 
 from alerts.channels import ATTEMPT_TIMEOUT_S, Answer, Channel
 from alerts.notices import Notice
-from rpm.store import alerts, notifications, worklist
+from rpm.store import alerts, calls, notifications, worklist
 from rpm.store.database import Database
 from rpm.store.notifications import Claimed, State
 
@@ -118,7 +118,7 @@ def _finish(database: Database, claimed: Claimed, result: Result, *, now: dateti
             )
         if result.state is State.FAILED:
             # Whom this was for cannot be told: do not wait for an answer that cannot come.
-            alerts.call_sooner(connection, claimed.alert_id, now=now)
+            calls.call_sooner(connection, claimed.alert_id, now=now)
             worklist.announce(connection, claimed.practice_id)
     if result.state is State.PENDING:
         log.warning("send_failed", notification=claimed.notification_id, attempts=claimed.attempts)

@@ -1,4 +1,4 @@
-"""Alerts as rows: what the judge writes, what a person does with them, and what is due.
+"""Alerts as rows: what the judge writes, and what a person does with them. Whose call is due: `rpm.store.calls`.
 
 A row is locked before it is changed, so that a worsening, a call and an acknowledgement happen one after the other.
 """
@@ -62,17 +62,6 @@ class Event:
     staff_name: str | None
     reason: str
     detail: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """An alert whose step number `step` (from 0) was just claimed. `armed` counts how often it has called."""
-
-    alert_id: int
-    practice_id: int
-    severity: Severity
-    step: int
-    armed: int
 
 
 def of_patients(connection: Connection, patients: Sequence[int], *, since: datetime) -> Known:
@@ -321,20 +310,3 @@ def _stop_calling(
         staff_id=staff_id,
         detail={"cancelled": cancelled},
     )
-
-
-def claim_due(connection: Connection, *, now: datetime, limit: int) -> list[Due]:
-    """Alerts whose call is due, each moved one step on in the same statement. Whoever claims must set the next step."""
-    rows = connection.execute(_SQL["claim_due"], {"now": now, "limit": limit}).fetchall()
-    found = [Due(row["id"], row["practice_id"], Severity(row["severity"]), row["step"], row["armed"]) for row in rows]
-    return sorted(found, key=lambda due: (-due.severity, due.alert_id))
-
-
-def set_next_step(connection: Connection, alert_id: int, next_step_at: datetime | None) -> None:
-    """When the step after the claimed one is due; None: it was the last."""
-    connection.execute(_SQL["set_next_step"], {"alert_id": alert_id, "next_step_at": next_step_at})
-
-
-def call_sooner(connection: Connection, alert_id: int, *, now: datetime) -> None:
-    """A message could not be delivered: the next step is due now."""
-    connection.execute(_SQL["call_sooner"], {"alert_id": alert_id, "now": now})

@@ -11,7 +11,7 @@ import pytest
 
 from alerts.escalation import parse_plan
 from rpm.jobs import escalate
-from rpm.store import alerts
+from rpm.store import alerts, calls
 from rpm.store.database import Database
 from schemas.codes import Kind
 from tests.services.judging import PLAN, Desk
@@ -296,9 +296,9 @@ def test_an_acknowledgement_waits_for_the_call_in_progress_and_ends_it(desk: Des
     alert_id = crisis(desk)
     nurse = threading.Thread(target=act, args=(desk, alert_id, "nora"))
     with desk.database.transaction() as claiming:
-        assert len(alerts.claim_due(claiming, now=desk.now, limit=10)) == 1
+        assert len(calls.claim_due(claiming, now=desk.now, limit=10)) == 1
         nurse.start()
-        alerts.set_next_step(claiming, alert_id, desk.now + timedelta(minutes=15))
+        calls.set_next_step(claiming, alert_id, desk.now + timedelta(minutes=15))
     nurse.join(15)
     _is_silent(desk)
 

@@ -74,29 +74,6 @@ from alert_event left join staff on staff.id = alert_event.staff_id
 where alert_event.alert_id = %(alert_id)s
 order by alert_event.id;
 
--- claim_due
--- Alerts whose next call is due, the most severe first: each is one step further from here on, whoever asks next.
-with due as (
-    select id from alert
-    where next_step_at <= %(now)s and status = 'open'
-    order by severity desc, next_step_at, id
-    limit %(limit)s
-    for update skip locked
-)
-update alert
-set step = alert.step + 1, next_step_at = null, version = alert.version + 1
-from due
-where alert.id = due.id
-returning alert.id, alert.practice_id, alert.severity, alert.step - 1 as step, alert.armed;
-
--- set_next_step
--- When the step after this one is due.
-update alert set next_step_at = %(next_step_at)s where id = %(alert_id)s;
-
--- call_sooner
--- A message could not be delivered: the next step need not wait.
-update alert set next_step_at = %(now)s where id = %(alert_id)s and status = 'open' and next_step_at > %(now)s;
-
 -- state_for
 -- An alert as a member of its practice's staff finds it; locked.
 select alert.id, alert.practice_id, alert.status, alert.acknowledged_by

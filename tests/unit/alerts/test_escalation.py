@@ -198,3 +198,16 @@ def test_a_notice_has_no_field_a_patient_could_come_in_by() -> None:
     assert notice.subject == "Urgent alert 00000000, call 2"
     assert "https://clinic.example/alerts/1" in notice.body
     assert "call 2" in notice.body
+
+
+def test_how_long_an_acknowledgement_lasts() -> None:
+    lasting = parse_plan(TEXT.replace("repeat_times = 2", "repeat_times = 2\nacknowledged_min = 45"))
+    assert lasting.acknowledged_for == {Severity.URGENT: timedelta(minutes=45)}
+    assert PLAN.acknowledged_for == {}
+    with pytest.raises(EscalationError, match="acknowledged_min"):
+        parse_plan(TEXT.replace("repeat_times = 2", "acknowledged_min = 0"))
+
+
+def test_the_plan_shipped_waits_for_nobody_without_an_end() -> None:
+    shipped = read_plan(CARE / "escalation.toml")
+    assert set(shipped.acknowledged_for) == {policy.severity for policy in shipped.policies}

@@ -1,0 +1,52 @@
+-- claim_due
+-- Alerts whose next call is due, the most severe first: each is one step further from here on, whoever asks next.
+with due as (
+    select id from alert
+    where next_step_at <= %(now)s and status = 'open'
+    order by severity desc, next_step_at, id
+    limit %(limit)s
+    for update skip locked
+)
+update alert
+set step = alert.step + 1, next_step_at = null, version = alert.version + 1
+from due
+where alert.id = due.id
+returning alert.id, alert.practice_id, alert.severity, alert.step - 1 as step, alert.armed;
+
+-- reopen_forgotten
+-- Alerts somebody acknowledged and did nothing about for as long as their severity allows: open again, and due from the
+-- first step. Nothing is: not closed, no time written down for the patient since, no timer that runs for the patient.
+with forgotten as (
+    select alert.id, alert.acknowledged_at, alert.acknowledged_by
+    from alert
+        join unnest(%(severities)s::smallint[], %(seconds)s::double precision[]) as allowed (severity, seconds)
+            on allowed.severity = alert.severity
+    where alert.status = 'acknowledged' and alert.acknowledged_at <= %(now)s::timestamptz - make_interval(secs => allowed.seconds)
+        and not exists (
+            select 1 from time_entry
+            where time_entry.patient_id = alert.patient_id and time_entry.reverses is null
+                and time_entry.ended_at > alert.acknowledged_at
+                and time_entry.ended_at > %(now)s::timestamptz - make_interval(secs => allowed.seconds)
+        )
+        and not exists (
+            select 1 from timer
+            where timer.patient_id = alert.patient_id and timer.started_at > %(timers_since)s
+        )
+    order by alert.severity desc, alert.acknowledged_at, alert.id
+    limit %(limit)s
+    for update of alert skip locked
+)
+update alert
+set status = 'open', acknowledged_at = null, acknowledged_by = null, step = 0, armed = alert.armed + 1,
+    next_step_at = %(now)s, updated_at = %(now)s, version = alert.version + 1
+from forgotten
+where alert.id = forgotten.id
+returning alert.id, alert.practice_id, alert.severity, forgotten.acknowledged_at, forgotten.acknowledged_by;
+
+-- set_next_step
+-- When the step after this one is due.
+update alert set next_step_at = %(next_step_at)s where id = %(alert_id)s;
+
+-- call_sooner
+-- A message could not be delivered: the next step need not wait.
+update alert set next_step_at = %(now)s where id = %(alert_id)s and status = 'open' and next_step_at > %(now)s;
