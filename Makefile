@@ -15,7 +15,7 @@ ARGS ?=
 
 .PHONY: help
 help: ## what can be made
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 22
 
 .PHONY: setup
 setup: $(VENV)/.installed ## a virtual environment with everything, at the tested versions
@@ -72,6 +72,14 @@ fix: setup ## what the style checks can mend by themselves
 bench: setup ## how fast: a table, and build/bench.json
 	@deploy/provision.sh install
 	@$(BIN)/python -m tests.bench
+
+# How long the box in the home is watched: make bench-long MINUTES=10
+MINUTES ?= 60
+.PHONY: bench-long
+bench-long: setup ## memory and card writes of the box in the home, over an hour: build/bench-long.json
+	@deploy/provision.sh install
+	@mkdir -p build
+	@$(BIN)/python -m tests.bench --box $(MINUTES) --output build/bench-long.json
 
 .PHONY: pictures
 pictures: setup assets ## the README's pictures, as a test took them

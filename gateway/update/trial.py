@@ -20,6 +20,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gateway.errors import UserError
+from gateway.health import PatientState
 from gateway.pulse import NoPulse, Pulse
 from gateway.update.release import BYTES_MAX, CONSTRAINTS, DESCRIPTION, WHEELS, Release, verify
 from gateway.update.rollout import may_install, proven
@@ -31,6 +32,8 @@ LOOK_EVERY_S: Final = 2.0
 MAKE_S_MAX: Final = 1800.0
 RESTART_S_MAX: Final = 180.0
 CHECK_S_MAX: Final = 120.0
+#: Longer than any session; a device that never ends one must not hold up a mended program.
+QUIET_S_MAX: Final = 120.0
 RESTART: Final = ("systemctl", "restart", "rpm-gateway.service")
 INCOMING: Final = "incoming-"
 
@@ -95,6 +98,7 @@ class Updater:
             if not self.slots.is_whole(release.version):
                 self._make(release, copy)
         self._check(release.version)
+        self._until_quiet()
         self.slots.point("current", release.version)
         self._restart()
         return self._judge(release.version, listened=isinstance(pulse, Pulse) and pulse.scanning)
@@ -159,6 +163,14 @@ class Updater:
         done = _run(CHECK_S_MAX, str(self.slots.folder(version) / "bin" / "rpm-gateway"), "status", str(self.config))
         if done.returncode not in {0, 1}:
             raise UserError(f"{version} cannot use this home's settings: {_last_line(done)}")
+
+    def _until_quiet(self) -> None:
+        """Wait until no device is being listened to: the frame in flight at a restart is lost with devices that forget it."""
+        ends_at = time.monotonic() + QUIET_S_MAX
+        while isinstance(pulse := self.ask(), Pulse) and pulse.state is PatientState.MEASURING:
+            if time.monotonic() >= ends_at:
+                return
+            time.sleep(LOOK_EVERY_S)
 
     def _restart(self) -> None:
         """Have systemd start what `current` names. A failure is told, and no more: the trial, or its end, decides."""

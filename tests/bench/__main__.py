@@ -15,8 +15,9 @@ from typing import Final
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from tests.bench.ground import BenchFailed
-from tests.bench.plan import QUICK, USUAL, Plan
+from tests.bench import box
+from tests.bench.ground import BenchFailed, utc_now
+from tests.bench.plan import QUICK, USUAL, Plan, of_the_box
 from tests.bench.program import measure, steps
 from tests.bench.results import table
 from tests.support.provisioning import ROOT, NotProvided
@@ -54,16 +55,39 @@ def bench(plan: Plan, output: Path, console: Console) -> int:
     return 1 if wrong else 0
 
 
+def box_alone(minutes: float, output: Path, console: Console) -> int:
+    """Measure the box in the home for so long, write, show; the exit status."""
+    idle_s, rounds, rest_s = of_the_box(minutes)
+    results = box.measure(
+        output.parent / "bench" / "box",
+        idle_s=idle_s,
+        rounds=rounds,
+        rest_s=rest_s,
+        step=lambda what: print(f"{datetime.now(UTC):%H:%M:%S} {what}", file=sys.stderr),
+    )
+    document = {
+        "measured_at": utc_now().isoformat(timespec="seconds"),
+        "minutes": minutes,
+        "results": [result.as_json() for result in results],
+    }
+    output.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    console.print(table(results))
+    return 1 if any(result.wrong for result in results) else 0
+
+
 def main() -> int:
     """Read the arguments; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=(__doc__ or "").split("\n\n", 1)[0])
     parser.add_argument("--quick", action="store_true", help="small and once: shows that the benchmark works, no more")
+    parser.add_argument("--box", type=float, metavar="MINUTES", help="only the box in the home, for about so long")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench.json", metavar="FILE")
     arguments = parser.parse_args()
     forget_settings()
     # Whoever ends us ends our servers with us.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        if arguments.box is not None:
+            return box_alone(arguments.box, arguments.output, Console(width=None if sys.stdout.isatty() else WIDTH))
         return bench(
             QUICK if arguments.quick else USUAL, arguments.output, Console(width=None if sys.stdout.isatty() else WIDTH)
         )

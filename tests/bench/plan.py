@@ -17,6 +17,10 @@ class Plan:
     alerts: int
     alerts_per_second: float
     judged_patients: int
+    #: Of the box in the home: how long it idles, how often each device measures, and how long after the time before.
+    box_idle_s: float
+    box_rounds: int
+    box_rest_s: float
 
     @property
     def people(self) -> int:
@@ -33,6 +37,9 @@ USUAL: Final = Plan(
     alerts=200,
     alerts_per_second=10.0,
     judged_patients=20_000,
+    box_idle_s=20.0,
+    box_rounds=5,
+    box_rest_s=0.0,
 )
 QUICK: Final = Plan(
     reps=1,
@@ -43,4 +50,12 @@ QUICK: Final = Plan(
     alerts=10,
     alerts_per_second=10.0,
     judged_patients=200,
+    box_idle_s=2.0,
+    box_rounds=1,
+    box_rest_s=0.0,
 )
+
+
+def of_the_box(minutes: float) -> tuple[float, int, float]:
+    """`box_idle_s`, `box_rounds` and `box_rest_s` of a run that takes about so long: a quarter of it idle, a round a minute."""
+    return minutes * 15, max(round(minutes * 0.75), 1), 50.0

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tests.bench import ingest, judgement, latency, limits, machine
+from tests.bench import box, ingest, judgement, latency, limits, machine
 from tests.bench.ground import Ground, ground, utc_now
 from tests.bench.messages import Run
 from tests.bench.plan import Plan
@@ -19,7 +19,7 @@ Step = Callable[[str], None]
 def steps(plan: Plan) -> int:
     """How often `measure` says what it does."""
     loads = len(plan.readings)
-    return 2 + plan.reps * loads * 4 + plan.alert_reps
+    return 4 + plan.reps * loads * 4 + plan.alert_reps
 
 
 def measure(plan: Plan, folder: Path, step: Step) -> tuple[dict[str, Any], list[Result]]:
@@ -35,6 +35,9 @@ def measure(plan: Plan, folder: Path, step: Step) -> tuple[dict[str, Any], list[
         results = [*bench.ingest(workers=1), *bench.alerts(), *bench.ingest(workers=2), *bench.limits()]
     step("evaluate()")
     results += judgement.measure(plan.judged_patients, plan.reps)
+    results += box.measure(
+        folder / "box", idle_s=plan.box_idle_s, rounds=plan.box_rounds, rest_s=plan.box_rest_s, step=step
+    )
     facts["parameters"] = asdict(plan)
     facts["measured_at"] = utc_now().isoformat(timespec="seconds")
     facts["took_s"] = round(time.monotonic() - began)

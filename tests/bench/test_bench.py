@@ -18,7 +18,7 @@ from tests.support.clock import MORNING
 from tests.support.provisioning import LOCAL, ROOT
 
 #: On a machine that is busy with other tests.
-QUICK_S_MAX = 120
+QUICK_S_MAX = 150
 INGEST = [f"ingest, {size} per message, {workers}" for workers in ("1 worker", "2 workers") for size in (1, 100)]
 
 
@@ -41,6 +41,10 @@ def test_the_small_run_measures_everything_and_loses_nothing(tmp_path: Path) -> 
     for name in INGEST:
         assert set(results[name]["beside"]) == {"paho", "COPY"}
     assert set(results["evaluate()"]["beside"]) == {"copyto", "reference"}
+    box = [result for name, result in results.items() if name.startswith("gateway, ")]
+    assert [result["unit"] for result in box] == ["MiB", "MiB"]
+    assert (box[0]["counts"]["sent"], box[0]["counts"]["lost"]) == (9, 0)
+    assert box[1]["bytes_per_reading"] > 0
     for result in results.values():
         assert 0 < result["min"] <= result["median"] <= result["max"]
         assert all({"others", "stolen"} <= used.keys() for used in result["cpus"])

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from gateway.errors import UserError
+from gateway.health import PatientState
 from gateway.pulse import NoPulse, Pulse
 from gateway.update import trial
 from gateway.update.make import make
@@ -199,6 +200,30 @@ def test_whenever_the_power_goes_the_next_start_ends_with_one_whole_version(
             break
     assert cuts > 10, "there were moments to cut"
     assert results <= {Result.HELD, Result.KEPT, Result.TAKEN_BACK}
+
+
+def test_a_device_that_is_being_listened_to_is_not_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_make", "_check"):
+        monkeypatch.setattr(Updater, name, made if name == "_make" else accepted)
+    monkeypatch.setattr(trial, "LOOK_EVERY_S", 0.0)
+    maker = Maker(Ed25519PrivateKey.generate())
+    offered = maker.release(tmp_path / "release", 2)
+    root = box(tmp_path, offered)
+    slots = Slots(root)
+    measuring = [PatientState.MEASURING] * 3
+    restarted_while: list[int] = []
+
+    def restart(_self: Updater) -> None:
+        restarted_while.append(len(measuring))
+
+    monkeypatch.setattr(Updater, "_restart", restart)
+
+    def pulse() -> Pulse:
+        state = measuring.pop() if measuring else PatientState.SEARCHING
+        return but(version=slots.version("current"), heartbeat_taken_at=NOON, state=state)
+
+    assert updater(root, pulse).run(offered, maker.key.public_key).result is Result.KEPT
+    assert restarted_while == [0]
 
 
 def test_a_release_is_made_of_wheels_and_read_again(tmp_path: Path) -> None:
