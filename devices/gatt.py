@@ -7,7 +7,7 @@ Bluetooth.
 import asyncio
 import re
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 BLOOD_PRESSURE_SERVICE: Final = "1810"
 WEIGHT_SCALE_SERVICE: Final = "181D"
@@ -56,6 +56,9 @@ MANUFACTURER_NAME: Final = "2A29"
 #: ATT error codes a procedure answers to (Core Specification, common profile and service error codes).
 CCCD_IMPROPERLY_CONFIGURED: Final = 0xFD
 PROCEDURE_ALREADY_IN_PROGRESS: Final = 0xFE
+
+#: What a procedure does with a characteristic.
+Property = Literal["read", "write", "notify", "indicate"]
 
 _BASE_TAIL: Final = "-0000-1000-8000-00805F9B34FB"
 _SHORT: Final = re.compile(r"(?:0X)?([0-9A-F]{4})")

@@ -20,7 +20,7 @@ from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
 from bleak.exc import BleakError, BleakGATTProtocolError
 
-from devices.gatt import AttError, LinkLost, short_uuid
+from devices.gatt import AttError, LinkLost, Property, short_uuid
 from gateway.errors import GatewayError, UserError
 from gateway.settings import Backend
 from gateway.settings import Radio as RadioSettings
@@ -34,6 +34,10 @@ DISCONNECT_S_MAX: Final = 5.0
 SCAN_START_S_MAX: Final = 10.0
 #: What BlueZ reports when the link drops in the middle of a read ("Unlikely Error").
 ATT_UNLIKELY: Final = 0x0E
+
+
+#: Of what may be done with a characteristic, what a procedure does.
+_PROPERTIES: Final[tuple[Property, ...]] = ("read", "write", "notify", "indicate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,14 @@ class BleakLink:
         self._client = client
         self._gone = gone
         self._by_uuid: dict[str, BleakGATTCharacteristic] = {}
+        #: Service → characteristic → what may be done with it: read, write, notify, indicate.
+        self.layout: dict[str, dict[str, tuple[Property, ...]]] = {
+            short_uuid(service.uuid): {
+                short_uuid(each.uuid): tuple(word for word in _PROPERTIES if word in each.properties)
+                for each in service.characteristics
+            }
+            for service in client.services
+        }
         #: Every service offered, as `short_uuid` writes it.
         self.services = frozenset(short_uuid(service.uuid) for service in client.services)
         for service in client.services:

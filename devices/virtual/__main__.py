@@ -11,6 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
+from devices.recording import BadRecording
 from devices.virtual import control as control_port
 from devices.virtual import homes as many_homes
 from devices.virtual import scenario as scenario_file
@@ -127,7 +128,7 @@ def main() -> None:
     try:
         with contextlib.suppress(KeyboardInterrupt):
             app()
-    except (BadScenario, PortTaken) as error:
+    except (BadScenario, BadRecording, PortTaken) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
 

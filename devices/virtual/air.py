@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Self
 from zoneinfo import ZoneInfo
 
+from devices.recording import find_recording
 from devices.virtual.body_scale import BodyScale
 from devices.virtual.captures import CAPTURES, replay
 from devices.virtual.commands import CommandRefused, perform
@@ -24,6 +25,7 @@ from devices.virtual.peripheral import Peripheral
 from devices.virtual.peripherals import BloodPressureCuff, WeightScale
 from devices.virtual.record_keeper import RecordKeeper
 from devices.virtual.recorders import RecordingCuff, RecordingOximeter
+from devices.virtual.replayed import identity_of, replayed
 from devices.virtual.scenario import DeviceSpec, HomeSpec, Play, Scenario
 from devices.virtual.thermometer import Thermometer
 
@@ -131,6 +133,9 @@ class Air:
         if device.capture is not None:
             capture = CAPTURES[device.capture]
             kind, identity = _KINDS[capture.vectors], capture.identity(device.address)
+        elif device.recording is not None:
+            recording = find_recording(device.recording)
+            kind, identity = replayed(recording), identity_of(recording, device.address)
         else:
             kind, identity = _KINDS[device.model], _identity(device)
         made = kind(
@@ -158,6 +163,8 @@ class Air:
     def _begin(self, device: Peripheral, spec: DeviceSpec) -> None:
         if spec.capture is not None:
             replay(device, CAPTURES[spec.capture])
+        if spec.recording is not None:
+            device.wake()
         for number, play in enumerate(spec.play):
             # Seeded by name, so that one device's acts do not depend on another's.
             draw = random.Random(f"{self._scenario.seed}/{device.home}/{spec.name}/{number}")

@@ -12,7 +12,8 @@ time_zone = "America/New_York"      # what the clocks of its devices show
 name = "cuff"
 model = "cuff"                      # cuff | scale | meter | oximeter | thermometer | captures, and odd ones:
                                     # body_scale | time_keeping_cuff | vendor | recording_cuff | recording_oximeter
-                                    # service_clock_meter | own_clock_meter | renumbering_meter
+                                    # service_clock_meter | own_clock_meter | renumbering_meter, or
+                                    # replayed: recording = "a file's name in devices/vectors/captures, or a path"
 address = "C0:00:00:00:0A:01"       # random static: the two top bits of the first octet are set
 clock = "right"                     # right | wrong | none (a meter always has one)
 wrong_by_s = -2220                  # how far off a wrong clock is
@@ -118,6 +119,7 @@ class DeviceSpec(_Part):
         "service_clock_meter",
         "own_clock_meter",
         "renumbering_meter",
+        "replayed",
     ]
     address: Annotated[Address, AfterValidator(_random_static)]
     clock: ClockMode = ClockMode.RIGHT
@@ -126,6 +128,7 @@ class DeviceSpec(_Part):
     product: str = ""
     serial: str = ""
     capture: str | None = None
+    recording: str | None = None
     time_offset_min: Annotated[int, Field(ge=-1440, le=1440)] | None = None
     advertise_s: Annotated[float, Field(ge=0)] = 0.0
     bonded: bool = False
@@ -143,6 +146,8 @@ class DeviceSpec(_Part):
     def _can_be_played(self) -> Self:
         if (self.model == "captures") != (self.capture in CAPTURES):
             raise ValueError(f"{self.name}: a device of captures, and only that, names one of {sorted(CAPTURES)}")
+        if (self.model == "replayed") != (self.recording is not None):
+            raise ValueError(f"{self.name}: a replayed device, and only that, names a recording")
         if self.model == "meter" and self.clock is ClockMode.NONE:
             raise ValueError(f"{self.name}: a glucose meter stamps every record, so it has a clock")
         if (self.users is not None) != (self.model == "body_scale"):

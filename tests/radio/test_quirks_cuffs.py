@@ -4,6 +4,7 @@ Method: a virtual device that does what its row says, and the gateway's own watc
 (`tests/tidy/test_catalogue.py` sees to it that every row has one).
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -23,6 +24,7 @@ AND = Identity("C0:00:00:00:20:01", "A&D_UA-651BLE", "A&D", "UA-651BLE", "516030
 AND_HABITS = Habits(
     advertise_every_s=0.02, advertise_s=1.5, bonded=True, bond_first=True, rest_s=0.5, subscribe_within_s=5.0
 )
+BOND_FIRST = Habits(bonded=True, bond_first=True)
 OMRON = Identity(
     "C0:00:00:00:20:02", "BLEsmart_00000116E7123456", "OMRON HEALTHCARE", "BP5150", "20210012", company_id=0x020E
 )
@@ -60,6 +62,22 @@ async def test_and_ua_651ble_pushes_what_it_stored_oldest_first_by_a_clock_that_
     assert cuff.connections == 1, "bond, clock and subscription fitted into its five seconds"
 
 
+async def test_and_ua_651ble_that_is_slow_is_not_asked_everything_before_its_five_seconds_are_over(
+    home: Household,
+) -> None:
+    habits = replace(AND_HABITS, slow_s=0.8, gap_s=1.7)
+    cuff = await home.add(BloodPressureCuff, identity=AND, habits=habits)
+    cuff.measure(121, 80)
+    cuff.measure(122, 80)
+    async with listening(home, cuff) as gateway:
+        await gateway.until_kept(2)
+        assert [line["ending"] for line in gateway.log_of("session_ended")] == ["hung_up"], (
+            "it takes its time between two"
+        )
+        assert gateway.readings[0].device.model == "UA-651BLE"
+    assert cuff.connections == 1
+
+
 async def test_and_ua_651ble_tells_no_time_where_it_never_had_one_and_no_number_of_its_assembly_line(
     home: Household,
 ) -> None:
@@ -77,7 +95,7 @@ async def test_and_ua_651ble_tells_no_time_where_it_never_had_one_and_no_number_
 
 
 async def test_omron_standard_forgets_what_it_transferred_and_nothing_of_it_is_lost(home: Household) -> None:
-    cuff = await home.add(TimeKeepingCuff, identity=OMRON, clock=ClockMode.WRONG, habits=Habits(bonded=True))
+    cuff = await home.add(TimeKeepingCuff, identity=OMRON, clock=ClockMode.WRONG, habits=BOND_FIRST)
     cuff.measure(141, 91)
     cuff.measure(142, 92)
     # The second reading is heard; then it is out of reach, and the gateway never sees the session's proper end.
@@ -91,7 +109,7 @@ async def test_omron_standard_forgets_what_it_transferred_and_nothing_of_it_is_l
 
 
 async def test_omron_standard_takes_a_time_only_as_an_answer_to_its_own(home: Household) -> None:
-    cuff = await home.add(TimeKeepingCuff, identity=OMRON, clock=ClockMode.WRONG, habits=Habits(bonded=True))
+    cuff = await home.add(TimeKeepingCuff, identity=OMRON, clock=ClockMode.WRONG, habits=BOND_FIRST)
     cuff.measure(141, 91)
     async with listening(home, cuff) as gateway:
         await gateway.until_kept(1)

@@ -1,5 +1,6 @@
 """Each scale of the catalogue at its worst. Method: as in test_quirks_cuffs."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -17,6 +18,7 @@ from tests.radio.listening import listening
 UC_352 = "A&D_UC-352BLE"
 OLD_SERVICE = "23434100-1FE4-1EFF-80CB-00FF78297D8B"
 AND_HABITS = Habits(advertise_every_s=0.02, bonded=True, bond_first=True, rest_s=0.5, subscribe_within_s=5.0)
+BF_HABITS = Habits(advertise_every_s=0.02, bonded=True, bond_first=True)
 BF720 = Identity("C0:00:00:00:21:03", "BF720", "Beurer", "BF720", "3")
 
 
@@ -43,12 +45,13 @@ async def test_and_uc_352ble_is_two_scales_of_one_name(home: Household) -> None:
         assert abs(reading.measured_at - now()) < timedelta(seconds=30), "by the clock that was set before it was asked"
         assert reading.user_slot is None, "it has no slots: whoever the scale is given to"
         unsupported = [event for event in gateway.events if event.name == EventName.DEVICE_UNSUPPORTED]
+        assert new.clock.error_s == pytest.approx(0, abs=3)
         assert [(event.address, event.value) for event in unsupported] == [(old.identity.address, "A&D UC-352BLE")]
     assert (new.pending, old.pending) == (0, 1)
 
 
 async def test_beurer_bf_hands_each_user_over_for_that_users_code_with_what_belongs_together(home: Household) -> None:
-    scale = await home.add(BodyScale, identity=BF720, habits=Habits(advertise_every_s=0.02, bonded=True, fillers=True))
+    scale = await home.add(BodyScale, identity=BF720, habits=replace(BF_HABITS, fillers=True))
     scale.step_on(kg=72.2, user_slot=1, fat_percent=27.5)
     scale.step_on(kg=72.35, user_slot=1, fat_percent=28.1)
     scale.step_on(kg=90.1, user_slot=2, fat_percent=31.0)
@@ -71,7 +74,7 @@ async def test_beurer_bf_whose_batteries_were_changed_knows_no_code_and_says_not
     home: Household, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("devices.procedures.QUIET_S_MAX", 0.3)
-    scale = await home.add(BodyScale, identity=BF720, habits=Habits(advertise_every_s=0.02, bonded=True))
+    scale = await home.add(BodyScale, identity=BF720, habits=BF_HABITS)
     scale.step_on(kg=72.2, user_slot=1)
     scale.change_batteries()
     async with listening(home, scale, kind=Kind.BODY_WEIGHT, consents=((1, "1111"),)) as gateway:
@@ -80,6 +83,7 @@ async def test_beurer_bf_whose_batteries_were_changed_knows_no_code_and_says_not
         assert gateway.told(EventName.DEVICE_CONSENT) == ["user 1: wrong_pin"], "somebody has to enter that user again"
         assert gateway.readings == []
         assert scale.pending == 1, "and the weighing waits in the scale"
+        assert scale.clock.error_s == pytest.approx(0, abs=3), "its clock, which started anew too, was set"
         scale.users = {1: 1111}
         await gateway.until_kept(1)
         assert [reading.user_slot for reading in gateway.readings] == [1]
@@ -87,7 +91,7 @@ async def test_beurer_bf_whose_batteries_were_changed_knows_no_code_and_says_not
 
 
 async def test_beurer_bf_that_forgot_its_bond_is_paired_anew(home: Household) -> None:
-    scale = await home.add(BodyScale, identity=BF720, habits=Habits(advertise_every_s=0.02, bonded=True))
+    scale = await home.add(BodyScale, identity=BF720, habits=BF_HABITS)
     scale.step_on(kg=72.2, user_slot=1)
     async with listening(home, scale, kind=Kind.BODY_WEIGHT, consents=((1, "1111"),)) as gateway:
         await gateway.until_kept(1)
