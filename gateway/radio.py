@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import structlog
 from bleak import BleakClient, BleakScanner
@@ -29,6 +29,8 @@ log = structlog.get_logger()
 
 #: A cuff advertises for about a minute after a measurement: a connection that takes longer than this is tried again.
 CONNECT_S_MAX: Final = 15.0
+#: So often a device with a bond may hang up while it is connected to: on BlueZ bleak tries again at once, up to the time-out.
+DROPS_MAX: Final = 3
 DISCONNECT_S_MAX: Final = 5.0
 #: BlueZ answers within a second. Its daemon, hung, never does.
 SCAN_START_S_MAX: Final = 10.0
@@ -55,6 +57,12 @@ class Heard:
     company_ids: frozenset[int] = frozenset()
     #: The bits of its Flags (Core Specification Supplement, part A, 1.3); None where it sends none, or BlueZ tells none.
     flags: int | None = None
+
+    @property
+    def bonded(self) -> bool:
+        """Whether BlueZ has a bond with it. No other driver says."""
+        details = self.device.details
+        return isinstance(details, dict) and bool(cast("dict[str, Any]", details).get("props", {}).get("Paired"))
 
 
 class RadioFault(GatewayError):
@@ -277,19 +285,36 @@ class Radio:
         `pair`: bond before anything is asked, as devices with a passkey want it.
         """
         gone = asyncio.Event()
+        patience: asyncio.Timeout | None = None
+        drops = 0
+
+        def hung_up(_client: BleakClient) -> None:
+            nonlocal drops
+            drops += 1
+            gone.set()
+            if patience is not None and drops == DROPS_MAX and heard.bonded:
+                patience.reschedule(0.0)
+
         client = BleakClient(
             heard.device,
-            disconnected_callback=lambda _client: gone.set(),
+            disconnected_callback=hung_up,
             timeout=CONNECT_S_MAX,
             pair=pair,
             backend=self._client_backend,
         )
         try:
             try:
-                async with asyncio.timeout(CONNECT_S_MAX):
-                    await client.connect()
+                try:
+                    async with asyncio.timeout(CONNECT_S_MAX) as patience:
+                        await client.connect()
+                finally:
+                    patience = None
+                if client.is_connected:
+                    gone.clear()  # it hung up on the tries before this one
                 link = BleakLink(client, gone)
             except (BleakError, OSError, EOFError, TimeoutError) as error:
+                if drops >= DROPS_MAX and heard.bonded:
+                    raise NotConnectable(f"it hung up {drops} times at once: it has perhaps lost its bond") from error
                 raise _fault(error, "cannot connect", NotConnectable) from error
             yield link
         finally:

@@ -32,12 +32,16 @@ class Peripheral:
     #: Bytes said once are forgotten, as a cuff does.
     hangs_up: bool = True
     refuses_connection: int = 0
+    #: So often it hangs up while it is connected to, and bleak tries again at once, as it does on BlueZ.
+    drops_connection: int = 0
+    #: BlueZ has a bond with it.
+    bonded: bool = False
     read_fails: Callable[["FakeClient"], None] | None = None
     connections: int = 0
     disconnects: int = 0
 
     def device(self) -> BLEDevice:
-        return BLEDevice(self.address, None, None)
+        return BLEDevice(self.address, None, {"path": "/", "props": {"Paired": self.bonded}})
 
     def heard(self) -> Heard:
         return Heard(self.address, self.device(), -60)
@@ -68,6 +72,11 @@ class FakeClient(BaseBleakClient):
         if self.peripheral.refuses_connection:
             self.peripheral.refuses_connection -= 1
             raise BleakError("failed to discover services, device disconnected")
+        while self.peripheral.drops_connection:
+            self.peripheral.drops_connection -= 1
+            self.hang_up()
+            await asyncio.sleep(0)
+            self.peripheral.connections += 1
         services = BleakGATTServiceCollection()
         service = BleakGATTService(None, 1, long("1810"))
         services.add_service(service)

@@ -10,7 +10,7 @@ import pytest
 from bleak.exc import BleakError, BleakGATTProtocolError
 
 from devices.gatt import AttError, LinkLost
-from gateway.radio import RadioFault
+from gateway.radio import NotConnectable, RadioFault
 from tests.unit.gateway.fake_bleak import FakeClient, Peripheral, radio
 from tests.unit.gateway.frames import CUFF
 
@@ -53,6 +53,23 @@ async def test_disconnect_is_called_when_connecting_failed() -> None:
         async with radio(cuff).connected(cuff.heard()):
             pytest.fail("there is no connection")
     assert cuff.disconnects == 1
+
+
+async def test_a_bonded_device_that_hangs_up_again_and_again_is_not_connected_to_for_ever() -> None:
+    """It has perhaps lost its bond. bleak itself goes on until the time is up: 115 connections, on BlueZ 5.66."""
+    cuff = Peripheral(CUFF, drops_connection=1000, bonded=True)
+    with pytest.raises(NotConnectable, match="hung up 3 times at once: it has perhaps lost its bond"):
+        async with radio(cuff).connected(cuff.heard()):
+            pytest.fail("there is no connection")
+    assert cuff.connections <= 5
+    assert cuff.disconnects == 1
+
+
+async def test_a_device_without_a_bond_is_at_the_edge_of_reach_and_tried_on() -> None:
+    cuff = Peripheral(CUFF, drops_connection=10)
+    async with radio(cuff).connected(cuff.heard()) as link:
+        assert not link.gone.is_set(), "that it hung up before does not end the session"
+    assert cuff.connections == 11
 
 
 @pytest.mark.parametrize(
