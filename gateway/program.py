@@ -23,12 +23,14 @@ from gateway.outbox.room import NEARLY_FULL_AT
 from gateway.outbox_key import read_key
 from gateway.pulse import Helped, Pulse, PulseSocket, Sighting, socket_of
 from gateway.radio import Radio
-from gateway.recovery import Recovery, RestartWanted
+from gateway.recovery import Recovery, RestartWanted, boot_id
 from gateway.requests import Requests
 from gateway.settings import Settings
 from gateway.systemd import Systemd
+from gateway.turns import END, Part, Turns
 from gateway.uplink import Uplink
 from gateway.watch import Watch
+from gateway.watchdog import LastWords, Watchdog, last_words
 from schemas.messages import ClockState, Event, EventName, Status, StatusKind
 
 log = structlog.get_logger()
@@ -46,7 +48,16 @@ REBOOT_COMMAND: Final = ("systemctl", "reboot")
 class Gateway:
     """The parts of a running gateway, put together."""
 
-    def __init__(self, settings: Settings, outbox: Outbox, radio: Radio, systemd: Systemd, machine: Machine) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        outbox: Outbox,
+        radio: Radio,
+        systemd: Systemd,
+        machine: Machine,
+        turns: Turns | None = None,
+    ) -> None:
+        self._turns = turns = turns or Turns()
         self._settings = settings
         self.clock = Clock(
             boot_id=machine.boot_id(), look=machine.look, boots=outbox.boots, on_moved=self._tell_clock_moved
@@ -92,6 +103,7 @@ class Gateway:
             when=self.clock.when,
             clock_right=lambda: self.clock.state is not ClockState.UNSET,
             known=KnownDevices(settings.outbox.with_name(settings.outbox.name + ".devices.json")),
+            turns=turns,
         )
         self.uplink = Uplink(
             gateway_id=settings.gateway_id,
@@ -102,18 +114,36 @@ class Gateway:
             utc_now=utc_now,
             on_request=lambda payload: self.requests.receive(payload, now=utc_now()),
             on_change=self._show,
+            turns=turns,
         )
+
+    def after_hang(self, words: LastWords) -> None:
+        """Tell what the program before this one hung in; where it was the radio, go on climbing from there."""
+        log.error("gateway_hung", part=words.part, late_s=round(words.late_s, 1))
+        # A disk that refuses must not keep the gateway from starting.
+        with contextlib.suppress(OutboxFailed):
+            self._outbox.add_event(
+                Event(
+                    gateway_id=self._settings.gateway_id,
+                    at=self._utc_now(),
+                    name=EventName.GATEWAY_HUNG,
+                    value=words.part,
+                )
+            )
+        if words.part not in {Part.UPLINK, Part.HOUSE, END} and words.boot == boot_id():
+            self.recovery.hung(late_s=words.late_s, ended_s=words.ended_at_s)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch, deliver and keep house until `stop` is set. RestartWanted where only another process can go on."""
         self._show()
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self.watch.run(stop))
-                group.create_task(self.uplink.run(stop))
-                group.create_task(self._keep_house(stop))
+                group.create_task(self._turns.go_round(stop))
+                group.create_task(self.watch.run(stop), name=Part.WATCH)
+                group.create_task(self.uplink.run(stop), name=Part.UPLINK)
+                group.create_task(self._keep_house(stop), name=Part.HOUSE)
                 group.create_task(self._pulse_socket.run(stop))
-                group.create_task(self._systemd.ping(stop, alive=lambda: self.uplink.alive))
+                group.create_task(self._systemd.ping(stop, alive=lambda: self._turns.late() is None))
                 if self._radio.bluez:
                     from gateway.bluez import Agent
 
@@ -128,6 +158,7 @@ class Gateway:
 
     async def _keep_house(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
+            self._turns.turn(Part.HOUSE)
             try:
                 self.requests.look(now=self._utc_now())
                 self._tidy(now=self._utc_now())
@@ -139,6 +170,7 @@ class Gateway:
         """For HOUSEKEEPING_S, or until the clock has moved. The clock is looked at meanwhile: nobody else may ask it."""
         until = asyncio.get_running_loop().time() + HOUSEKEEPING_S
         while not self._clock_moved.is_set() and asyncio.get_running_loop().time() < until:
+            self._turns.turn(Part.HOUSE)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), CLOCK_LOOK_S)
                 return
@@ -252,17 +284,29 @@ class Gateway:
         self.uplink.wake()
 
 
-async def run_gateway(settings: Settings) -> int:
-    """Run until SIGTERM or SIGINT; the exit status. UserError where the outbox cannot be used."""
+async def run_gateway(settings: Settings, *, watched: bool = False) -> int:
+    """Run until SIGTERM or SIGINT; the exit status. UserError where the outbox cannot be used.
+
+    `watched`: this process is the gateway's own, and a watchdog may end it.
+    """
     outbox = Outbox.open(
         settings.outbox,
         bytes_max=settings.outbox_bytes_max,
         gateway_id=settings.gateway_id,
         key=read_key(settings.outbox_key),
     )
-    stop = asyncio.Event()
+    turns, stop = Turns(), asyncio.Event()
+    words_file = settings.outbox.with_name(settings.outbox.name + ".hung.json")
+    words = last_words(words_file)
+    if watched:
+        Watchdog(turns, file=words_file, status=RESTART_STATUS).start()
+
+    def told_to_stop() -> None:
+        turns.ending()
+        stop.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, told_to_stop)
     try:
         log.info("gateway_started", epoch=outbox.epoch, devices=len(settings.device))
         radio = Radio.from_settings(
@@ -270,7 +314,9 @@ async def run_gateway(settings: Settings) -> int:
             passkey_of=Enrolment(settings.device).passkey_of,
             bonds=settings.outbox.with_name(settings.outbox.name + ".bonds.json"),
         )
-        gateway = Gateway(settings, outbox, radio, Systemd(), Machine(settings.clock.synchronised_file))
+        gateway = Gateway(settings, outbox, radio, Systemd(), Machine(settings.clock.synchronised_file), turns)
+        if words is not None:
+            gateway.after_hang(words)
         try:
             await gateway.run(stop)
         finally:

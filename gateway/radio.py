@@ -18,7 +18,13 @@ from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.backends.client import BaseBleakClient
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
-from bleak.exc import BleakError, BleakGATTProtocolError
+from bleak.exc import (
+    BleakBluetoothNotAvailableError,
+    BleakBluetoothNotAvailableReason,
+    BleakDBusError,
+    BleakError,
+    BleakGATTProtocolError,
+)
 
 from devices.gatt import AttError, LinkLost, Property, short_uuid
 from gateway.errors import GatewayError, UserError
@@ -69,6 +75,10 @@ class RadioFault(GatewayError):
     """The adapter or its driver refused: scanning or connecting did not work, for a reason of its own."""
 
 
+class AdapterAbsent(RadioFault):
+    """There is no adapter, or nobody to ask for one: the stick is out, its driver or bluetoothd has not started yet."""
+
+
 class NotConnectable(RadioFault):
     """A device that was heard could not be connected to."""
 
@@ -93,6 +103,27 @@ def _flags(platform_data: tuple[Any, ...]) -> int | None:
             return int(flags[0])
         case _:
             return None
+
+
+#: What the message bus answers for a bluetoothd that does not run, and BlueZ for an adapter that has just gone.
+_ABSENT: Final = {
+    "org.freedesktop.DBus.Error.ServiceUnknown",
+    "org.freedesktop.DBus.Error.NameHasNoOwner",
+    "org.freedesktop.DBus.Error.UnknownObject",
+}
+
+
+def _scan_fault(error: Exception) -> RadioFault:
+    """Why scanning did not start, in words that say what to look at."""
+    if isinstance(error, BleakBluetoothNotAvailableError):
+        if error.reason is BleakBluetoothNotAvailableReason.POWERED_OFF:
+            return RadioFault("cannot scan: the adapter is switched off")
+        return AdapterAbsent("cannot scan: this machine has no Bluetooth adapter, or its driver has not started")
+    if isinstance(error, BleakDBusError) and error.dbus_error in _ABSENT:
+        return AdapterAbsent("cannot scan: bluetoothd does not run, or lost its adapter: systemctl status bluetooth")
+    if isinstance(error, FileNotFoundError | ConnectionRefusedError):
+        return AdapterAbsent("cannot scan: nobody answers where the radio should: the message bus, or its port")
+    return RadioFault(f"cannot scan: {type(error).__name__}")
 
 
 def no_passkey(_address: str) -> str | None:
@@ -270,13 +301,15 @@ class Radio:
         try:
             async with asyncio.timeout(SCAN_START_S_MAX):
                 await scanner.start()
-        except (BleakError, OSError, EOFError, TimeoutError) as error:
-            raise RadioFault(f"cannot scan: {type(error).__name__}") from error
+        except Exception as error:  # a driver whose daemon went away under it also says KeyError
+            raise _scan_fault(error) from error
         try:
             yield
         finally:
-            with contextlib.suppress(BleakError, OSError, EOFError, TimeoutError):
+            try:
                 await asyncio.wait_for(scanner.stop(), DISCONNECT_S_MAX)
+            except Exception as error:  # noqa: BLE001 - the driver's edge: what is to be stopped may be gone already
+                log.debug("scan_not_stopped", error=type(error).__name__)
 
     @contextlib.asynccontextmanager
     async def connected(self, heard: Heard, *, pair: bool = False) -> AsyncGenerator[BleakLink]:

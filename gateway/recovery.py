@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from gateway.errors import GatewayError
-from gateway.ladder import Memory, Rung, Step, Trouble, next_step
+from gateway.ladder import Memory, Rung, Step, Trouble, after_hang, next_step
 from gateway.radio import AdapterControl, RadioFault
 from gateway.small_file import read_json, write_json
 
@@ -63,6 +63,19 @@ class Recovery:
         self._uptime = uptime
         self._boot = boot
         self._memory = self._remembered()
+        #: A radio call hung, and the program before this one ended for it: the first thing to do is the next rung.
+        self.resuming = False
+
+    def hung(self, *, late_s: float, ended_s: float) -> None:
+        """The program before this one, on this start of the machine, hung for `late_s` in the radio until `ended_s`."""
+        step = Step(
+            Rung.RESTART,
+            f"a call to the radio did not return for {late_s:.0f} s",
+            after_hang(self._memory, began_s=ended_s - late_s, ended_s=ended_s),
+        )
+        self._remember(step.after)
+        self._tell(step)
+        self.resuming = True
 
     def well(self) -> None:
         """The radio works."""
@@ -77,6 +90,7 @@ class Recovery:
 
     async def act(self, trouble: Trouble) -> Rung:
         """Take the next rung; which one it was. RestartWanted where this process is to end."""
+        self.resuming = False
         step = next_step(
             trouble,
             self._memory,

@@ -5,7 +5,6 @@ scan goes on, and whoever is heard is spoken to at once. Only enrolled devices a
 """
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Callable
 from datetime import datetime
@@ -19,35 +18,35 @@ from devices.catalogue import find
 from devices.consent import in_turn
 from devices.gatt import AttError, LinkLost
 from devices.inbox import NotKept
-from devices.procedures import Answer, Ending, collect, introduce
+from devices.procedures import SESSION_S_MAX, Answer, Ending, collect, introduce
 from gateway.acquaintance import Acquaintances
 from gateway.backoff import delay_s
-from gateway.bonds import REST_S, Bonds, KnownDevices, Refused
+from gateway.bonds import KnownDevices
 from gateway.enrolment import Enrolled, Enrolment
 from gateway.errors import OutboxFailed
 from gateway.intake import Dater, Fresh, facts_text, settle_session
 from gateway.ladder import CONNECTS_FAILED_MAX, SILENT_S, Trouble
 from gateway.outbox import Kept, Outbox
-from gateway.radio import Heard, NotConnectable, PairingFailed, Radio, RadioFault
+from gateway.radio import AdapterAbsent, Heard, NotConnectable, PairingFailed, Radio, RadioFault
 from gateway.recovery import Recovery
+from gateway.reluctant import Reluctant
+from gateway.turns import WAIT_S_MAX, Part, Turns
 from schemas.messages import Event, EventName
 
 log = structlog.get_logger()
 
+#: How the heartbeat names a radio without an adapter.
+ABSENT: Final = "no adapter, "
 #: Connections at one time: what a common adapter carries beside its scan.
 SESSIONS_MAX: Final = 3
 SCAN_RETRY_FIRST_S: Final = 1.0
-SCAN_RETRY_MAX_S: Final = 30.0
+SCAN_RETRY_MAX_S: Final = 10.0
 #: After a session that failed or brought nothing: a cuff that is in the air for a minute must still be met.
 AGAIN_FIRST_S: Final = 1.0
 AGAIN_MAX_S: Final = 20.0
 SPREAD: Final = 0.25
-#: A device that is heard and connects so often in vain has perhaps lost its bond: ours is deleted, and it pairs anew. On
-#: BlueZ such a device shows nothing but time-outs.
-FORGET_AFTER_FAILURES: Final = 3
-#: … and that is tried this often a day: a device out of reach looks the same.
-FORGET_AGAIN_S: Final = 6 * 3600.0
-FORGET_S_MAX: Final = 30.0
+#: A session that lasts longer hangs: connecting, reading who it is, and forgetting a bond come to less beside its own bound.
+SESSION_TURN_S_MAX: Final = SESSION_S_MAX + 120.0
 
 
 class Watch:
@@ -68,16 +67,18 @@ class Watch:
         when: Dater = lambda _stamp: None,
         clock_right: Callable[[], bool] = lambda: True,
         known: KnownDevices | None = None,
+        turns: Turns | None = None,
         chance: random.Random | None = None,
     ) -> None:
-        self.scanning = False
+        self.scanning = self._absent = False
+        self._turns = turns or Turns()
         self._gateway_id = gateway_id
         self._radio = radio
         self._enrolment = enrolment
         self._outbox = outbox
         self._recovery = recovery
         self._on_fresh = on_fresh
-        self._bonds = Bonds()
+        self._reluctant = Reluctant(radio, self._tell)
         self._acquaintances = Acquaintances()
         self._when = when
         self._clock_right = clock_right
@@ -89,13 +90,8 @@ class Watch:
         #: Sessions whose frames are still coming: their rows are this object's to make.
         self.listening: set[int] = set()
         self._sessions: dict[int, asyncio.Task[None]] = {}
-        self._turn = asyncio.Semaphore(SESSIONS_MAX)
+        self._room = asyncio.Semaphore(SESSIONS_MAX)
         self._fruitless: dict[int, int] = {}
-        #: Failed connections in a row: of one device by its slot, and of all together.
-        self._unconnected: dict[int, int] = {}
-        self._failures = 0
-        self._failing = asyncio.Event()
-        self._forgotten_at: dict[int, float] = {}
         #: When each enrolled device was last heard, on the loop's clock, and how strongly, in dBm.
         self.sightings: dict[int, tuple[float, int]] = {}
         self._not_before: dict[int, float] = {}
@@ -112,7 +108,7 @@ class Watch:
     @property
     def adapter(self) -> str:
         """The radio in one phrase, for the heartbeat."""
-        return self._radio.name if self.scanning else f"{self._radio.name}: not scanning"
+        return self._radio.name if self.scanning else f"{self._radio.name}: {ABSENT * self._absent}not scanning"
 
     @property
     def rssi_dbm(self) -> int | None:
@@ -126,60 +122,74 @@ class Watch:
         """
         faults = 0
         try:
+            if self._recovery.resuming:
+                await self._recovery.act(Trouble.SCAN_FAILS)
             while not stop.is_set():
+                self._turns.turn(Part.WATCH)
                 try:
                     async with self._radio.scanning(self._seen):
                         self._set_scanning(on=True)
                         faults = 0
                         trouble = await self._until_trouble(stop)
                 except RadioFault as error:
-                    self._set_scanning(on=False)
-                    log.error("scan_failed", reason=str(error), attempt=faults)
-                    await self._rest(stop, faults)
+                    trouble = self._scan_failed(error, faults)
                     faults += 1
-                    trouble = Trouble.SCAN_FAILS
                 if trouble is not None and not stop.is_set():
+                    self._turns.turn(Part.WATCH)
                     await self._recovery.act(trouble)
+                if faults:
+                    await self._turns.rest(Part.WATCH, self._rest_s(faults - 1), stop)
         finally:
+            # Also where the radio wants another process: whatever hangs now must not keep this one.
+            self._turns.ending()
             self._set_scanning(on=False)
             for session in self._sessions.values():
                 session.cancel()
             await asyncio.gather(*self._sessions.values(), return_exceptions=True)
 
-    def _set_scanning(self, *, on: bool) -> None:
-        if self.scanning != on:
-            self.scanning = on
+    def _set_scanning(self, *, on: bool, absent: bool = False) -> None:
+        if (self.scanning, self._absent) != (on, absent):
+            self.scanning, self._absent = on, absent
             self._on_change()
+
+    def _scan_failed(self, error: RadioFault, attempt: int) -> Trouble:
+        absent = isinstance(error, AdapterAbsent)
+        if not absent or not self._absent:  # a stick that was pulled out may stay out for days: said once
+            log.error("scan_failed", reason=str(error), attempt=attempt)
+        self._set_scanning(on=False, absent=absent)
+        return Trouble.ABSENT if absent else Trouble.SCAN_FAILS
 
     async def _until_trouble(self, stop: asyncio.Event) -> Trouble | None:
         """Wait for silence, or for connections that fail one after the other; None where `stop` was set or the scan ended."""
         loop = asyncio.get_running_loop()
         self._heard_at = loop.time()
         while (quiet_s := loop.time() - self._heard_at) < SILENT_S:
-            waits = [asyncio.ensure_future(event.wait()) for event in (stop, self._failing, self._radio.scan_ended)]
+            self._turns.turn(Part.WATCH)
+            ends = (stop, self._reluctant.failing, self._radio.scan_ended)
+            waits = [asyncio.ensure_future(event.wait()) for event in ends]
             try:
-                await asyncio.wait(waits, timeout=SILENT_S - quiet_s, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(
+                    waits, timeout=min(SILENT_S - quiet_s, WAIT_S_MAX), return_when=asyncio.FIRST_COMPLETED
+                )
             finally:
                 for wait in waits:
                     wait.cancel()
             if stop.is_set() or self._radio.scan_ended.is_set():
                 return None
-            if self._failing.is_set():
-                self._failing.clear()
+            if self._reluctant.failing.is_set():
+                self._reluctant.failing.clear()
                 return Trouble.CONNECTS_FAIL
         return Trouble.SILENT
 
-    async def _rest(self, stop: asyncio.Event, faults: int) -> None:
-        wait_s = delay_s(
+    def _rest_s(self, faults: int) -> float:
+        return delay_s(
             faults, first_s=SCAN_RETRY_FIRST_S, max_s=SCAN_RETRY_MAX_S, spread=SPREAD, draw=self._chance.random()
         )
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), wait_s)
 
     def _seen(self, heard: Heard) -> None:
         loop = asyncio.get_running_loop()
         self._heard_at = loop.time()
-        if self._failures < CONNECTS_FAILED_MAX:
+        if self._reluctant.failures < CONNECTS_FAILED_MAX:
             self._recovery.well()
         enrolled = self._enrolment.find(heard.address)
         if enrolled is not None:
@@ -197,15 +207,17 @@ class Watch:
     async def _session(self, enrolled: Enrolled, heard: Heard) -> None:
         """One connection, from sight to disconnect, and when the device may be connected to again."""
         kept, rest_s = Kept(0, 0), 0.0
+        part = f"device {enrolled.slot}"
         try:
-            async with self._turn:
+            async with self._room:
+                self._turns.turn(part, within_s=SESSION_TURN_S_MAX)
                 kept = await self._listen(enrolled, heard)
         except PairingFailed as error:
             log.warning("not_paired", device=enrolled.slot, reason=str(error))
-            rest_s = await self._pairing_failed(enrolled)
+            rest_s = await self._reluctant.pairing_failed(enrolled)
         except NotConnectable as error:
             log.warning("not_connected", device=enrolled.slot, reason=str(error))
-            await self._connect_failed(enrolled)
+            await self._reluctant.connect_failed(enrolled)
         except (RadioFault, LinkLost, AttError) as error:
             log.warning("session_failed", device=enrolled.slot, error=type(error).__name__, reason=str(error))
         except (NotKept, OutboxFailed) as error:
@@ -214,55 +226,10 @@ class Watch:
         except Exception as error:  # noqa: BLE001 - the edge of a session: one device's trouble is not another's
             log.error("session_broke", device=enrolled.slot, error=type(error).__name__)
         finally:
+            self._turns.ended(part)
             self._again(enrolled, fruitful=kept.new > 0, rest_s=rest_s)
             del self._sessions[enrolled.slot]
             self._on_change()
-
-    async def _connect_failed(self, enrolled: Enrolled) -> None:
-        """Count it; where this device alone fails, delete our bond with it, for it may have lost its own."""
-        self._failures += 1
-        in_vain = self._unconnected[enrolled.slot] = self._unconnected.get(enrolled.slot, 0) + 1
-        if self._failures and self._failures % CONNECTS_FAILED_MAX == 0:
-            self._failing.set()
-        now = asyncio.get_running_loop().time()
-        control = self._radio.control
-        last = self._forgotten_at.get(enrolled.slot)
-        if in_vain < FORGET_AFTER_FAILURES or control is None or (last is not None and now - last < FORGET_AGAIN_S):
-            return
-        self._forgotten_at[enrolled.slot] = now
-        await self._forget(enrolled)
-
-    async def _pairing_failed(self, enrolled: Enrolled) -> float:
-        """Forget a bond that may be stale; say once that a person has to look. How long to let the device alone."""
-        match self._bonds.refused(enrolled.slot):
-            case Refused.AGAIN:
-                return 0.0
-            case Refused.FORGET:
-                await self._forget(enrolled)
-                return 0.0
-            case Refused.REST:
-                if self._bonds.first_rest(enrolled.slot):
-                    self._tell(EventName.DEVICE_NOT_PAIRED, enrolled)
-                    self._on_change()
-                return REST_S
-
-    async def _forget(self, enrolled: Enrolled) -> None:
-        if self._radio.control is None:
-            return
-        try:
-            async with asyncio.timeout(FORGET_S_MAX):
-                await self._radio.control.forget(enrolled.address)
-        except (RadioFault, TimeoutError) as error:
-            log.warning("bond_not_forgotten", device=enrolled.slot, reason=str(error))
-        else:
-            log.warning("bond_forgotten", device=enrolled.slot)
-
-    def _connected(self, enrolled: Enrolled) -> None:
-        """The radio works, and so does this device."""
-        self._failures = 0
-        self._recovery.well()
-        if self._unconnected.pop(enrolled.slot, 0) >= FORGET_AFTER_FAILURES and enrolled.slot in self._forgotten_at:
-            self._tell(EventName.DEVICE_PAIRED, enrolled)
 
     def _again(self, enrolled: Enrolled, *, fruitful: bool, rest_s: float = 0.0) -> None:
         fruitless = 0 if fruitful else self._fruitless.get(enrolled.slot, 0) + 1
@@ -277,7 +244,8 @@ class Watch:
     async def _listen(self, enrolled: Enrolled, heard: Heard) -> Kept:
         pair = enrolled.passkey is not None or find(None, None, heard.name).pairs_first
         async with self._radio.connected(heard, pair=pair) as link:
-            self._connected(enrolled)
+            self._recovery.well()
+            self._reluctant.connected(enrolled)
             facts = await introduce(
                 link, utc_now=self._utc_now, zone=self._zone, name=heard.name, set_clock=self._clock_right()
             )
@@ -329,8 +297,7 @@ class Watch:
                 if settled.fresh:
                     self._on_fresh(settled.fresh)
             kept = settled.kept
-            if self._bonds.paired(enrolled.slot):
-                self._tell(EventName.DEVICE_PAIRED, enrolled)
+            self._reluctant.talked(enrolled)
             log.info("session_ended", device=enrolled.slot, ending=ending, new=kept.new, repeated=kept.repeated)
         return kept
 

@@ -206,6 +206,8 @@ class EventName(StrEnum):
     DEVICE_CHANGED = "device_changed"
     #: One rung of the ladder was taken; `value` names it.
     RADIO_RECOVERY = "radio_recovery"
+    #: A part of the program took no turns any more, and it ended itself to be started again; `value` names the part.
+    GATEWAY_HUNG = "gateway_hung"
     #: The gateway's own clock was set; `value` is by how many seconds it moved.
     GATEWAY_CLOCK = "gateway_clock"
     OUTBOX_DAMAGED = "outbox_damaged"

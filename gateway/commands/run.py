@@ -22,4 +22,4 @@ def run(config: Config, *, verbose: Annotated[bool, typer.Option(help="Log every
 
     settings = read_settings(config)
     configure(verbose=verbose)
-    sys.exit(asyncio.run(run_gateway(settings)))
+    sys.exit(asyncio.run(run_gateway(settings, watched=True)))

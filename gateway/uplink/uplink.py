@@ -19,6 +19,7 @@ from gateway.backoff import delay_s
 from gateway.errors import OutboxFailed
 from gateway.outbox import Outbox
 from gateway.settings import Broker
+from gateway.turns import WAIT_S_MAX, Part, Turns
 from gateway.uplink.batches import Verdict, next_batch, next_try, render, verdict
 from gateway.uplink.connection import Connection, Message, NotConnected, Puback
 from schemas.messages import BATCH_ITEMS_MAX, Channel, Event, EventName, Receipt, Status, StatusKind
@@ -45,10 +46,6 @@ STABLE_S: Final = 10.0
 PAUSE_FIRST_S: Final = 1.0
 PAUSE_MAX_S: Final = 60.0
 PAUSE_SPREAD: Final = 0.5
-#: However little there is to do, the loop goes round: the watchdog looks at it.
-IDLE_S_MAX: Final = 60.0
-#: A turn of the loop takes as long as CONNECT may, or as the network thread's end: longer is a hang.
-ALIVE_S: Final = 150.0
 #: Nobody listening for so long is worth telling once somebody does.
 UNHEARD_S: Final = 120.0
 
@@ -87,6 +84,7 @@ class Uplink:
         utc_now: Callable[[], datetime],
         on_request: Callable[[bytes], None] = lambda _payload: None,
         on_change: Callable[[], None] = lambda: None,
+        turns: Turns | None = None,
         chance: random.Random | None = None,
     ) -> None:
         self.state = LinkState()
@@ -105,12 +103,7 @@ class Uplink:
         self._paused_until = 0.0
         self._unheard_since: float | None = None
         self._heartbeat_at = 0.0
-        self._turned_at = 0.0
-
-    @property
-    def alive(self) -> bool:
-        """Whether the loop went round lately: what the watchdog asks."""
-        return asyncio.get_running_loop().time() - self._turned_at < ALIVE_S
+        self._turns = turns or Turns()
 
     def wake(self) -> None:
         """Something was kept: look at the outbox now."""
@@ -121,7 +114,7 @@ class Uplink:
         loop = asyncio.get_running_loop()
         failures = 0
         while not stop.is_set():
-            began = self._turned_at = loop.time()
+            began = loop.time()
             await self._one_connection(stop)
             failures = 0 if loop.time() - began >= STABLE_S else failures + 1
             wait_s = delay_s(
@@ -131,10 +124,10 @@ class Uplink:
                 spread=RECONNECT_SPREAD,
                 draw=self._chance.random(),
             )
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), wait_s)
+            await self._turns.rest(Part.UPLINK, wait_s, stop)
 
     async def _one_connection(self, stop: asyncio.Event) -> None:
+        self._turns.turn(Part.UPLINK)
         now = self._utc_now()
         will = self._status(StatusKind.WILL, now).model_dump_json().encode()
         connection = Connection(gateway_id=self._gateway_id, broker=self._broker, will=will, news=self._news)
@@ -156,6 +149,7 @@ class Uplink:
         finally:
             self.state.connected = False
             self._on_change()
+            self._turns.turn(Part.UPLINK)
             await connection.close()
 
     async def _converse(self, connection: Connection, stop: asyncio.Event) -> None:
@@ -169,7 +163,7 @@ class Uplink:
                 while (heard := connection.take()) is not None:
                     self._hear(heard)
                 self._pump(connection)
-                self._turned_at = asyncio.get_running_loop().time()
+                self._turns.turn(Part.UPLINK)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._news.wait(), self._idle_s())
         finally:
@@ -185,7 +179,7 @@ class Uplink:
         elif len(self._in_air) < (1 if self._pauses else WINDOW):
             waiting = self._outbox.next_due_s(now=self._utc_now())
             moments += [] if waiting is None else [clock + waiting]
-        return min(max(min(moments) - clock, 0.05), IDLE_S_MAX)
+        return min(max(min(moments) - clock, 0.05), WAIT_S_MAX)
 
     def _pump(self, connection: Connection) -> None:
         now, clock = self._utc_now(), asyncio.get_running_loop().time()

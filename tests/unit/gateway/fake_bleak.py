@@ -140,6 +140,8 @@ class FakeScanner(BaseBleakScanner):
     starts = 0
     #: A start that never returns, as when bluetoothd hangs.
     hangs = False
+    #: After this the air is empty.
+    hears_for_s = float("inf")
 
     def __init__(self, detection_callback: Any, service_uuids: Any, scanning_mode: Any, **settings: Any) -> None:
         super().__init__(detection_callback, service_uuids)
@@ -155,7 +157,9 @@ class FakeScanner(BaseBleakScanner):
 
     async def _advertise(self) -> None:
         heard = AdvertisementData(None, {}, {}, [], None, -60, ())
-        while True:
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + self.hears_for_s
+        while loop.time() < until_s:
             for peripheral in FakeClient.peripherals.values():
                 self.call_detection_callbacks(peripheral.device(), heard)
             await asyncio.sleep(0.01)

@@ -88,6 +88,14 @@ def test_a_cuff_that_cannot_be_reached_reboots_nothing() -> None:
     assert Rung.REBOOT not in {rung for _, rung in climb(Trouble.CONNECTS_FAIL, until_s=86_400)}
 
 
+def test_an_adapter_that_is_absent_is_waited_for_and_at_last_the_machine_is_started_anew() -> None:
+    """Nothing to switch, and no other process would find it: but a USB bus that lost a stick gets it back so."""
+    assert {rung for _, rung in climb(Trouble.ABSENT, until_s=86_400, may_reboot=False)} == set()
+    rungs = climb(Trouble.ABSENT, until_s=FIVE_MINUTES_S)
+    assert rungs[0][1] is Rung.REBOOT
+    assert rungs[0][0] <= FIVE_MINUTES_S - 60
+
+
 def test_hours_of_silence_do_not_make_one_failed_scan_a_catastrophe() -> None:
     memory = Memory(BOOT)
     for uptime_s in range(100, 20_000, 60):

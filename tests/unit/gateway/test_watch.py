@@ -207,7 +207,7 @@ async def test_a_radio_that_hears_and_cannot_connect_is_switched_off_and_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     quick(monkeypatch)
-    monkeypatch.setattr("gateway.watch.FORGET_AFTER_FAILURES", 1_000_000)
+    monkeypatch.setattr("gateway.reluctant.FORGET_AFTER_FAILURES", 1_000_000)
     cuff = Peripheral(CUFF, refuses_connection=1_000_000)
     air = radio(cuff)
     air.control = control = Control()
