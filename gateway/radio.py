@@ -1,8 +1,8 @@
-"""The radio: bleak, and nothing of bleak outside this file.
+"""The radio: bleak, and nothing of bleak outside this file, but for its errors (`radio_faults`).
 
 The one rule of this file is that a connection is *always* disconnected, also after the device hung up. On BlueZ 5.66 a
 client that skips it stays subscribed; at the next connection the device's confirmation goes to the dead client, the
-device forgets the reading and the new client never sees it (10 of 10 readings lost, measured).
+device forgets the reading and the new client never sees it (9 of 10 readings lost, measured).
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
 import structlog
 from bleak import BleakClient, BleakScanner
@@ -18,16 +18,11 @@ from bleak.backends.characteristic import BleakGATTCharacteristic
 from bleak.backends.client import BaseBleakClient
 from bleak.backends.device import BLEDevice
 from bleak.backends.scanner import AdvertisementData, BaseBleakScanner
-from bleak.exc import (
-    BleakBluetoothNotAvailableError,
-    BleakBluetoothNotAvailableReason,
-    BleakDBusError,
-    BleakError,
-    BleakGATTProtocolError,
-)
+from bleak.exc import BleakError, BleakGATTProtocolError
 
 from devices.gatt import AttError, LinkLost, Property, short_uuid
-from gateway.errors import GatewayError, UserError
+from gateway.errors import UserError
+from gateway.radio_faults import NotConnectable, PairingFailed, RadioFault, fault, scan_fault
 from gateway.settings import Backend
 from gateway.settings import Radio as RadioSettings
 
@@ -63,37 +58,8 @@ class Heard:
     company_ids: frozenset[int] = frozenset()
     #: The bits of its Flags (Core Specification Supplement, part A, 1.3); None where it sends none, or BlueZ tells none.
     flags: int | None = None
-
-    @property
-    def bonded(self) -> bool:
-        """Whether BlueZ has a bond with it. No other driver says."""
-        details = self.device.details
-        return isinstance(details, dict) and bool(cast("dict[str, Any]", details).get("props", {}).get("Paired"))
-
-
-class RadioFault(GatewayError):
-    """The adapter or its driver refused: scanning or connecting did not work, for a reason of its own."""
-
-
-class AdapterAbsent(RadioFault):
-    """There is no adapter, or nobody to ask for one: the stick is out, its driver or bluetoothd has not started yet."""
-
-
-class NotConnectable(RadioFault):
-    """A device that was heard could not be connected to."""
-
-
-class PairingFailed(RadioFault):
-    """A device and this radio did not agree on a bond: a wrong passkey, none where one is asked for, or a lost bond."""
-
-
-#: What drivers say of it: our virtual one, and BlueZ's D-Bus errors (AuthenticationFailed, …Canceled, …Rejected, …Timeout).
-_OF_PAIRING: Final = ("pairing failed", "while pairing", "org.bluez.Error.Authentication")
-
-
-def _fault(error: Exception, what: str, otherwise: type[RadioFault]) -> RadioFault:
-    of_pairing = any(words in str(error) for words in _OF_PAIRING)
-    return (PairingFailed if of_pairing else otherwise)(f"{what}: {type(error).__name__}")
+    #: Whether BlueZ has a bond with it. No other driver says.
+    bonded: bool = False
 
 
 def _flags(platform_data: tuple[Any, ...]) -> int | None:
@@ -105,25 +71,13 @@ def _flags(platform_data: tuple[Any, ...]) -> int | None:
             return None
 
 
-#: What the message bus answers for a bluetoothd that does not run, and BlueZ for an adapter that has just gone.
-_ABSENT: Final = {
-    "org.freedesktop.DBus.Error.ServiceUnknown",
-    "org.freedesktop.DBus.Error.NameHasNoOwner",
-    "org.freedesktop.DBus.Error.UnknownObject",
-}
-
-
-def _scan_fault(error: Exception) -> RadioFault:
-    """Why scanning did not start, in words that say what to look at."""
-    if isinstance(error, BleakBluetoothNotAvailableError):
-        if error.reason is BleakBluetoothNotAvailableReason.POWERED_OFF:
-            return RadioFault("cannot scan: the adapter is switched off")
-        return AdapterAbsent("cannot scan: this machine has no Bluetooth adapter, or its driver has not started")
-    if isinstance(error, BleakDBusError) and error.dbus_error in _ABSENT:
-        return AdapterAbsent("cannot scan: bluetoothd does not run, or lost its adapter: systemctl status bluetooth")
-    if isinstance(error, FileNotFoundError | ConnectionRefusedError):
-        return AdapterAbsent("cannot scan: nobody answers where the radio should: the message bus, or its port")
-    return RadioFault(f"cannot scan: {type(error).__name__}")
+def _bonded(platform_data: tuple[Any, ...]) -> bool:
+    """What BlueZ calls Paired, as it is now: `BLEDevice.details` is of when the device was first heard."""
+    match platform_data:
+        case (_, {"Paired": paired}):
+            return bool(paired)
+        case _:
+            return False
 
 
 def no_passkey(_address: str) -> str | None:
@@ -200,10 +154,10 @@ class BleakLink:
                 raise LinkLost("hung up in the middle of a request") from error
             raise AttError(uuid, int(error.code)) from error
         except (BleakError, OSError, EOFError) as error:
-            fault = _fault(error, uuid, RadioFault)
-            if not self._client.is_connected and not isinstance(fault, PairingFailed):
+            told = fault(error, uuid, RadioFault)
+            if not self._client.is_connected and not isinstance(told, PairingFailed):
                 raise LinkLost("hung up in the middle of a request") from error
-            raise fault from error
+            raise told from error
 
 
 class VirtualControl:
@@ -293,6 +247,7 @@ class Radio:
                     services=frozenset(short_uuid(uuid) for uuid in advertisement.service_uuids),
                     company_ids=frozenset(advertisement.manufacturer_data),
                     flags=_flags(advertisement.platform_data),
+                    bonded=_bonded(advertisement.platform_data),
                 )
             )
 
@@ -302,7 +257,7 @@ class Radio:
             async with asyncio.timeout(SCAN_START_S_MAX):
                 await scanner.start()
         except Exception as error:  # a driver whose daemon went away under it also says KeyError
-            raise _scan_fault(error) from error
+            raise scan_fault(error) from error
         try:
             yield
         finally:
@@ -348,7 +303,7 @@ class Radio:
             except (BleakError, OSError, EOFError, TimeoutError) as error:
                 if drops >= DROPS_MAX and heard.bonded:
                     raise NotConnectable(f"it hung up {drops} times at once: it has perhaps lost its bond") from error
-                raise _fault(error, "cannot connect", NotConnectable) from error
+                raise fault(error, "cannot connect", NotConnectable) from error
             yield link
         finally:
             await self._disconnect(client)

@@ -27,7 +27,8 @@ from gateway.errors import OutboxFailed
 from gateway.intake import Dater, Fresh, facts_text, settle_session
 from gateway.ladder import CONNECTS_FAILED_MAX, SILENT_S, Trouble
 from gateway.outbox import Kept, Outbox
-from gateway.radio import AdapterAbsent, Heard, NotConnectable, PairingFailed, Radio, RadioFault
+from gateway.radio import Heard, Radio
+from gateway.radio_faults import AdapterAbsent, NotConnectable, PairingFailed, RadioFault
 from gateway.recovery import Recovery
 from gateway.reluctant import Reluctant
 from gateway.turns import WAIT_S_MAX, Part, Turns

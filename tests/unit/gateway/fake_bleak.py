@@ -41,10 +41,10 @@ class Peripheral:
     disconnects: int = 0
 
     def device(self) -> BLEDevice:
-        return BLEDevice(self.address, None, {"path": "/", "props": {"Paired": self.bonded}})
+        return BLEDevice(self.address, None, None)
 
     def heard(self) -> Heard:
-        return Heard(self.address, self.device(), -60)
+        return Heard(self.address, self.device(), -60, bonded=self.bonded)
 
 
 class FakeClient(BaseBleakClient):

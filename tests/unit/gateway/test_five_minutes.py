@@ -33,7 +33,7 @@ BEGAN_S: Final = 5000.0
 @cache
 def unit_seconds(name: str) -> float:
     """A setting of the unit file."""
-    lines = (ROOT / "deploy" / "rpm-gateway.service").read_text().splitlines()
+    lines = (ROOT / "deploy" / "gateway" / "rpm-gateway.service").read_text().splitlines()
     [value] = [line.partition("=")[2] for line in lines if line.startswith(f"{name}=")]
     return float(value)
 
@@ -136,6 +136,6 @@ def test_a_radio_whose_calls_all_fail_at_once_takes_the_rungs_in_their_order() -
 
 def test_systemd_starts_it_again_however_often_it_ends() -> None:
     """Ten ends in a row would otherwise leave the box silent. systemd ignores the line anywhere but in [Unit]."""
-    sections = (ROOT / "deploy" / "rpm-gateway.service").read_text().split("\n[")
+    sections = (ROOT / "deploy" / "gateway" / "rpm-gateway.service").read_text().split("\n[")
     [holding] = [section.splitlines()[0] for section in sections if "\nStartLimitIntervalSec=0" in section]
     assert holding == "Unit]"

@@ -116,7 +116,7 @@ def test_no_call_that_keeps_its_bound_is_taken_for_a_hang() -> None:
 
 
 def test_the_last_words_are_said_before_systemd_loses_patience() -> None:
-    unit = Path(ROOT, "deploy", "rpm-gateway.service").read_text()
+    unit = Path(ROOT, "deploy", "gateway", "rpm-gateway.service").read_text()
     [watchdog_s] = [int(line.partition("=")[2]) for line in unit.splitlines() if line.startswith("WatchdogSec=")]
     assert watchdog_s > TURN_S_MAX + 2 * LOOK_S
     assert watchdog_s > STUCK_S_MAX
