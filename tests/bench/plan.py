@@ -21,6 +21,9 @@ class Plan:
     box_idle_s: float
     box_rounds: int
     box_rest_s: float
+    #: Of a home's outbox: frames put one by one, and rows of a backlog.
+    frames: int
+    backlog: int
 
     @property
     def people(self) -> int:
@@ -40,6 +43,8 @@ USUAL: Final = Plan(
     box_idle_s=20.0,
     box_rounds=5,
     box_rest_s=0.0,
+    frames=2_000,
+    backlog=10_000,
 )
 QUICK: Final = Plan(
     reps=1,
@@ -53,6 +58,8 @@ QUICK: Final = Plan(
     box_idle_s=2.0,
     box_rounds=1,
     box_rest_s=0.0,
+    frames=100,
+    backlog=600,
 )
 
 

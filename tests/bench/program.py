@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tests.bench import box, ingest, judgement, latency, limits, machine
+from tests.bench import box, ingest, judgement, latency, limits, machine, outbox
 from tests.bench.ground import Ground, ground, utc_now
 from tests.bench.messages import Run
 from tests.bench.plan import Plan
@@ -19,7 +19,7 @@ Step = Callable[[str], None]
 def steps(plan: Plan) -> int:
     """How often `measure` says what it does."""
     loads = len(plan.readings)
-    return 4 + plan.reps * loads * 4 + plan.alert_reps
+    return 6 + plan.reps * loads * 4 + plan.alert_reps
 
 
 def measure(plan: Plan, folder: Path, step: Step) -> tuple[dict[str, Any], list[Result]]:
@@ -33,6 +33,12 @@ def measure(plan: Plan, folder: Path, step: Step) -> tuple[dict[str, Any], list[
         facts: dict[str, Any] = {"machine": machine.facts(made.dsn), "versions": machine.versions(made.dsn)}
         bench = _Bench(plan, made, step)
         results = [*bench.ingest(workers=1), *bench.alerts(), *bench.ingest(workers=2), *bench.limits()]
+        # Nobody else takes what is for the workers now.
+        made.start_workers(0)
+        step("outbox: a backlog")
+        results += outbox.drain(made, folder, plan.backlog, plan.reps)
+    step("outbox: frames")
+    results += outbox.puts(folder, plan.frames, plan.reps)
     step("evaluate()")
     results += judgement.measure(plan.judged_patients, plan.reps)
     results += box.measure(

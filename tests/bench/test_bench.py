@@ -45,6 +45,11 @@ def test_the_small_run_measures_everything_and_loses_nothing(tmp_path: Path) -> 
     assert [result["unit"] for result in box] == ["MiB", "MiB"]
     assert (box[0]["counts"]["sent"], box[0]["counts"]["lost"]) == (9, 0)
     assert box[1]["bytes_per_reading"] > 0
+    drained = results["outbox: drain a backlog of 600"]
+    assert (drained["counts"]["sent"], drained["counts"]["lost"]) == (600, 0)
+    assert set(drained["beside"]) == {"paho"}
+    assert set(results["outbox: keep a frame"]["beside"]) == {"SQLite", "append"}
+    assert results["outbox: written per reading, frame to receipt"]["median"] > 4096, "a page at least"
     for result in results.values():
         assert 0 < result["min"] <= result["median"] <= result["max"]
         assert all({"others", "stolen"} <= used.keys() for used in result["cpus"])
