@@ -70,7 +70,7 @@ async def test_a_wrong_passkey_is_told_and_not_tried_for_ever(home: Home, figure
 
 
 async def test_a_strangers_meter_that_asks_for_a_passkey_is_refused_by_our_agent(home: Home) -> None:
-    """Another program on this machine wants to pair; BlueZ asks the agent, and that is ours."""
+    """Another program on this machine wants to pair; BlueZ asks the agent, and that is ours. (For Just Works it asks nobody.)"""
     stranger = await home.add(Glucometer, None, habits=LABELLED)
     stranger.prick(mg_dl=90)
     # Before the gateway scans: bleak has one scan a process.
@@ -95,7 +95,8 @@ async def test_a_cuff_that_lost_its_bond_is_paired_with_anew(home: Home, figure:
         make_fault(cuff, ForgetBond(do="forget_bond"))
         cuff.measure(122, 80)
         took_s = await home.kept(cuff, 2, within_s=LOST_BOND_S_MAX)
-    figure(f"a cuff that lost its bond is read after {took_s:.0f} s and {cuff.connections - before} connections")
+    connections = cuff.connections - before
+    figure(f"a cuff that lost its bond is read after {took_s:.0f} s and {connections} connections")
     assert await paired(cuff.identity.address)
     assert home.lost() == []
 

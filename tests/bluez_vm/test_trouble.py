@@ -8,6 +8,7 @@ from bumble.device import Connection
 
 from devices import gatt
 from devices.gatt import LinkLost
+from devices.virtual.make import Habits
 from devices.virtual.peripheral import Peripheral
 from devices.virtual.peripherals import BloodPressureCuff, WeightScale
 from gateway.radio import Heard, Radio
@@ -85,8 +86,8 @@ async def test_an_adapter_that_is_pulled_out_is_waited_for(home: Home, figure: F
 
 
 @pytest.mark.parametrize("habits", [EAGER, BONDED], ids=["no bond", "bonded"])
-async def test_a_bluetoothd_that_died_is_waited_for(home: Home, figure: Figure, habits: object) -> None:
-    cuff = await home.add(BloodPressureCuff, "blood_pressure", habits=BONDED if habits is BONDED else EAGER)
+async def test_a_bluetoothd_that_died_is_waited_for(home: Home, figure: Figure, habits: Habits) -> None:
+    cuff = await home.add(BloodPressureCuff, "blood_pressure", habits=habits)
     cuff.measure(121, 80)
     async with home.gateway():
         await home.kept(cuff, 1)
@@ -98,7 +99,7 @@ async def test_a_bluetoothd_that_died_is_waited_for(home: Home, figure: Figure, 
         # And what was measured while it spoke with somebody.
         cuff.measure(123, 80)
         await home.kept(cuff, 3)
-    kind = "with a bond" if habits is BONDED else "without a bond"
+    kind = "with a bond" if habits.bonded else "without a bond"
     figure(f"a bluetoothd that was killed, a cuff {kind}: reads again {took_s:.0f} s after its start")
     assert home.lost() == []
 

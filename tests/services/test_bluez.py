@@ -2,8 +2,8 @@
 switched off and on, a bond forgotten.
 
 Method: a dbus-daemon of the test's own, and on it a stand-in that speaks BlueZ's interfaces (Adapter1, Device1,
-AgentManager1, ObjectManager) and asks the agent as bluetoothd does. It shows the wire and the decisions; BlueZ itself was not
-run.
+AgentManager1, ObjectManager) and asks the agent as bluetoothd does. It shows the wire and the decisions; BlueZ itself
+runs in `make bluez`.
 """
 
 import asyncio

@@ -43,7 +43,7 @@ export RPM_BLUEZ_PARTS=$PREFIX RPM_BLUEZ_OUT=$OUT
 # `confcutdir`: the other tests' ground (servers, browsers) is not loaded. A test that skips itself fails here too.
 {
   .venv/bin/python -m pytest -m bluez_vm tests/bluez_vm --confcutdir=tests/bluez_vm -p tests.support.excuses \
-    -p no:cacheprovider --timeout=240 --timeout-method=signal --basetemp=/tmp/pytest -v --durations=0 --durations-min=1 "$@"
+    -p no:cacheprovider --timeout=400 --timeout-method=signal --basetemp=/tmp/pytest -v --durations=0 --durations-min=1 "$@"
   echo $? >/tmp/status
 } 2>&1 | b tee "$OUT/pytest"
 b cp /tmp/status "$OUT/status"

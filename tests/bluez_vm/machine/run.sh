@@ -5,13 +5,13 @@
 #
 # This computer's files are the machine's, read-only, with a layer of memory above them: what is tested is the tree as it lies
 # here. No network, no disk. What it says goes to the terminal and to build/bluez-vm/console.
-# Settings: RPM_BLUEZ_S_MAX, seconds until the machine is given up (default 1500).
+# Settings: RPM_BLUEZ_S_MAX, seconds until the machine is given up (default 1800).
 set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 ROOT=$(cd "$HERE/../../.." && pwd)
 PREFIX=$("$HERE/get.sh")
 OUT=$ROOT/build/bluez-vm
-S_MAX=${RPM_BLUEZ_S_MAX:-1500}
+S_MAX=${RPM_BLUEZ_S_MAX:-1800}
 BUSYBOX=$PREFIX/bin/busybox
 KERNEL=$(ls "$PREFIX/lib/modules")
 MODULES=$PREFIX/lib/modules/$KERNEL
