@@ -103,6 +103,20 @@ def test_a_plain_outbox_is_encrypted_at_the_first_start_with_a_key(tmp_path: Pat
     assert not list(tmp_path.glob("*encrypting*"))
 
 
+def test_a_plain_outbox_left_by_a_killed_process_is_encrypted_with_its_log(tmp_path: Path) -> None:
+    outbox = opened(tmp_path, None)
+    fill(outbox)
+    left = tmp_path / "left"
+    left.mkdir()
+    for file in tmp_path.glob("outbox.sqlite3*"):
+        if not file.name.endswith("-shm"):
+            (left / file.name).write_bytes(file.read_bytes())
+    outbox.close()
+    assert "outbox.sqlite3-wal" in found_in(left)
+    assert whole(opened(left, KEY)) == (20, 20, 1)
+    assert found_in(left) == []
+
+
 def _convert_and_die_before(folder: Path, step: int, told: Any) -> None:
     """The child: every statement of the conversion and every call that changes a file is a step."""
     count = 0
