@@ -35,6 +35,7 @@ def status(
     rssi_dbm: int | None = None,
     clock: ClockState | None = None,
     buffer_days: float | None = None,
+    certificate_not_after: datetime | None = None,
 ) -> Status:
     """A birth, heartbeat or will. A will is written before it is needed: it bears no time, for nobody knows it.
 
@@ -55,6 +56,7 @@ def status(
         rssi_dbm=rssi_dbm,
         clock=clock,
         buffer_days=buffer_days,
+        certificate_not_after=certificate_not_after,
     )
 
 
@@ -94,15 +96,19 @@ def patient_state(
     due: bool = False,
     called: bool = False,
     radio_given_up: bool = False,
+    identity_trouble: str | None = None,
 ) -> Shown:
     """The one word for the people at home. The first that holds, top to bottom.
 
-    `due`: a measurement was asked for; `called`: the practice asks for a call; `radio_given_up`: nothing brought the radio back.
+    `due`: a measurement was asked for; `called`: the practice asks for a call; `radio_given_up`: nothing brought the radio back;
+    `identity_trouble`: why this box's certificate can never be used again as it is.
     """
     if sessions:
         return Shown(PatientState.MEASURING, "a device is being listened to")
     if called:
         return Shown(PatientState.CALL_US, "the practice asks for a call")
+    if identity_trouble is not None:
+        return Shown(PatientState.CALL_US, identity_trouble)
     if radio_given_up and not scanning:
         return Shown(PatientState.CALL_US, "nothing brought the radio back")
     if stats.depth and stats.oldest_age_s >= UNCONFIRMED_S_MAX:

@@ -15,6 +15,7 @@ from gateway.display import displays
 from gateway.enrolment import Enrolment
 from gateway.errors import OutboxFailed
 from gateway.health import Shown, patient_state, status
+from gateway.identity import way_of
 from gateway.intake import settle_unfinished
 from gateway.ladder import Step
 from gateway.machine import Machine
@@ -105,9 +106,10 @@ class Gateway:
             known=KnownDevices(settings.outbox.with_name(settings.outbox.name + ".devices.json")),
             turns=turns,
         )
+        doors, self.renewal = way_of(settings, utc_now=utc_now, on_renewed=self._renewed, on_change=self._show)
         self.uplink = Uplink(
             gateway_id=settings.gateway_id,
-            broker=settings.broker,
+            doors=doors,
             outbox=outbox,
             status=self._status,
             heartbeat_s=settings.heartbeat_s,
@@ -144,6 +146,8 @@ class Gateway:
                 group.create_task(self._keep_house(stop), name=Part.HOUSE)
                 group.create_task(self._pulse_socket.run(stop))
                 group.create_task(self._systemd.ping(stop, alive=lambda: self._turns.late() is None))
+                if self.renewal:
+                    group.create_task(self.renewal.run(stop))
                 if self._radio.bluez:
                     from gateway.bluez import Agent
 
@@ -210,6 +214,7 @@ class Gateway:
             due=self.requests.due,
             called=self.requests.called,
             radio_given_up=self.recovery.exhausted,
+            identity_trouble=self.renewal.state.trouble if self.renewal else None,
         )
 
     def _show(self) -> None:
@@ -234,6 +239,7 @@ class Gateway:
             rssi_dbm=self.watch.rssi_dbm,
             clock=self.clock.state,
             buffer_days=self._outbox.buffer_days(now=now),
+            certificate_not_after=self.renewal.state.not_after if self.renewal else None,
         )
 
     def _pulse(self, *, now: datetime) -> Pulse:
@@ -257,6 +263,18 @@ class Gateway:
             ),
             last_recovery=self._last_recovery,
         )
+
+    def _renewed(self, not_after: datetime) -> None:
+        event = Event(
+            gateway_id=self._settings.gateway_id,
+            at=self._utc_now(),
+            name=EventName.CERTIFICATE_RENEWED,
+            value=not_after.isoformat(),
+        )
+        # A disk that refuses must not keep the new certificate from being shown.
+        with contextlib.suppress(OutboxFailed):
+            self._outbox.add_event(event)
+        self.uplink.change_doors()
 
     def _tell_clock_moved(self, seconds: float) -> None:
         event = Event(

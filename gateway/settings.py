@@ -4,7 +4,10 @@ gateway_id = "gw-home-a"
 time_zone  = "America/New_York"
 outbox     = "outbox.sqlite3"            # relative to this file
 
-[broker]
+[identity]                               # a box enrolled with `rpm-gateway enrol`: the two names above may be left out
+folder = "identity"
+
+[broker]                                 # or, on this machine, a broker and a password
 url      = "mqtt://127.0.0.1:1883"       # mqtts:// for any other machine
 username = "gw-home-a"                   # the gateway id; may be left out
 password = "secret"
@@ -23,7 +26,7 @@ import ssl
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -59,14 +62,10 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Broker(_Table):
-    """Where readings go."""
+class BrokerPlace(_Table):
+    """Where the broker is, and who vouches for it."""
 
     url: Annotated[str, Field(description="mqtt://host:port on this machine, mqtts://host:port for any other")]
-    username: Annotated[str | None, Field(description="The gateway id: the broker allows each its own topics only")] = (
-        None
-    )
-    password: Annotated[SecretStr, Field(description="This gateway's broker password")]
     ca_file: Annotated[
         Path | None, Field(description="CA certificate of the broker, for mqtts://, relative to the settings file")
     ] = None
@@ -98,6 +97,23 @@ class Broker(_Table):
     def tls(self) -> bool:
         """Whether the connection is encrypted."""
         return urlsplit(self.url).scheme == "mqtts"
+
+
+class Broker(BrokerPlace):
+    """Where readings go, with a password: for a broker on this machine."""
+
+    username: Annotated[str | None, Field(description="The gateway id: the broker allows each its own topics only")] = (
+        None
+    )
+    password: Annotated[SecretStr, Field(description="This gateway's broker password")]
+
+
+class Identity(_Table):
+    """A box that was enrolled: `rpm-gateway enrol` fills the folder; it says who this box is and where its broker is."""
+
+    folder: Annotated[Path, Field(description="Its key and certificate, relative to the settings file")] = Path(
+        "identity"
+    )
 
 
 class Radio(_Table):
@@ -205,9 +221,13 @@ def _known_zone(name: str) -> str:
 class Settings(_Table):
     """One home's gateway."""
 
-    gateway_id: Annotated[GatewayId, Field(description="This gateway's name: client id and user name at the broker")]
+    gateway_id: Annotated[
+        GatewayId, Field(description="This gateway's name at the broker; an enrolled box knows it and leaves it out")
+    ]
     time_zone: Annotated[
-        str, AfterValidator(_known_zone), Field(description="The home's IANA time zone: device clocks show its time")
+        str,
+        AfterValidator(_known_zone),
+        Field(description="The home's IANA time zone, which device clocks show; an enrolled box was told it"),
     ]
     outbox: Annotated[Path, Field(description="The outbox file, relative to the settings file")] = Path(
         "outbox.sqlite3"
@@ -215,7 +235,10 @@ class Settings(_Table):
     outbox_mb: Annotated[int, Field(description="The most room the outbox takes on the disk", ge=1, le=4096)] = 64
     ring_days: Annotated[int, Field(description="How long receipted readings are kept for a replay", ge=1, le=90)] = 7
     heartbeat_s: Annotated[float, Field(description="Seconds between signs of life", ge=1, le=3600)] = 60.0
-    broker: Broker
+    broker: Annotated[Broker | None, Field(description="The broker and a password, where there is no [identity]")] = (
+        None
+    )
+    identity: Annotated[Identity | None, Field(description="This box was enrolled and has a certificate")] = None
     radio: Radio = Radio()
     display: Display = Display()
     clock: Clock = Clock()
@@ -224,7 +247,9 @@ class Settings(_Table):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.broker.username not in {None, self.gateway_id}:
+        if (self.broker is None) == (self.identity is None):
+            raise ValueError("give [identity] (an enrolled box), or [broker] with a password: one of the two")
+        if self.broker is not None and self.broker.username not in {None, self.gateway_id}:
             raise ValueError("broker.username must be the gateway id: the broker knows a gateway by it")
         addresses = [device.address for device in self.device]
         twice = {address for address in addresses if addresses.count(address) > 1}
@@ -245,13 +270,10 @@ class Settings(_Table):
 
 def read_settings(path: Path) -> Settings:
     """The settings in the TOML file at `path`; UserError with one line that names the field where they cannot be used."""
-    try:
-        with path.open("rb") as file:
-            table = tomllib.load(file)
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not TOML: {error}") from error
+    table = read_table(path)
+    folder = identity_folder(table, path)
+    if folder is not None:
+        _fill_in(table, folder, path)
     try:
         settings = Settings.model_validate(table)
     except ValidationError as error:
@@ -266,11 +288,45 @@ def read_settings(path: Path) -> Settings:
     if settings.clock.synchronised_file is not None:
         mark_file = path.parent / settings.clock.synchronised_file
         placed["clock"] = settings.clock.model_copy(update={"synchronised_file": mark_file})
-    if settings.broker.ca_file is not None:
+    if folder is not None:
+        placed["identity"] = Identity(folder=folder)
+    if settings.broker is not None and settings.broker.ca_file is not None:
         ca_file = path.parent / settings.broker.ca_file
         _check_ca(path, ca_file)
         placed["broker"] = settings.broker.model_copy(update={"ca_file": ca_file})
     return settings.model_copy(update=placed)
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """The TOML file as it stands; UserError where it is none."""
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not TOML: {error}") from error
+
+
+def identity_folder(table: dict[str, Any], path: Path) -> Path | None:
+    """Where the settings at `path` say the identity is; None where they speak of none."""
+    if "identity" not in table:
+        return None
+    try:
+        return path.parent / Identity.model_validate(table["identity"]).folder
+    except ValidationError as error:
+        raise UserError(f'{path}: identity: the one setting is folder, such as folder = "identity"') from error
+
+
+def _fill_in(table: dict[str, Any], folder: Path, path: Path) -> None:
+    """What an enrolled box was told: its name, and its home's zone unless the settings name another."""
+    # Only an enrolled box pays for `cryptography`.
+    from gateway.identity.folder import enrolled_place
+
+    place = enrolled_place(folder)
+    if table.setdefault("gateway_id", place.gateway_id) != place.gateway_id:
+        raise UserError(f"{path}: gateway_id: this box was enrolled as {place.gateway_id}: leave the setting out")
+    table.setdefault("time_zone", place.time_zone)
 
 
 def _check_ca(path: Path, ca_file: Path) -> None:

@@ -23,13 +23,24 @@ def read_json(path: Path) -> Any:
 
 def write_json(path: Path, facts: object) -> bool:
     """Replace the file, on the disk when this returns; False where the disk refuses, and then it is as it was."""
-    new = path.with_name(path.name + ".new")
     with contextlib.suppress(OSError):
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(facts, file)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path)
+        write_whole(path, json.dumps(facts).encode())
         return True
     return False
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace the file, on the disk when this returns; OSError where the disk refuses, and then it is as it was."""
+    new = path.with_name(path.name + ".new")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    # The name is on the disk only when its folder is.
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

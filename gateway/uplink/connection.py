@@ -21,7 +21,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gateway.settings import Broker
+from gateway.uplink.door import Door
 from schemas.messages import DOWN, QOS, Channel, gateway_of, topic
 
 log = structlog.get_logger()
@@ -37,6 +37,10 @@ INBOX_MAX: Final = 1_000
 
 class NotConnected(ConnectionError):
     """The broker could not be reached, or refused: the text says which, for the log."""
+
+
+class NotLetIn(NotConnected):
+    """A broker was there, and ended the conversation before it began: it does not take what this gateway shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +62,26 @@ class Message:
 class Connection:
     """One connection of one gateway. `news` is set whenever the inbox got something or the connection was lost."""
 
-    def __init__(self, *, gateway_id: str, broker: Broker, will: bytes, news: asyncio.Event) -> None:
+    def __init__(self, *, gateway_id: str, door: Door, will: bytes, news: asyncio.Event) -> None:
         self._loop = asyncio.get_running_loop()
         self._gateway_id = gateway_id
-        self._broker = broker
+        self._door = door
         self._news = news
         self._inbox: deque[Puback | Message] = deque()
         self._answered: asyncio.Future[None] = self._loop.create_future()
         self._over = asyncio.Event()
         self._closing = False
         self.lost: str | None = None
+        #: TCP and our half of TLS went well: from here on it is the broker that ends it.
+        self._reached = False
         self._client = client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=gateway_id,
             protocol=MQTTProtocolVersion.MQTTv5,
             reconnect_on_failure=False,
         )
-        client.username_pw_set(gateway_id, broker.password.get_secret_value())
-        if broker.tls:
-            client.tls_set_context(ssl.create_default_context(cafile=broker.ca_file))  # pyright: ignore[reportUnknownMemberType]
+        if door.password is not None:
+            client.username_pw_set(gateway_id, door.password.get_secret_value())
         client.will_set(topic(gateway_id, Channel.STATUS), will, qos=QOS)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
@@ -89,7 +94,8 @@ class Connection:
         """Connect and subscribe to the down topics; NotConnected where that does not succeed in OPEN_S_MAX."""
         self._thread.start()
         try:
-            await asyncio.wait_for(self._answered, OPEN_S_MAX)
+            async with asyncio.timeout(OPEN_S_MAX):
+                await self._answered
         except TimeoutError:
             raise NotConnected("the broker does not answer") from None
 
@@ -120,7 +126,8 @@ class Connection:
 
     async def _ended(self) -> bool:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._over.wait(), CLOSE_S_MAX)
+            async with asyncio.timeout(CLOSE_S_MAX):
+                await self._over.wait()
         return self._over.is_set()
 
     # paho's thread from here on
@@ -134,11 +141,21 @@ class Connection:
         properties = Properties(PacketTypes.CONNECT)
         properties.SessionExpiryInterval = 0
         try:
+            context = self._door.context()
+            if context is not None:
+                self._client.tls_set_context(context)  # pyright: ignore[reportUnknownMemberType]
             self._client.connect(
-                self._broker.host, self._broker.port, keepalive=KEEPALIVE_S, clean_start=True, properties=properties
+                self._door.broker.host,
+                self._door.broker.port,
+                keepalive=KEEPALIVE_S,
+                clean_start=True,
+                properties=properties,
             )
+            self._reached = True
             self._client.loop_forever()
         except (OSError, ValueError) as error:
+            # Up to TLS 1.2 what we show is judged before our half of the greeting is over.
+            self._reached = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLCertVerificationError)
             return f"{type(error).__name__}: {error}"
         return "connection lost"
 
@@ -193,7 +210,7 @@ class Connection:
     def _fail(self, reason: str) -> None:
         self.lost = self.lost or reason
         if not self._answered.done():
-            self._answered.set_exception(NotConnected(reason))
+            self._answered.set_exception((NotLetIn if self._reached else NotConnected)(reason))
         self._news.set()
 
     def _end(self, _fact: None) -> None:

@@ -16,12 +16,12 @@ import structlog
 from pydantic import ValidationError
 
 from gateway.backoff import delay_s
-from gateway.errors import OutboxFailed
+from gateway.errors import GatewayError, OutboxFailed
 from gateway.outbox import Outbox
-from gateway.settings import Broker
 from gateway.turns import WAIT_S_MAX, Part, Turns
 from gateway.uplink.batches import Verdict, next_batch, next_try, render, verdict
-from gateway.uplink.connection import Connection, Message, NotConnected, Puback
+from gateway.uplink.connection import Connection, Message, NotConnected, NotLetIn, Puback
+from gateway.uplink.door import Doors
 from schemas.messages import BATCH_ITEMS_MAX, Channel, Event, EventName, Receipt, Status, StatusKind
 
 log = structlog.get_logger()
@@ -77,7 +77,7 @@ class Uplink:
         self,
         *,
         gateway_id: str,
-        broker: Broker,
+        doors: Doors,
         outbox: Outbox,
         status: Callable[[StatusKind, datetime], Status],
         heartbeat_s: float,
@@ -89,7 +89,7 @@ class Uplink:
     ) -> None:
         self.state = LinkState()
         self._gateway_id = gateway_id
-        self._broker = broker
+        self._doors = doors
         self._outbox = outbox
         self._status = status
         self._heartbeat_s = heartbeat_s
@@ -104,9 +104,15 @@ class Uplink:
         self._unheard_since: float | None = None
         self._heartbeat_at = 0.0
         self._turns = turns or Turns()
+        self._another_door = False
 
     def wake(self) -> None:
         """Something was kept: look at the outbox now."""
+        self._news.set()
+
+    def change_doors(self) -> None:
+        """There is a new certificate: end this connection, and open the next one with it, at once."""
+        self._another_door = True
         self._news.set()
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -116,6 +122,8 @@ class Uplink:
         while not stop.is_set():
             began = loop.time()
             await self._one_connection(stop)
+            if self._another_door:
+                continue
             failures = 0 if loop.time() - began >= STABLE_S else failures + 1
             wait_s = delay_s(
                 max(failures - 1, 0),
@@ -130,17 +138,27 @@ class Uplink:
         self._turns.turn(Part.UPLINK)
         now = self._utc_now()
         will = self._status(StatusKind.WILL, now).model_dump_json().encode()
-        connection = Connection(gateway_id=self._gateway_id, broker=self._broker, will=will, news=self._news)
         self._in_air.clear()
         self._resume()
+        self._another_door = False
+        try:
+            door = self._doors.next()
+        except GatewayError as error:
+            log.error("uplink_no_door", reason=str(error))
+            return
+        connection = Connection(gateway_id=self._gateway_id, door=door, will=will, news=self._news)
         try:
             await connection.open()
             log.info("uplink_connected")
             self.state.connected = True
+            self._doors.opened(door)
             self._on_change()
             self._outbox.hasten(now=self._utc_now(), within_s=HASTEN_S)
             self._say(connection, StatusKind.BIRTH)
             await self._converse(connection, stop)
+        except NotLetIn as error:
+            log.warning("uplink_not_let_in", reason=str(error))
+            self._doors.refused(door, str(error))
         except NotConnected as error:
             log.warning("uplink_not_connected", reason=str(error))
         except OutboxFailed as error:
@@ -156,7 +174,7 @@ class Uplink:
         stopping = asyncio.ensure_future(stop.wait())
         stopping.add_done_callback(lambda _done: self._news.set())
         try:
-            while not stop.is_set():
+            while not stop.is_set() and not self._another_door:
                 self._news.clear()
                 if connection.lost is not None:
                     raise NotConnected(connection.lost)
@@ -164,8 +182,10 @@ class Uplink:
                     self._hear(heard)
                 self._pump(connection)
                 self._turns.turn(Part.UPLINK)
+                # Not asyncio.wait_for: before Python 3.12 it loses a cancellation that comes together with the news.
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), self._idle_s())
+                    async with asyncio.timeout(self._idle_s()):
+                        await self._news.wait()
         finally:
             stopping.cancel()
 

@@ -20,6 +20,7 @@ from gateway.outbox import Outbox
 from gateway.requests import Requests
 from gateway.settings import Broker as BrokerSettings
 from gateway.uplink import Uplink
+from gateway.uplink.door import OneDoor
 from schemas.messages import (
     MESSAGE_BYTES_MAX,
     Channel,
@@ -66,8 +67,10 @@ async def running(
 
     uplink = Uplink(
         gateway_id=gateway_id,
-        broker=BrokerSettings(
-            url=f"mqtt://127.0.0.1:{broker.port}", password=SecretStr(broker.passwords.get(gateway_id, "wrong"))
+        doors=OneDoor(
+            BrokerSettings(
+                url=f"mqtt://127.0.0.1:{broker.port}", password=SecretStr(broker.passwords.get(gateway_id, "wrong"))
+            )
         ),
         outbox=outbox,
         status=say,

@@ -22,6 +22,7 @@ from gateway.intake import Fresh
 from gateway.requests import Requests
 from gateway.settings import Broker as BrokerSettings
 from gateway.uplink import Uplink
+from gateway.uplink.door import OneDoor
 from rpm.errors import UserError
 from rpm.ingest.batch import settle
 from rpm.ingest.unpack import Message
@@ -284,8 +285,10 @@ async def test_a_nurse_asks_and_the_person_at_home_measures(
 
     uplink = Uplink(
         gateway_id=GATEWAY,
-        broker=BrokerSettings.model_validate(
-            {"url": f"mqtt://127.0.0.1:{broker.port}", "password": broker.passwords[GATEWAY]}
+        doors=OneDoor(
+            BrokerSettings.model_validate(
+                {"url": f"mqtt://127.0.0.1:{broker.port}", "password": broker.passwords[GATEWAY]}
+            )
         ),
         outbox=outbox,
         status=say,

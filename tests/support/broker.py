@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -57,7 +58,7 @@ class Broker:
         """What the broker says."""
         return self.folder / "mosquitto.log"
 
-    def start(self) -> "Broker":
+    def start(self) -> Self:
         """Start it and wait until it listens; RuntimeError with its last words where it does not."""
         config = self.folder / "mosquitto.conf"
         accounts_file = self.folder / "accounts.json"
@@ -93,13 +94,15 @@ class Broker:
 
     def freeze(self) -> None:
         """SIGSTOP: its sockets stay open, and nobody answers."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
         assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
+        self._process.send_signal(number)
 
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:

@@ -40,6 +40,7 @@ def test_a_home_is_read(tmp_path: Path) -> None:
     settings = read_settings(write(tmp_path, GOOD))
     assert settings.gateway_id == "gw-home-a"
     assert settings.outbox == tmp_path / "kept" / "outbox.sqlite3"
+    assert settings.broker is not None
     assert (settings.broker.host, settings.broker.port, settings.broker.tls) == ("127.0.0.1", 18830, False)
     assert settings.radio.backend is Backend.BUMBLE
     enrolment = Enrolment(settings.device)

@@ -8,6 +8,7 @@ import pytest
 from gateway.settings import Broker
 from gateway.uplink import Uplink
 from gateway.uplink.connection import Puback
+from gateway.uplink.door import OneDoor
 from gateway.uplink.uplink import _InAir  # pyright: ignore[reportPrivateUsage]
 from schemas.messages import Event, Status, StatusKind
 from tests.unit.gateway.frames import GATEWAY, NOON, open_outbox, put
@@ -25,7 +26,7 @@ async def test_no_answer_settles_a_reading_and_few_settle_an_event(tmp_path: Pat
     outbox = open_outbox(tmp_path)
     uplink = Uplink(
         gateway_id=GATEWAY,
-        broker=Broker.model_validate({"url": "mqtt://127.0.0.1:1", "password": "secret"}),
+        doors=OneDoor(Broker.model_validate({"url": "mqtt://127.0.0.1:1", "password": "secret"})),
         outbox=outbox,
         status=_status,
         heartbeat_s=60,
