@@ -1,5 +1,6 @@
 """A home's settings: what is right is read, what is wrong is one line that names the field."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -99,12 +100,26 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         read_settings(tmp_path / "nowhere.toml")
 
 
+@pytest.mark.parametrize(
+    "instead, told",
+    [
+        ("", "give [identity] (an enrolled box), or [broker] with a password"),
+        ('[identity]\nfolder = "identity"\n', "has no certificate yet"),
+    ],
+)
+def test_a_home_has_a_password_or_an_identity(tmp_path: Path, instead: str, told: str) -> None:
+    before, _, rest = GOOD.partition("[broker]")
+    text = before + instead + "[" + rest.partition("\n[")[2]
+    with pytest.raises(UserError, match=re.escape(told)):
+        read_settings(write(tmp_path, text))
+
+
 def test_the_readme_shows_settings_that_work(tmp_path: Path) -> None:
     readme = (Path(__file__).parents[3] / "gateway" / "README.md").read_text()
     shown = readme.split("```toml\n")[1].split("```")[0]
     settings = read_settings(write(tmp_path, shown))
     top_level = {name for name in Settings.model_fields if f"{name} = " in shown}
-    assert top_level == set(Settings.model_fields) - {"broker", "radio", "display", "clock", "outbox_key", "device"}, (
-        "every setting is shown"
-    )
+    assert top_level == set(Settings.model_fields) - {
+        *("broker", "identity", "radio", "display", "clock", "outbox_key", "device")
+    }, "every setting is shown"
     assert (settings.outbox_mb, settings.ring_days, settings.heartbeat_s) == (64, 7, 60)
