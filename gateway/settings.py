@@ -268,11 +268,16 @@ class Settings(_Table):
         return ZoneInfo(self.time_zone)
 
 
-def read_settings(path: Path) -> Settings:
-    """The settings in the TOML file at `path`; UserError with one line that names the field where they cannot be used."""
+def read_settings(path: Path, *, to_be: dict[str, str] | None = None) -> Settings:
+    """The settings in the TOML file at `path`; UserError with one line that names the field where they cannot be used.
+
+    `to_be`: gateway_id and time_zone of a box that is about to be enrolled, for what is done before that.
+    """
     table = read_table(path)
     folder = identity_folder(table, path)
-    if folder is not None:
+    if to_be is not None:
+        table = {**to_be, **table}
+    elif folder is not None:
         _fill_in(table, folder, path)
     try:
         settings = Settings.model_validate(table)
