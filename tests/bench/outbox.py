@@ -26,6 +26,7 @@ from gateway.outbox import KeptSession, NewRow, Outbox
 from gateway.settings import Broker as BrokerSettings
 from gateway.uplink import Uplink
 from gateway.uplink.batches import next_batch, render
+from gateway.uplink.door import OneDoor
 from schemas.messages import QOS, Channel, Receipt, topic
 from tests.bench.ground import BenchFailed, Ground, utc_now
 from tests.bench.machine import Meter
@@ -211,11 +212,13 @@ async def _drain(ground: Ground, outbox: Outbox) -> None:
     stop = asyncio.Event()
     uplink = Uplink(
         gateway_id=gateway_id(0),
-        broker=BrokerSettings.model_validate(
-            {
-                "url": f"mqtt://127.0.0.1:{ground.broker.port}",
-                "password": ground.broker.passwords[gateway_id(0)],
-            }
+        doors=OneDoor(
+            BrokerSettings.model_validate(
+                {
+                    "url": f"mqtt://127.0.0.1:{ground.broker.port}",
+                    "password": ground.broker.passwords[gateway_id(0)],
+                }
+            )
         ),
         outbox=outbox,
         status=lambda kind, now: status(
