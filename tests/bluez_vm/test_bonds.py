@@ -22,6 +22,8 @@ BONDED = replace(EAGER, bonded=True)
 LABELLED = replace(BONDED, passkey=123456)
 #: What a person would wait for a cuff's reading to be seen.
 LOST_BOND_S_MAX = 60.0
+#: Three tries of three, the one that pairs, and some for a busy machine. bleak alone made 115.
+CONNECTIONS_MAX = 20
 #: BlueZ gives up on a device by itself after a while; ours has to be quicker than a person.
 NOT_PAIRED_S_MAX = 90.0
 
@@ -96,6 +98,7 @@ async def test_a_cuff_that_lost_its_bond_is_paired_with_anew(home: Home, figure:
         cuff.measure(122, 80)
         took_s = await home.kept(cuff, 2, within_s=LOST_BOND_S_MAX)
     connections = cuff.connections - before
+    assert connections <= CONNECTIONS_MAX
     figure(f"a cuff that lost its bond is read after {took_s:.0f} s and {connections} connections")
     assert await paired(cuff.identity.address)
     assert home.lost() == []
