@@ -75,6 +75,8 @@ class AssignedDevice:
     model: str | None
     serial: str | None
     seen_at: datetime | None
+    #: The box that heard it last.
+    gateway_id: str | None
     user_slot: int | None
     pending: bool
     since: datetime

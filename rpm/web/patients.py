@@ -15,11 +15,12 @@ from fastapi.responses import JSONResponse, Response
 from alerts.rules import Rule
 from rpm.access import Actor
 from rpm.audit import Action, record
-from rpm.store import charts, corrections, minutes, patients
+from rpm.store import charts, corrections, minutes, patients, requests
 from rpm.store.corrections import REASON_LENGTH_MAX
 from rpm.store.database import Connection
 from rpm.store.patients import Patient, PatientAlert
 from rpm.web.alerts import LABELS
+from rpm.web.asked import ASK_MINUTES, SHOWN_FOR, askable, asked_lines
 from rpm.web.chart import CODES, DEFAULT_SPAN, SPANS, Chart, limits_of
 from rpm.web.chart import charts as build_charts
 from rpm.web.pages import render
@@ -154,13 +155,32 @@ def show(
     )
 
 
+@router.get("/patients/{public_id}/asked")
+def show_asked(request: Request, public_id: UUID, actor: Nurse, store: Store, now: Now) -> Response:
+    """What the patient was asked for lately and what came of it, for a page that keeps itself fresh."""
+    with store.transaction() as connection:
+        patient = find(connection, public_id, actor)
+        who = {"practice_id": actor.practice_id, "patient_id": patient.patient_id}
+        found = requests.about_patient(connection, **who, since=now - SHOWN_FOR)
+        readings = charts.readings(connection, **who, since=now - READINGS_SPAN, until=now)
+        record(connection, actor, Action.SAW_PATIENT, now=now, patient_id=patient.patient_id)
+    asked = asked_lines(found, readings=readings, now=now)
+    return render(request, "patient_asked.html", now=now, patient=patient, asked=asked)
+
+
 def _page(connection: Connection, who: dict[str, int], *, now: datetime, zone: str) -> dict[str, Any]:
     alerts = patients.alerts(connection, **who)
     entries = minutes.of_patient(connection, **who, since=month_start(now, zone))
     by_status: dict[bool, list[PatientAlert]] = {
         closed: list(group) for closed, group in groupby(alerts, key=lambda one: one.status == "closed")
     }
+    devices = patients.devices(connection, **who)
+    readings = charts.readings(connection, **who, since=now - READINGS_SPAN, until=now)
+    asked = requests.about_patient(connection, **who, since=now - SHOWN_FOR)
     return {
+        "asked": asked_lines(asked, readings=readings, now=now),
+        "askable": askable(devices, now=now),
+        "ask_minutes": ASK_MINUTES,
         "version": version_of(alerts),
         "open_alerts": by_status.get(False, []),
         "closed_alerts": by_status.get(True, []),
@@ -168,8 +188,8 @@ def _page(connection: Connection, who: dict[str, int], *, now: datetime, zone: s
         "month_minutes": _months_minutes(entries),
         "talked": any(one.entry.interactive for one in spent_lines(entries) if not one.entry.reversed),
         "latest": {one.code: one for one in charts.latest(connection, **who)},
-        "devices": patients.devices(connection, **who),
-        "readings": charts.readings(connection, **who, since=now - READINGS_SPAN, until=now),
+        "devices": devices,
+        "readings": readings,
         "measured_days": charts.days_with_readings(connection, **who, time_zone=zone, since=now - DAYS_SPAN, until=now),
     }
 

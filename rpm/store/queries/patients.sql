@@ -35,7 +35,7 @@ limit %(limit)s;
 -- devices
 -- What a patient measures with, now and before, and when it was last heard.
 select device.id, device.kind, device.label, device.manufacturer, device.model, device.serial, device.seen_at,
-    device_assignment.user_slot, device_assignment.pending,
+    device.gateway_id, device_assignment.user_slot, device_assignment.pending,
     lower(device_assignment.during) as since, upper(device_assignment.during) as until
 from device_assignment join device on device.id = device_assignment.device_id
 where device_assignment.patient_id = %(patient_id)s and device_assignment.practice_id = %(practice_id)s

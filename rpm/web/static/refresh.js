@@ -9,8 +9,12 @@
 
   const two = (n) => String(n).padStart(2, "0");
 
+  // A page with a stream of its own (live.js) says itself when it is not live.
+  const streams = "live" in document.body.dataset;
+
   function show() {
-    const stale = performance.now() - heardMs > STALE_AFTER_MS;
+    if (streams) return;
+    const stale = Number(part().dataset.fresh) > 0 && performance.now() - heardMs > STALE_AFTER_MS;
     const words = stale ? `Not live since ${two(heardAt.getHours())}:${two(heardAt.getMinutes())}. What you see may be old: reload the page.` : "";
     if (bar.textContent !== words) bar.textContent = words;
     bar.hidden = !words;
@@ -26,6 +30,7 @@
   function turn() {
     show();
     const everyMs = Number(part().dataset.fresh) * 1000;
+    if (!everyMs) return;
     if (document.hidden || busy() || performance.now() - askedMs < everyMs) return;
     askedMs = performance.now();
     htmx.trigger(part(), "refresh");

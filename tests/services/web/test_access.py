@@ -69,6 +69,12 @@ MATRIX: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/devices/{device_id}/uses/{assignment_id}/return"): KEEPERS,
     ("POST", "/devices/{device_id}/uses/{assignment_id}/confirm"): KEEPERS,
     ("POST", "/devices/{device_id}/uses/{assignment_id}/refuse"): KEEPERS,
+    ("GET", "/gateways/{gateway_id}"): KEEPERS,
+    ("GET", "/gateways/{gateway_id}/now"): KEEPERS,
+    ("GET", "/gateways/{gateway_id}/series"): KEEPERS,
+    ("POST", "/gateways/{gateway_id}/ask"): KEEPERS,
+    ("GET", "/patients/{public_id}/asked"): NURSE,
+    ("POST", "/patients/{public_id}/measure-again"): NURSE,
     ("GET", "/fleet"): KEEPERS,
     ("GET", "/fleet/now"): KEEPERS,
     ("POST", "/gateways"): ADMIN,
@@ -208,7 +214,7 @@ def test_another_practices_ids_are_ids_of_nothing(clinic: Clinic, visitor: Visit
     alert = other.alert(stranger, "glucose_low", URGENT, "Glucose 48 mg/dL")
     visitor.sign_in("nurse")
     page = f"/patients/{stranger.public_id}"
-    for path in (page, f"{page}/series", f"{page}/readings/{reading}", f"/alerts/{alert.public_id}"):
+    for path in (page, f"{page}/series", f"{page}/asked", f"{page}/readings/{reading}", f"/alerts/{alert.public_id}"):
         answer = visitor.get(path)
         assert answer.status_code == httpx.codes.NOT_FOUND, path
         assert "Foreign" not in answer.text
@@ -220,6 +226,8 @@ def test_another_practices_ids_are_ids_of_nothing(clinic: Clinic, visitor: Visit
         (f"{page}/timer", dict[str, str]()),
         (f"{page}/minutes", work),
         (f"{page}/minutes/1/reverse", {"note": "why"}),
+        (f"{page}/measure-again", {"measure": "blood_pressure"}),
+        (f"/gateways/{other.gateway_id}/ask", {"what": "call_us"}),
         (f"/alerts/{alert.public_id}/acknowledge", {}),
         (f"/alerts/{alert.public_id}/close", {"disposition": "called"}),
     ):
