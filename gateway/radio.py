@@ -22,7 +22,7 @@ from bleak.exc import BleakError, BleakGATTProtocolError
 
 from devices.gatt import AttError, LinkLost, Property, short_uuid
 from gateway.errors import UserError
-from gateway.radio_faults import NotConnectable, PairingFailed, RadioFault, fault, scan_fault
+from gateway.radio_faults import NotConnectable, PairingFailed, RadioFault, fault, is_drop, scan_fault
 from gateway.settings import Backend
 from gateway.settings import Radio as RadioSettings
 
@@ -112,6 +112,8 @@ class BleakLink:
             }
             for service in client.services
         }
+        #: The newest subscription to each characteristic.
+        self._takers: dict[str, Callable[[BleakGATTCharacteristic, bytearray], None]] = {}
         #: Every service offered, as `short_uuid` writes it.
         self.services = frozenset(short_uuid(service.uuid) for service in client.services)
         for service in client.services:
@@ -140,9 +142,23 @@ class BleakLink:
             await self._client.write_gatt_char(self._by_uuid[uuid], data, response=True)
 
     async def subscribe(self, uuid: str, on_value: Callable[[bytes], None]) -> None:
-        """Have `on_value` called for each notification or indication; LinkLost, or AttError where it refuses."""
+        """Have `on_value` called once for each notification or indication; LinkLost, or AttError where it refuses.
+
+        Subscribed to again, as where the device forgot it (CCCD_IMPROPERLY_CONFIGURED), only the newest is called.
+        """
+        characteristic = self._by_uuid[uuid]
+
+        def heard(_sender: BleakGATTCharacteristic, data: bytearray) -> None:
+            if self._takers[uuid] is heard:
+                on_value(bytes(data))
+
+        again, self._takers[uuid] = uuid in self._takers, heard
         with self._told(uuid):
-            await self._client.start_notify(self._by_uuid[uuid], lambda _sender, data: on_value(bytes(data)))
+            if again:
+                # A backend that believes it still subscribes would not write the CCCD again.
+                with contextlib.suppress(BleakError):
+                    await self._client.stop_notify(characteristic)
+            await self._client.start_notify(characteristic, heard)
 
     @contextlib.contextmanager
     def _told(self, uuid: str) -> Generator[None]:
@@ -155,7 +171,8 @@ class BleakLink:
             raise AttError(uuid, int(error.code)) from error
         except (BleakError, OSError, EOFError) as error:
             told = fault(error, uuid, RadioFault)
-            if not self._client.is_connected and not isinstance(told, PairingFailed):
+            dropped = not self._client.is_connected or is_drop(error)
+            if dropped and not isinstance(told, PairingFailed):
                 raise LinkLost("hung up in the middle of a request") from error
             raise told from error
 

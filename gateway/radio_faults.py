@@ -37,6 +37,15 @@ def fault(error: Exception, what: str, otherwise: type[RadioFault]) -> RadioFaul
     return (PairingFailed if of_pairing else otherwise)(f"{what}: {type(error).__name__}")
 
 
+#: What drivers say where the link is gone and they do not know it yet; the last of an adapter that was pulled out.
+_OF_A_DROP: Final = ("org.bluez.Error.NotConnected", "Not connected", "org.freedesktop.DBus.Error.UnknownObject")
+
+
+def is_drop(error: Exception) -> bool:
+    """Whether a driver's answer to a request says that there is no connection any more."""
+    return any(words in str(error) for words in _OF_A_DROP)
+
+
 #: What the message bus answers for a bluetoothd that does not run, and BlueZ for an adapter that has just gone.
 _ABSENT: Final = {
     "org.freedesktop.DBus.Error.ServiceUnknown",

@@ -246,3 +246,17 @@ async def test_a_refusal_keeps_its_error_code(home: Household) -> None:
         with pytest.raises(BleakGATTProtocolError) as refused:
             await client.write_gatt_char(long_uuid(gatt.DATE_TIME), bytes(7), response=True)
     assert refused.value.code == 0xFF, "Out of Range: no such date"
+
+
+async def test_a_meter_that_forgot_the_subscription_is_heard_once_and_not_twice(home: Household) -> None:
+    """ATT 0xFD: subscribed to again, the driver holds two callbacks for each record (devices.md 4.5)."""
+    meter = await home.add(Glucometer)
+    for number in range(3):
+        meter.prick(mg_dl=90 + number)
+    meter.refusals.append(gatt.CCCD_IMPROPERLY_CONFIGURED)
+
+    session = await home.session(meter)
+
+    assert session.ending is Ending.COMPLETE
+    assert len(session.frames) == 3, "each record was handed over once"
+    assert not meter.refusals

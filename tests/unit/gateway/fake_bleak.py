@@ -37,6 +37,8 @@ class Peripheral:
     #: BlueZ has a bond with it.
     bonded: bool = False
     read_fails: Callable[["FakeClient"], None] | None = None
+    #: A read that is never answered.
+    read_hangs: bool = False
     connections: int = 0
     disconnects: int = 0
 
@@ -106,6 +108,8 @@ class FakeClient(BaseBleakClient):
     async def read_gatt_char(self, characteristic: BleakGATTCharacteristic, **settings: Any) -> bytearray:
         if self.peripheral.read_fails is not None:
             self.peripheral.read_fails(self)
+        if self.peripheral.read_hangs:
+            await asyncio.Event().wait()
         return bytearray(self.peripheral.values[characteristic.uuid[4:8].upper()])
 
     async def read_gatt_descriptor(self, *arguments: Any, **settings: Any) -> bytearray:

@@ -7,10 +7,10 @@ that, so a backend that counts disconnects stands in for it here.
 import asyncio
 
 import pytest
-from bleak.exc import BleakError, BleakGATTProtocolError
+from bleak.exc import BleakDBusError, BleakError, BleakGATTProtocolError
 
 from devices.gatt import AttError, LinkLost
-from gateway.radio import NotConnectable, RadioFault
+from gateway.radio import NotConnectable, PairingFailed, RadioFault
 from tests.unit.gateway.fake_bleak import FakeClient, Peripheral, radio
 from tests.unit.gateway.frames import CUFF
 
@@ -102,3 +102,41 @@ async def test_a_driver_fault_is_neither() -> None:
         with pytest.raises(RadioFault):
             await link.read("2A29")
         assert link.characteristics == {"2A29", "2A35"}
+
+
+@pytest.mark.parametrize(
+    "name, told",
+    [
+        ("org.bluez.Error.NotConnected", LinkLost),
+        ("org.freedesktop.DBus.Error.UnknownObject", LinkLost),
+        ("org.bluez.Error.InProgress", RadioFault),
+        ("org.bluez.Error.AuthenticationFailed", PairingFailed),
+    ],
+)
+async def test_what_bluez_says_of_a_link_that_has_gone_is_a_drop(name: str, told: type[Exception]) -> None:
+    """Its answer to a read comes before its word that the device is no longer connected."""
+
+    def fail(_client: FakeClient) -> None:
+        raise BleakDBusError(name, [])
+
+    cuff = Peripheral(CUFF, values={"2A29": b"A&D"}, read_fails=fail)
+    async with radio(cuff).connected(cuff.heard()) as link:
+        with pytest.raises(told):
+            await link.read("2A29")
+
+
+async def test_a_disconnect_that_fails_or_hangs_ends_the_session_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.radio.DISCONNECT_S_MAX", 0.05)
+
+    async def hangs(_client: FakeClient) -> None:
+        await asyncio.Event().wait()
+
+    async def fails(_client: FakeClient) -> None:
+        raise BleakError("org.bluez.Error.Failed")
+
+    for way in (hangs, fails):
+        monkeypatch.setattr(FakeClient, "disconnect", way)
+        cuff = Peripheral(CUFF)
+        async with asyncio.timeout(5):
+            async with radio(cuff).connected(cuff.heard()):
+                pass

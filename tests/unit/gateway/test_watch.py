@@ -16,7 +16,7 @@ from gateway.errors import OutboxFailed
 from gateway.ladder import CONNECTS_FAILED_MAX
 from gateway.outbox import Outbox
 from gateway.radio import Radio
-from gateway.recovery import Recovery
+from gateway.recovery import Recovery, RestartWanted
 from gateway.settings import Device
 from gateway.watch import Watch
 from schemas.codes import Kind
@@ -27,10 +27,8 @@ NEIGHBOUR = "C0:00:00:00:99:99"
 WAIT_S_MAX = 10.0
 
 
-@contextlib.asynccontextmanager
-async def watching(outbox: Outbox, air: Radio, memory: Path = Path("/nonexistent/radio.json")) -> AsyncGenerator[Watch]:
-    recovery = Recovery(control=air.control, memory_file=memory, tell=lambda _step: None, may_restart=False)
-    watch = Watch(
+def watch_of(outbox: Outbox, air: Radio, recovery: Recovery) -> Watch:
+    return Watch(
         gateway_id=GATEWAY,
         radio=air,
         recovery=recovery,
@@ -40,6 +38,12 @@ async def watching(outbox: Outbox, air: Radio, memory: Path = Path("/nonexistent
         utc_now=lambda: datetime.now(UTC),
         on_change=lambda: None,
     )
+
+
+@contextlib.asynccontextmanager
+async def watching(outbox: Outbox, air: Radio, memory: Path = Path("/nonexistent/radio.json")) -> AsyncGenerator[Watch]:
+    recovery = Recovery(control=air.control, memory_file=memory, tell=lambda _step: None, may_restart=False)
+    watch = watch_of(outbox, air, recovery)
     stop = asyncio.Event()
     task = asyncio.create_task(watch.run(stop))
     yield watch
@@ -238,3 +242,62 @@ async def test_a_device_that_lost_its_bond_is_forgotten_and_paired_anew(
 async def test_the_weakest_signal_of_this_home_is_told(tmp_path: Path) -> None:
     async with watching(open_outbox(tmp_path), radio(Peripheral(CUFF), Peripheral(NEIGHBOUR))) as watch:
         await until(lambda: watch.rssi_dbm == -60)
+
+
+class Worn:
+    """An adapter that no power-cycle helps."""
+
+    async def power_cycle(self) -> None:
+        FakeScanner.faults = 1_000_000
+
+    async def forget(self, address: str) -> None:
+        raise AssertionError(address)
+
+
+@pytest.mark.parametrize("way", ["too long", "read never returns", "outbox refuses", "stop", "restart"])
+async def test_however_a_session_ends_the_device_is_disconnected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """A client that skips it makes the *next* readings vanish on BlueZ (9 of 10)."""
+    cuff = Peripheral(CUFF, says=[PLAIN_PRESSURE], hangs_up=False)
+    air = radio(cuff)
+    air.control = Worn()
+    outbox = open_outbox(tmp_path)
+    if way == "too long":
+        monkeypatch.setattr("devices.procedures.SESSION_S_MAX", 0.1)
+    elif way == "read never returns":
+        monkeypatch.setattr("devices.procedures.READ_S_MAX", 0.05)
+        cuff.values = {"2A29": b""}
+        cuff.read_hangs = True
+        monkeypatch.setattr("devices.procedures.FIRST_VALUE_S_MAX", 0.1)
+        monkeypatch.setattr("devices.procedures.QUIET_S_MAX", 0.1)
+    elif way == "outbox refuses":
+
+        def refuse(*_: object) -> None:
+            raise OutboxFailed("the outbox cannot be written: database or disk is full")
+
+        monkeypatch.setattr(Outbox, "keep", refuse)
+    elif way == "restart":
+        for name, seconds in (("CYCLE_AFTER_S", 0.05), ("CYCLE_AGAIN_S", 0.05), ("RESTART_AFTER_S", 0.1)):
+            monkeypatch.setattr(f"gateway.ladder.{name}", seconds)
+        monkeypatch.setattr("gateway.watch.SCAN_RETRY_FIRST_S", 0.02)
+        monkeypatch.setattr("gateway.watch.SCAN_RETRY_MAX_S", 0.02)
+    recovery = Recovery(
+        control=air.control, memory_file=tmp_path / "radio.json", tell=lambda _step: None, may_restart=True
+    )
+    stop = asyncio.Event()
+    running = asyncio.create_task(watch_of(outbox, air, recovery).run(stop))
+    await until(lambda: cuff.connections >= 1)
+    if way == "restart":
+        FakeScanner.faults = 1_000_000
+        air.scan_ended.set()
+        with pytest.raises(RestartWanted):
+            await asyncio.wait_for(running, WAIT_S_MAX)
+    elif way == "stop":
+        stop.set()
+    else:
+        await until(lambda: cuff.disconnects >= 1)
+        stop.set()
+    if way != "restart":
+        await asyncio.wait_for(running, WAIT_S_MAX)
+    assert cuff.disconnects == cuff.connections >= 1
