@@ -12,7 +12,7 @@ from enum import IntFlag
 from typing import Final, NamedTuple
 
 from rpm.ingest.attribution import Assignment, Device, owner, uncertainty_of
-from rpm.ingest.checks import check_form, check_time, check_values, notes
+from rpm.ingest.checks import Trouble, check_form, check_time, check_values, notes
 from rpm.ingest.plausibility import BMI_ABOVE, BMI_BELOW, Weighing
 from rpm.ingest.reasons import Reason
 from schemas.codes import BY_NAME, UNIT_NUMBER, Kind
@@ -146,6 +146,9 @@ def admit(
         weighings = () if patient_id is None else known.weighings.get(patient_id, ())
         trouble, flags = check_values(reading, weighings, released=released)
     trouble = trouble or when
+    if trouble is None and not released and device.is_another(reading.device.serial):
+        # An address is easily had by another device; a red value of it still calls whoever looks after the patient.
+        trouble = Trouble(Reason.ANOTHER_DEVICE, "/reading/device/serial")
     if trouble is not None:
         return Quarantined(trouble.reason, trouble.pointer, practice_id, device.id, patient_id)
     if isinstance(whose, Reason):

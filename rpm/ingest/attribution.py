@@ -28,12 +28,20 @@ _NO_END: Final = datetime.max.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A device a practice has registered. `single_person`: an absent or unknown user slot means that person."""
+    """A device a practice has registered. `single_person`: an absent or unknown user slot means that person.
+
+    `serial`: what it said it was when it was first heard since it was handed out.
+    """
 
     id: int
     practice_id: int
     address: str
     single_person: bool
+    serial: str | None = None
+
+    def is_another(self, serial: str | None) -> bool:
+        """Whether one that gives this serial number is certainly not it. Who does not say, or was not heard yet, is."""
+        return None not in {serial, self.serial} and serial != self.serial
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,7 @@ class Reason(StrEnum):
     USER_UNKNOWN = "user_unknown"
     NEAR_REASSIGNMENT = "near_reassignment"
     NOT_CONFIRMED = "not_confirmed"
+    ANOTHER_DEVICE = "another_device"
 
 
 SENTENCES: Final[dict[Reason, str]] = {
@@ -78,6 +79,7 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.USER_UNKNOWN: "Several people may use this device, and it does not say which of them this is.",
     Reason.NEAR_REASSIGNMENT: "The device changed hands about then; its clock does not tell on which side this falls.",
     Reason.NOT_CONFIRMED: "Its device was given to a patient, and nobody has confirmed a test reading with them yet.",
+    Reason.ANOTHER_DEVICE: "A device with another serial number answered at this address. Release it if it is the patient's now.",
 }
 
 #: A person who has looked at it may say that it is right.
@@ -88,6 +90,7 @@ RELEASABLE: Final = frozenset(
         Reason.DEVICE_DOUBTS,
         Reason.PULSE_PRESSURE_IMPLAUSIBLE,
         Reason.WEIGHT_CHANGE_IMPLAUSIBLE,
+        Reason.ANOTHER_DEVICE,
         # Once the gateway is registered or the time has come, nothing speaks against them any more.
         Reason.UNKNOWN_GATEWAY,
         Reason.IN_THE_FUTURE,

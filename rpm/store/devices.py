@@ -143,6 +143,8 @@ def assign(
         raise UserError("someone uses this device in that time already: take it back from them first") from error
     if row is None:
         raise UserError("no such device or patient in this practice")
+    # Whoever hands it out has it in hand.
+    learn_serial(connection, device_id, None, actor=actor)
     audit.record(
         connection,
         actor,
@@ -153,6 +155,12 @@ def assign(
         assignment=row["id"],
     )
     return row["id"]
+
+
+def learn_serial(connection: Connection, device_id: int, serial: str | None, *, actor: Actor) -> None:
+    """From now on this serial number is the device's, by the word of a person; None: the next one it gives."""
+    asked = {"device_id": device_id, "serial": serial, "practice_id": actor.practice_id}
+    connection.execute(_SQL["learn_serial"], asked)
 
 
 def return_device(connection: Connection, *, assignment_id: int, at: datetime, actor: Actor, now: datetime) -> None:

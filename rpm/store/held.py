@@ -17,7 +17,7 @@ from rpm.ingest.attribution import UNKNOWN_USER
 from rpm.ingest.reasons import CLAIMABLE, CLAIMED_ALONE, RELEASABLE, SENTENCES, Reason
 from rpm.store import readings
 from rpm.store.database import Connection
-from rpm.store.devices import assign, meet_device
+from rpm.store.devices import assign, learn_serial, meet_device
 from rpm.store.holding import NOTE_LENGTH_MAX, practices_of
 from rpm.store.known import known_of
 from rpm.store.queries import load
@@ -51,6 +51,8 @@ def release(connection: Connection, held_id: int, *, actor: Actor, now: datetime
     decision = admit(item.reading, gateway_id=row["gateway_id"], known=known, now=now, released=True)
     if not isinstance(decision, Admitted):
         raise UserError(f"reading {held_id} cannot be released. {SENTENCES[decision.reason]}")
+    if reason is Reason.ANOTHER_DEVICE:
+        learn_serial(connection, decision.device_id, item.reading.device.serial, actor=actor)
     _store(connection, [(row, item, decision)], released_by=actor.staff_id, now=now)
     _decide(connection, held_id, "released", actor=actor, now=now, patient_id=decision.patient_id)
     audit.record(

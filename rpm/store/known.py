@@ -39,7 +39,7 @@ def known_of(
     devices: dict[tuple[int, str], Device] = {}
     assignments: dict[int, list[Assignment]] = {}
     for row in _devices_of(connection, asked):
-        device = Device(row["id"], row["practice_id"], row["address"], row["single_person"])
+        device = Device(row["id"], row["practice_id"], row["address"], row["single_person"], row["serial"])
         devices[device.practice_id, device.address] = device
         users = assignments.setdefault(device.id, [])
         if row["assignment_id"] is not None:

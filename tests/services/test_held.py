@@ -306,3 +306,39 @@ def test_a_reading_that_is_used_after_all_waits_for_nobody(desk: Desk) -> None:
     assert desk.numbers() == []
     with pytest.raises(UserError, match="decided before: released"):
         desk.void(number)
+
+
+def of_serial(reading: Reading, serial: str) -> Reading:
+    return reading.model_copy(update={"device": reading.device.model_copy(update={"serial": serial})})
+
+
+def test_another_device_at_a_known_address_is_held_until_somebody_vouches_for_it(desk: Desk) -> None:
+    """F10: the right address, the wrong serial number; not only its first reading."""
+    cuff, address = desk.maria.devices[Kind.BLOOD_PRESSURE]
+    at = NOW - timedelta(hours=1)
+
+    def measured(systolic: int, serial: str) -> list[int]:
+        when = at + timedelta(minutes=systolic - 120)
+        return desk.receives(of_serial(pressure(systolic, 80, when, address=address), serial))
+
+    assert measured(121, "0A0001") == []
+    [first] = measured(122, "0B0002")
+    [second] = measured(123, "0B0002")
+    assert [row["reason"] for row in desk.rows("select reason from held")] == ["another_device"] * 2
+    assert desk.rows("select serial from device where id = %s", cuff) == [{"serial": "0A0001"}]
+    assert measured(124, "0A0001") == [], "the one that was handed out is heard as before"
+    desk.release(first)
+    assert measured(125, "0B0002") == [], "it is hers now"
+    assert measured(126, "0A0001") != []
+    assert second in desk.numbers(), "each reading is its own decision"
+
+
+def test_a_device_that_is_handed_out_anew_is_known_anew(desk: Desk) -> None:
+    cuff, address = desk.maria.devices[Kind.BLOOD_PRESSURE]
+    at = NOW - timedelta(hours=1)
+    assert desk.receives(of_serial(pressure(121, 80, at, address=address), "0A0001")) == []
+    joan = desk.clinic.patient("Joan", "Okafor")
+    with desk.database.transaction() as connection:
+        devices.assign(connection, device_id=cuff, patient_id=joan.id, user_slot=2, start=at, actor=desk.rosa, now=NOW)
+    assert desk.receives(of_serial(pressure(122, 80, at + timedelta(minutes=1), address=address), "0B0002")) == []
+    assert desk.rows("select serial from device where id = %s", cuff) == [{"serial": "0B0002"}]

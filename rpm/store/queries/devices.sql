@@ -28,6 +28,10 @@ from device join patient on patient.practice_id = device.practice_id
 where device.id = %(device_id)s and device.practice_id = %(practice_id)s and patient.id = %(patient_id)s
 returning id;
 
+-- learn_serial
+-- From now on this serial number is the device's; null: the next one it gives.
+update device set serial = %(serial)s where id = %(device_id)s and practice_id = %(practice_id)s;
+
 -- give_back
 -- Nobody uses it from then on; what was measured before stays whose it was. No row: not this practice's, or over before.
 update device_assignment

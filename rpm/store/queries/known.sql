@@ -8,7 +8,7 @@ select id from gateway where id = any(%(gateways)s::text[]) and practice_id = 0 
 
 -- devices_of
 -- These practices' devices at these addresses, with everyone who ever used them.
-select device.id, device.practice_id, device.address, device.single_person,
+select device.id, device.practice_id, device.address, device.single_person, device.serial,
     device_assignment.id as assignment_id, device_assignment.user_slot, device_assignment.patient_id,
     lower(device_assignment.during) as starts_at, upper(device_assignment.during) as ends_at, device_assignment.pending
 from unnest(%(practices)s::integer[], %(addresses)s::text[]) as asked (practice_id, address)

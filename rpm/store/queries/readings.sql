@@ -74,7 +74,8 @@ set seen_at = greatest(device.seen_at, free.seen_at),
         else free.gateway_id end,
     manufacturer = coalesce(free.manufacturer, device.manufacturer),
     model = coalesce(free.model, device.model),
-    serial = coalesce(free.serial, device.serial),
+    -- The first one stays until the device is handed out anew or somebody vouches for another: what comes meanwhile is held.
+    serial = coalesce(device.serial, free.serial),
     firmware = coalesce(free.firmware, device.firmware)
 from free
 where device.id = free.id;
