@@ -133,8 +133,16 @@ class Connection:
     # paho's thread from here on
 
     def _network(self) -> None:
-        self._tell(self._fail, self._until_lost())
-        self._tell(self._end, None)
+        """The thread, which never ends without a word: what the loop is not told, it would wait for (L14)."""
+        reason = "its thread ended"
+        try:
+            reason = self._until_lost()
+        except Exception as error:  # noqa: BLE001 - the thread's edge: a callback's own mistake must not look like silence
+            log.error("uplink_thread_broke", error=type(error).__name__)
+            reason = f"its thread broke: {type(error).__name__}"
+        finally:
+            self._tell(self._fail, reason)
+            self._tell(self._end, None)
 
     def _until_lost(self) -> str:
         """Connect and carry messages; why it ended."""

@@ -146,7 +146,8 @@ def admit(
         weighings = () if patient_id is None else known.weighings.get(patient_id, ())
         trouble, flags = check_values(reading, weighings, released=released)
     trouble = trouble or when
-    if trouble is None and not released and device.is_another(reading.device.serial):
+    vouched_for = released or claimed_for is not None
+    if trouble is None and patient_id is not None and not vouched_for and device.is_another(reading.device.serial):
         # An address is easily had by another device; a red value of it still calls whoever looks after the patient.
         trouble = Trouble(Reason.ANOTHER_DEVICE, "/reading/device/serial")
     if trouble is not None:
