@@ -1,6 +1,5 @@
 """One reading, one answer: golden cases in the order of the checks, then: whatever a valid reading holds, there is one."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -339,22 +338,3 @@ def test_whatever_a_valid_reading_holds_there_is_an_answer(reading: Reading) -> 
         assert SENTENCES[decision.reason]
     released = _admit(reading, released=True)
     assert isinstance(released, Admitted) or not isinstance(decision, Admitted)
-
-
-def test_another_device_behind_a_known_address_is_held_and_whoever_looked_may_release_it() -> None:
-    """F10: an address is easily had by another device. Held with its patient: a red value of it still calls."""
-    known = _known()
-    cuff = known.devices[PRACTICE, CUFF]
-    known = replace(known, devices={(PRACTICE, CUFF): replace(cuff, serial="0A0001")})
-
-    def of(serial: str | None) -> Reading:
-        reading = pressure(182, 104, AT)
-        return reading.model_copy(update={"device": reading.device.model_copy(update={"serial": serial})})
-
-    held = _admit(of("0B0002"), known)
-    assert isinstance(held, Quarantined)
-    assert (held.reason, held.pointer, held.patient_id) == (Reason.ANOTHER_DEVICE, "/reading/device/serial", MARIA)
-    assert isinstance(_admit(of("0B0002"), known, released=True), Admitted)
-    assert isinstance(_admit(of("0A0001"), known), Admitted)
-    assert isinstance(_admit(of(None), known), Admitted), "many never say"
-    assert isinstance(_admit(of("0B0002")), Admitted), "and the first to say is the one that was handed out"
