@@ -22,6 +22,13 @@ class Settings(BaseSettings):
     broker_url: Annotated[
         str, Field(description="MQTT 5 broker and the worker's account, e.g. mqtt://worker:secret@127.0.0.1:1883")
     ] = ""
+    broker_certificate: Annotated[
+        Path | None, Field(description="This worker's own certificate (PEM) for the broker; empty: the URL's password")
+    ] = None
+    broker_key: Annotated[Path | None, Field(description="Its private key (PEM)")] = None
+    broker_ca: Annotated[
+        Path | None, Field(description="Who vouches for the broker (PEM); empty: whom this machine trusts")
+    ] = None
     mail_url: Annotated[
         str, Field(description="Apprise URL that carries e-mail; {to} stands for the recipient. Empty: no e-mail")
     ] = ""

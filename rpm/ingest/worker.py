@@ -16,6 +16,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from rpm.broker.tls import identity_of
 from rpm.ingest.batch import SettledMeanwhile, settle
 from rpm.ingest.inbox import Delivery, Inbox
 from rpm.ingest.receipts import Settlement, receipts
@@ -23,6 +24,7 @@ from rpm.ingest.subscriber import Subscriber, broker_address
 from rpm.settings import Settings
 from rpm.store import heartbeats, readings, requests
 from rpm.store.database import Clock, Database, DatabaseUnavailable
+from rpm.store.names import HeldName
 from schemas.messages import Receipt, Request
 
 STAGE: Final = "ingest"
@@ -190,20 +192,25 @@ def start(
 ) -> list[threading.Thread]:
     """Join the workers at the broker and take in readings until `stop` is set; the threads to join then.
 
-    UserError where the broker's URL is none, or the broker refuses the account.
+    UserError where the broker's URL is none, the broker refuses the account, or another worker has the same certificate.
     """
-    subscriber = Subscriber(broker_address(settings.broker_url))
+    identity = identity_of(settings)
+    # Before the broker is asked: it would throw out the one that already works (F13).
+    held = HeldName(database.dsn, identity.name) if identity else None
+    subscriber = Subscriber(broker_address(settings.broker_url), identity)
     subscriber.start()
     loop = IngestLoop(database, subscriber, stop, clock=clock)
     watchdog = threading.Thread(target=watch, args=(loop, subscriber, stop), name="ingest-watchdog", daemon=True)
     watchdog.start()
-    thread = threading.Thread(target=_run, args=(loop, subscriber), name="ingest", daemon=True)
+    thread = threading.Thread(target=_run, args=(loop, subscriber, held), name="ingest", daemon=True)
     thread.start()
     return [thread]
 
 
-def _run(loop: IngestLoop, subscriber: Subscriber) -> None:
+def _run(loop: IngestLoop, subscriber: Subscriber, held: HeldName | None) -> None:
     try:
         loop.run()
     finally:
         subscriber.stop()
+        if held is not None:
+            held.close()

@@ -17,7 +17,7 @@ from alerts.channels import Channel, ChannelError, EmailChannel, NoChannel
 from alerts.escalation import EscalationError, read_plan
 from alerts.rules import RulesError, read_rules
 from rpm.errors import UserError
-from rpm.jobs import escalate, evaluate, scheduler, send
+from rpm.jobs import escalate, evaluate, expiries, scheduler, send
 from rpm.settings import Settings
 from rpm.store import heartbeats
 from rpm.store.database import Clock, Database
@@ -96,6 +96,7 @@ def loops(database: Database, settings: Settings) -> list[Loop]:
     return [
         Loop("evaluate", lambda now: evaluate.run_once(database, now=now, judgement=judgement), NEWS),
         Loop("escalate", lambda now: escalate.run_once(database, now=now, plan=plan)),
+        Loop("expiries", expiries.Expiries(database, plan).turn),
         *[sender] * SENDERS,
     ]
 

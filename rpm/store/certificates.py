@@ -125,3 +125,8 @@ def services_ending(connection: Connection, *, within: timedelta, now: datetime)
     """Services whose certificate ends within that time, and when."""
     rows = connection.execute(_SQL["services_ending"], {"before": now + within}).fetchall()
     return [(row["name"], row["not_after"]) for row in rows]
+
+
+def practices(connection: Connection) -> list[int]:
+    """Practices that have a gateway with a certificate."""
+    return [row["practice_id"] for row in connection.execute(_SQL["practices"]).fetchall()]

@@ -93,8 +93,9 @@ def accounts(connection: Connection, *, now: datetime, names: Collection[str] | 
         return cursor.execute(statement, {"now": now, "names": list(names or ())}).fetchall()
 
 
-def to_grant(connection: Connection, *, limit: int) -> list[str]:
-    """Names whose account the broker has not been told of."""
+def to_grant(connection: Connection, *, limit: int, now: datetime) -> list[str]:
+    """Names whose account the broker has not been told of. A name that has one already is not told again."""
+    connection.execute(_SQL["grant_renewed"], {"now": now})
     return [row["name"] for row in connection.execute(_SQL["to_grant"], {"limit": limit}).fetchall()]
 
 

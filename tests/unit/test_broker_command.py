@@ -1,11 +1,11 @@
-"""`rpm-cloud broker` writes the files an administrator hands to Mosquitto."""
+"""`rpm-cloud broker accounts` writes the files an administrator hands to Mosquitto."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from rpm.commands.broker import broker
+from rpm.commands.broker import accounts as broker
 from rpm.errors import UserError
 
 

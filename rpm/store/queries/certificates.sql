@@ -73,3 +73,7 @@ select name, not_after from (
 ) as newest
 where revoked_at is null and not_after < %(before)s
 order by name;
+
+-- practices
+-- Practices that have a gateway with a certificate.
+select distinct practice_id from certificate where authority = 'gateways' order by practice_id;

@@ -42,6 +42,15 @@ group by name order by name;
 select name, min(role) as role, bool_or(revoked_at is null or revoked_at > %(now)s) as may from certificate
 where name = any(%(names)s) group by name order by name;
 
+-- grant_renewed
+-- A gateway that renews has its account already: to tell the broker again would end its connection.
+update certificate set granted_at = %(now)s
+where granted_at is null and exists (
+    select from certificate as before
+    where before.name = certificate.name and before.granted_at is not null
+        and (before.revoked_at is null or before.revoked_at > %(now)s)
+);
+
 -- to_grant
 -- Names with a certificate whose account the broker has not been told.
 select distinct name from certificate where granted_at is null and revoked_at is null order by name limit %(limit)s;

@@ -1,10 +1,7 @@
-"""What Mosquitto is told: its configuration on loopback, and who may say and hear what (dynamic security).
+"""The broker by password, on loopback: for the demo and the tests, where passwords may travel in clear.
 
-Loopback only: passwords travel in clear, so the one listener is bound to 127.0.0.1. An installation that reaches over a
-network uses TLS and client certificates instead (`deploy/mosquitto.conf` is the example); the roles are the same.
-
-Why the dynamic-security plugin and no `acl_file`: an ACL file never checks SUBSCRIBE, so that any gateway could join the
-workers' share group and make half of all readings vanish (L11). Here everything is denied that no role grants.
+An installation that reaches over a network uses TLS and client certificates instead (`deploy/mosquitto.conf`,
+`rpm.broker.guard`); the roles are the same.
 
 Why an account's client id is pinned in the plugin and not by `use_username_as_clientid`: that option would give two
 workers of one account one client id, and the broker would throw them out in turn for ever. Pinned, a gateway can
@@ -19,10 +16,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from schemas import messages
-from schemas.messages import DOWN, MESSAGE_BYTES_MAX, UP
-
-WORKER: Final = "worker"
+from rpm.broker.roles import WORKER, deny_all, gateway_role, worker_role
+from schemas.messages import MESSAGE_BYTES_MAX
 
 #: The plugin takes exactly these (mosquitto 2.0, plugins/dynamic-security): PBKDF2 with HMAC-SHA512, 64 bytes out.
 SALT_BYTES: Final = 12
@@ -85,48 +80,16 @@ def accounts(
     """
     return json.dumps(
         {
-            "defaultACLAccess": {
-                "publishClientSend": False,
-                "publishClientReceive": False,
-                "subscribe": False,
-                "unsubscribe": False,
-            },
+            "defaultACLAccess": deny_all(),
             "clients": [
                 _client(WORKER, worker_password, draw, client_id=None),
                 *(_client(name, password, draw, client_id=name) for name, password in sorted(gateways.items())),
             ],
             "groups": [],
-            "roles": [_worker_role(), *(_gateway_role(name) for name in sorted(gateways))],
+            "roles": [worker_role(), *(gateway_role(name) for name in sorted(gateways))],
         },
         indent=1,
     )
-
-
-def _worker_role() -> dict[str, object]:
-    hears = [messages.topic("+", channel) for channel in UP]
-    shares = [messages.share_filter(channel) for channel in UP]
-    acls = [
-        *(_allow("subscribeLiteral", name) for name in shares),
-        *(_allow("unsubscribeLiteral", name) for name in shares),
-        *(_allow("publishClientReceive", name) for name in hears),
-        *(_allow("publishClientSend", messages.topic("+", channel)) for channel in DOWN),
-    ]
-    return {"rolename": WORKER, "acls": acls}
-
-
-def _gateway_role(gateway_id: str) -> dict[str, object]:
-    hears = [messages.topic(gateway_id, channel) for channel in DOWN]
-    acls = [
-        *(_allow("publishClientSend", messages.topic(gateway_id, channel)) for channel in UP),
-        *(_allow("subscribeLiteral", name) for name in hears),
-        *(_allow("unsubscribeLiteral", name) for name in hears),
-        *(_allow("publishClientReceive", name) for name in hears),
-    ]
-    return {"rolename": gateway_id, "acls": acls}
-
-
-def _allow(kind: str, name: str) -> dict[str, object]:
-    return {"acltype": kind, "topic": name, "priority": 0, "allow": True}
 
 
 def _client(username: str, password: str, draw: Callable[[int], bytes], *, client_id: str | None) -> dict[str, object]:

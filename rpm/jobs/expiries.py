@@ -1,0 +1,90 @@
+"""Tell, while there is time, that lists or services' certificates come to their end (F6).
+
+A broker whose list of revoked certificates has expired refuses every gateway; a worker whose certificate has ended takes
+nothing in. Both are days of warning, and then silence at once: so somebody is told in each practice.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from alerts.escalation import Plan, first_step_at
+from rpm.identity.authority import Kind
+from rpm.identity.revocation import Standing, standing
+from rpm.store import alerts, certificates, revocations
+from rpm.store.database import Connection, Database
+
+LOOK_EVERY: Final = timedelta(minutes=10)
+SERVICE_ALARM: Final = timedelta(days=21)
+VERSION: Final = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How many alerts were opened in a turn."""
+
+    done: int
+    more: bool = False
+
+
+class Expiries:
+    """Looks every ten minutes; an alert that is open is not opened again, by whichever worker."""
+
+    def __init__(self, database: Database, plan: Plan) -> None:
+        self._database = database
+        self._plan = plan
+        self._looked_at: datetime | None = None
+
+    def turn(self, now: datetime) -> Told:
+        """Look, if it is time."""
+        if self._looked_at is not None and now - self._looked_at < LOOK_EVERY:
+            return Told(0)
+        self._looked_at = now
+        return run_once(
+            self._database, now=now, next_step_at=lambda at: first_step_at(self._plan, alerts.TECHNICAL, now=at)
+        )
+
+
+def run_once(database: Database, *, now: datetime, next_step_at: Callable[[datetime], datetime | None]) -> Told:
+    """One technical alert for each practice that has gateways with certificates, and each thing that ends."""
+    opened = 0
+    with database.transaction() as connection:
+        ending = _ending(connection, now=now)
+        practices = certificates.practices(connection) if ending else []
+        for rule_id, reason in ending:
+            for practice_id in practices:
+                opened += (
+                    alerts.open_technical(
+                        connection,
+                        practice_id=practice_id,
+                        rule_id=rule_id,
+                        rule_version=VERSION,
+                        reason=reason,
+                        next_step_at=next_step_at(now),
+                        now=now,
+                    )
+                    is not None
+                )
+    return Told(opened)
+
+
+def _ending(connection: Connection, *, now: datetime) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for kind in Kind:
+        newest = revocations.newest_list(connection, kind)
+        if newest is not None and standing(newest[0].next_update, now=now) is not Standing.FRESH:
+            ends = f"{newest[0].next_update:%Y-%m-%d %H:%M} UTC"
+            reason = (
+                f"No new list of revoked certificates is made, and from {ends} the broker refuses all {kind}:"
+                " see that `rpm-cloud serve` or `rpm-cloud ca serve` runs with RPM_CA_FOLDER"
+            )
+            found.append((f"revocation_list.{kind}", reason))
+    for name, not_after in certificates.services_ending(connection, within=SERVICE_ALARM, now=now):
+        found.append(
+            (
+                f"service_certificate.{name}",
+                f"The certificate of {name} ends {not_after:%Y-%m-%d}: `rpm-cloud broker certify` makes its next one",
+            )
+        )
+    return found
