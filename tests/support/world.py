@@ -147,12 +147,13 @@ class World:
         self.until("the pages answer", lambda: page_answers(self.port) or self._died(pages))
         return url
 
-    def start_gateway(self, home: Home) -> Child:
-        """Start the gateway of a home; its outbox stays from one start to the next."""
-        config = self.folder / f"{home.gateway_id}.toml"
+    def start_gateway(self, home: Home, config: Path | None = None) -> Child:
+        """Start the gateway of a home; its outbox stays from one start to the next. `config`: those of another box."""
+        name = home.gateway_id if config is None else f"{home.gateway_id}-{config.parent.name}"
+        config = config or self.folder / f"{home.gateway_id}.toml"
         if not config.exists():
             config.write_text(self._gateway_settings(home), "utf-8")
-        return self._start(home.gateway_id, [sys.executable, "-m", "gateway", "run", str(config)], {})
+        return self._start(name, [sys.executable, "-m", "gateway", "run", str(config)], {})
 
     def command(self, *arguments: str) -> None:
         """Run one `rpm-cloud` command to its end; AssertionError with its words where it fails."""
