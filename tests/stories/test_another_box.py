@@ -92,7 +92,7 @@ def test_the_cuff_goes_on_with_the_box_in_the_dead_ones_place(world: World, tmp_
     typed("import", tmp_path / "home.rpm", second)
     world.start_gateway(HOME, second)
     world.until("the cuff is read by the second box", lambda: 123 in stored(world), timeout_s=SWAP_S_MAX)
-    print(f"from import to the first reading in the cloud: {time.monotonic() - begun:.1f} s")
+    print(f"from import to the first reading in the cloud: {time.monotonic() - begun:.1f} s")  # noqa: T201 - its figure
 
     world.until("everything is there", lambda: len(stored(world)) >= 8)
     world.wait_delivered()
@@ -102,4 +102,4 @@ def test_the_cuff_goes_on_with_the_box_in_the_dead_ones_place(world: World, tmp_
     assert after == before, "paired anew"
     read = sessions(world, f"{HOME.gateway_id}-second")
     fetched = {line["device"]: line["new"] + line["repeated"] for line in read if line["new"] or line["repeated"]}
-    assert fetched == {1: 1, 2: 3}, "of the meter's five the two new ones, and the last one known, by which it is known again"
+    assert fetched == {1: 1, 2: 3}, "of the meter: two new ones, and the last known, by which it is known again"
