@@ -43,6 +43,10 @@ EVENTS: Final = (
     EventName.DEVICE_UNSUPPORTED,
     EventName.DEVICE_NOT_PAIRED,
     EventName.DEVICE_CHANGED,
+    EventName.DEVICE_CONSENT,
+    EventName.DEVICE_UNLISTED,
+    EventName.DEVICE_FIRMWARE,
+    EventName.RECORDS_MISSING,
     EventName.OUTBOX_DROPPED,
     EventName.OUTBOX_NEARLY_FULL,
 )
@@ -64,9 +68,13 @@ class Need(StrEnum):
     CERTIFICATE = "certificate"
     CHANGED = "changed"
     NOT_PAIRED = "not_paired"
+    CONSENT = "consent"
     UNSUPPORTED = "unsupported"
     NO_READINGS = "no_readings"
     UNCONFIRMED = "unconfirmed"
+    MISSING = "missing"
+    FIRMWARE = "firmware"
+    UNLISTED = "unlisted"
     BATTERY = "battery"
     NEVER = "never"
 
@@ -82,9 +90,13 @@ LABELS: Final[Mapping[Need, str]] = {
     Need.CERTIFICATE: "certificate ends",
     Need.CHANGED: "another device",
     Need.NOT_PAIRED: "does not pair",
+    Need.CONSENT: "user code refused",
     Need.UNSUPPORTED: "device not supported",
     Need.NO_READINGS: "no readings",
     Need.UNCONFIRMED: "not confirmed",
+    Need.MISSING: "records missing",
+    Need.FIRMWARE: "other firmware",
+    Need.UNLISTED: "model not known",
     Need.BATTERY: "battery low",
     Need.NEVER: "never heard",
 }
@@ -256,6 +268,25 @@ def _told_of_device(
         yield Notice(Need.CHANGED, PRIORITY, said, "Find out whose it is before its readings are used.")
     elif told.name == EventName.DEVICE_BATTERY:
         yield from _about_battery(label, number(told.value), points, now=now)
+    elif now - told.heard_at <= TOLD_FOR:
+        yield from _told_once(label, told)
+
+
+def _told_once(label: str, told: Latest) -> Iterator[Notice]:
+    """What is told when it happens, and when it is over is not: it stands for TOLD_FOR."""
+    value = f" ({told.value})" if told.value else ""
+    if told.name == EventName.DEVICE_CONSENT:
+        said = f"{label} does not give out somebody’s readings: their code is not taken{value}."
+        yield Notice(Need.CONSENT, PRIORITY, said, "Set the user’s number and code in the box’s settings anew.")
+    elif told.name == EventName.RECORDS_MISSING:
+        said = f"{label} reported all it had, and numbers are missing in between{value}."
+        yield Notice(Need.MISSING, ROUTINE, said, "Ask the patient what its memory shows.")
+    elif told.name == EventName.DEVICE_FIRMWARE:
+        said = f"{label} has other firmware than before{value}: what is known of its model was learnt of another."
+        yield Notice(Need.FIRMWARE, ROUTINE, said, "Compare a reading with what its display shows.")
+    elif told.name == EventName.DEVICE_UNLISTED:
+        said = f"{label} is of a model nothing is known of{value}: it is read by the standard alone."
+        yield Notice(Need.UNLISTED, ROUTINE, said, "Compare a reading with what its display shows.")
 
 
 def _about_battery(label: str, percent: float | None, points: Sequence[Point], *, now: datetime) -> list[Notice]:

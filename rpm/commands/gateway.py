@@ -1,7 +1,6 @@
 """`rpm-cloud gateway`: whose a gateway is, how it is let in and cut off, and when it was last heard."""
 
-import secrets
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -15,9 +14,6 @@ from rpm.store.claims import Opened
 known = typer.Typer(help="Gateways: register, claim, list, revoke, replace.", no_args_is_help=True)
 
 Gateway = Annotated[str, typer.Argument(help="The gateway's id, e.g. gw-home-a")]
-#: Letters of an id that is drawn: 60 bits, so that two installations never draw one twice.
-DRAWN: Final = "0123456789abcdefghjkmnpqrstvwxyz"
-DRAWN_CHARACTERS: Final = 12
 
 
 @known.command("register")
@@ -46,12 +42,10 @@ def claim(
 ) -> None:
     """Make the code by which one box becomes this gateway: `rpm-gateway enrol` asks for it. It works for 15 minutes, once."""
     with acting(username) as (connection, actor, now):
-        if not gateway_id:
-            gateway_id = f"gw-{''.join(secrets.choice(DRAWN) for _ in range(DRAWN_CHARACTERS))}"
-            gateways.register_gateway(
-                connection, gateway_id, practice_id=actor.practice_id, label=label or gateway_id, now=now
-            )
-        opened = claiming.open_claim(connection, gateway_id, actor=actor, now=now)
+        if gateway_id:
+            opened = claiming.open_claim(connection, gateway_id, actor=actor, now=now)
+        else:
+            opened = claiming.open_new(connection, label, actor=actor, now=now)
     _tell(opened)
 
 

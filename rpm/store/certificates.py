@@ -21,11 +21,13 @@ _SQL = load("certificates")
 #: The practice of what belongs to the installation itself.
 INSTALLATION: Final = 0
 GATEWAY: Final = "gateway"
+#: Certificates a page shows of one gateway: more than a year of renewals.
+SHOWN_MAX: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateStanding:
-    """A gateway's newest certificate as a list shows it."""
+    """A gateway's certificate as a list shows it."""
 
     gateway_id: str
     issued_at: datetime
@@ -119,6 +121,13 @@ def newest_certificates(connection: Connection, *, practice_id: int) -> dict[str
     with connection.cursor(row_factory=class_row(CertificateStanding)) as cursor:
         rows = cursor.execute(_SQL["newest_of_practice"], {"practice_id": practice_id}).fetchall()
     return {row.gateway_id: row for row in rows}
+
+
+def certificates_of(connection: Connection, gateway_id: str, *, practice_id: int) -> list[CertificateStanding]:
+    """A gateway's certificates, the newest first, SHOWN_MAX at most; none of another practice's."""
+    asked = {"gateway_id": gateway_id, "practice_id": practice_id, "limit": SHOWN_MAX}
+    with connection.cursor(row_factory=class_row(CertificateStanding)) as cursor:
+        return cursor.execute(_SQL["standing_of"], asked).fetchall()
 
 
 def services_ending(connection: Connection, *, within: timedelta, now: datetime) -> list[tuple[str, datetime]]:

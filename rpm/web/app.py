@@ -31,6 +31,7 @@ from rpm.web.live import Watcher
 from rpm.web.pages import STATIC, is_fragment, render
 from rpm.web.problems import BadInput, Forbidden, ForeignForm, NotFound, NotSignedIn
 from rpm.web.session import is_https, now_of
+from rpm.web.shown import Shown
 from schemas.enrolment import Refusal, RefusalReason
 
 _log = structlog.get_logger()
@@ -158,6 +159,7 @@ def create_app(database: Database, settings: Settings, clock: Clock) -> FastAPI:
     app.state.settings = settings
     app.state.clock = clock
     app.state.rules = _rules(settings)
+    app.state.shown = Shown()
     app.state.registrar = enrol.registrar_of(settings)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.state.paths = frozenset(path for router in routers() for path in paths(router))

@@ -18,9 +18,11 @@ from rpm.fleet import BATTERY_LOW_PERCENT, LABELS, Home, Need, Notice, notices
 from rpm.silence import Cause, Guess, Silent
 from rpm.store import homes as store_homes
 from rpm.store.database import Database
+from rpm.store.devices import LABEL_LENGTH_MAX
 from rpm.store.events import number
 from rpm.web.pages import render
 from rpm.web.session import Keeper, Now, Store
+from rpm.web.shown import showing
 from schemas.messages import EventName
 
 router = APIRouter()
@@ -77,22 +79,26 @@ def lowest_battery(home: Home) -> float | None:
 @router.get("/fleet")
 def show(request: Request, actor: Keeper, store: Store, now: Now) -> Response:
     """Every home, those first that need somebody."""
-    return render(request, "fleet.html", now=now, **_facts(store, actor, now=now))
+    return render(request, "fleet.html", now=now, **_facts(request, store, actor, opening=True, now=now))
 
 
 @router.get("/fleet/now")
 def rows(request: Request, actor: Keeper, store: Store, now: Now) -> Response:
     """The same without the page around it, for a page that keeps itself fresh."""
-    return render(request, "fleet_rows.html", now=now, **_facts(store, actor, now=now))
+    return render(request, "fleet_rows.html", now=now, **_facts(request, store, actor, opening=False, now=now))
 
 
-def _facts(store: Database, actor: Actor, *, now: datetime) -> dict[str, Any]:
-    practice_id = actor.practice_id
+def _facts(request: Request, store: Database, actor: Actor, *, opening: bool, now: datetime) -> dict[str, Any]:
+    practice_id, page = actor.practice_id, showing(request, "fleet")
     with store.transaction() as connection:
         homes = store_homes.homes(connection, practice_id=practice_id, unclaimed=actor.role is Role.ADMIN, now=now)
         silent = store_homes.silent(connection, practice_id=practice_id, now=now)
         held = store_homes.held(connection, practice_id=practice_id)
-        record(connection, actor, Action.SAW_FLEET, now=now, patients=[each.patient_id for each in silent])
+        seen = {each.patient_id for each in silent}
+        if news := opening or page.news(seen, now=now):
+            record(connection, actor, Action.SAW_FLEET, now=now, patients=seen)
+    if news:
+        page.keep(seen, now=now)
     by_gateway = {home.gateway.id: home for home in homes}
     found = home_rows(homes, now=now)
     return {
@@ -103,6 +109,8 @@ def _facts(store: Database, actor: Actor, *, now: datetime) -> dict[str, Any]:
         "may_decide": actor.role in {Role.NURSE, Role.ADMIN},
         "may_see_patients": actor.role is Role.NURSE,
         "may_register": actor.role is Role.ADMIN,
+        "may_fit": actor.role in {Role.SUPPORT, Role.ADMIN},
+        "label_length_max": LABEL_LENGTH_MAX,
         "labels": LABELS,
         "ask_to_measure": ASK_TO_MEASURE,
         "confirm": CONFIRM,

@@ -10,8 +10,9 @@ from fastapi.responses import JSONResponse, Response
 
 from rpm.access import Actor, Role
 from rpm.audit import Action, record
+from rpm.claiming import CutOff
 from rpm.fleet import LABELS, Home, HomeDevice, notices
-from rpm.store import events, requests
+from rpm.store import certificates, events, requests
 from rpm.store import homes as store_homes
 from rpm.store.database import Connection
 from rpm.store.events import Point
@@ -20,6 +21,7 @@ from rpm.web.asked import ASK_MINUTES, asked_lines
 from rpm.web.pages import render
 from rpm.web.problems import NotFound
 from rpm.web.session import Keeper, Now, Store, session_of_request
+from rpm.web.shown import showing
 from schemas.codes import Kind
 from schemas.messages import EventName
 
@@ -109,6 +111,11 @@ def show(
         cards = device_cards(home, _clocks(connection, home, actor, now=now), now=now)
         told = events.of_gateway(connection, gateway_id, practice_id=home.gateway.practice_id, before=before)
         facts = _now(connection, home, actor, now=now)
+        standing = certificates.certificates_of(connection, gateway_id, practice_id=actor.practice_id)
+        seen = _seen(facts)
+        record(connection, actor, Action.SAW_FLEET, now=now, patients=seen, gateway=gateway_id)
+    showing(request, gateway_id).keep(seen, now=now)
+    own = bool(home.gateway.practice_id)
     return render(
         request,
         "gateway.html",
@@ -119,6 +126,10 @@ def show(
         labels_by_address={device.address: device.label for device in home.devices},
         kinds=sorted({device.kind for device in home.devices} & set(Kind)) or list(Kind),
         ask_minutes=ASK_MINUTES,
+        certificates=standing,
+        may_fit=own and actor.role in {Role.SUPPORT, Role.ADMIN},
+        may_cut=own and actor.role is Role.ADMIN,
+        reasons=list(CutOff),
         **facts,
     )
 
@@ -126,8 +137,14 @@ def show(
 @router.get("/gateways/{gateway_id}/now")
 def show_now(request: Request, gateway_id: str, actor: Keeper, store: Store, now: Now) -> Response:
     """What changes of a box, without the page around it."""
+    page = showing(request, gateway_id)
     with store.transaction() as connection:
         facts = _now(connection, _home(connection, gateway_id, actor, now=now), actor, now=now)
+        seen = _seen(facts)
+        if news := page.news(seen, now=now):
+            record(connection, actor, Action.SAW_FLEET, now=now, patients=seen, gateway=gateway_id)
+    if news:
+        page.keep(seen, now=now)
     return render(request, "gateway_now.html", now=now, **facts)
 
 
@@ -135,9 +152,6 @@ def _now(connection: Connection, home: Home, actor: Actor, *, now: datetime) -> 
     gateway_id = home.gateway.id
     people = store_homes.residents(connection, gateway_id, practice_id=actor.practice_id, now=now)
     asked = requests.list_requests(connection, gateway_id, practice_id=actor.practice_id)
-    record(
-        connection, actor, Action.SAW_FLEET, now=now, patients=[each.patient_id for each in people], gateway=gateway_id
-    )  # fmt: skip
     return {
         "box": home.gateway,
         "needs": notices(home, now=now),
@@ -148,6 +162,12 @@ def _now(connection: Connection, home: Home, actor: Actor, *, now: datetime) -> 
         "oldest": timedelta(seconds=home.gateway.outbox_oldest_s or 0),
         "may_see_patients": actor.role is Role.NURSE,
     }
+
+
+def _seen(facts: dict[str, Any]) -> set[int]:
+    """Whom the page shows."""
+    people: Sequence[store_homes.Resident] = facts["people"]
+    return {each.patient_id for each in people}
 
 
 @router.get("/gateways/{gateway_id}/series")

@@ -164,4 +164,6 @@ Admin = Annotated[Actor, Depends(require("admin"))]
 Care = Annotated[Actor, Depends(require("nurse", "admin"))]
 #: Who looks after boxes and devices.
 Keeper = Annotated[Actor, Depends(require("nurse", "support", "admin"))]
+#: Who lets boxes in.
+Fitter = Annotated[Actor, Depends(require("support", "admin"))]
 Anybody = Annotated[Actor, Depends(require("nurse", "support", "biller", "admin"))]

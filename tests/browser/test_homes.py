@@ -5,11 +5,16 @@ from datetime import timedelta
 import pytest
 from playwright.sync_api import Page, expect
 
+from rpm.enrolment import Registrar, enrol
+from rpm.identity.authority import Kind as Signs
+from rpm.identity.authority import make_authority
 from rpm.store import requests
 from schemas.codes import Kind
+from schemas.enrolment import Certified, EnrolRequest
 from schemas.messages import EventName
 from tests.browser.conftest import Night, Screen
 from tests.browser.test_worklist import TAP_PX, complaints
+from tests.support.box import csr_of, new_key
 from tests.support.clinic import PASSWORD
 from tests.support.homes import Homes
 from tests.support.website import Website
@@ -44,6 +49,13 @@ class Fleet:
             )
         self.night.clock.forward(minutes=1)
         self.homes.measures(self.cuff)
+
+
+@pytest.fixture
+def registrar(night: Night) -> Registrar:
+    """Who signs what a box asks for."""
+    authority = make_authority(Signs.GATEWAYS, now=night.clock())
+    return Registrar(authority, "mqtts://broker.example", authority.pem, grant_wait_s=0.0)
 
 
 @pytest.fixture
@@ -111,6 +123,45 @@ def test_the_confirming_call(fleet: Fleet, screen: Screen) -> None:
     page.get_by_label("Systolic in mmHg").first.fill("142")
     page.get_by_role("button", name="The patient read this out").first.click()
     expect(page.get_by_text("is filed under this patient")).to_be_visible()
+
+
+def test_a_box_is_set_up_on_a_phone_and_each_step_comes_by_itself(
+    fleet: Fleet, screen: Screen, registrar: Registrar
+) -> None:
+    """F11: the code is there to be typed, and what happens at the box is seen within seconds, with its seconds."""
+    page = screen.turn_into_a_phone().sign_in("sam").open("/gateways/gw-well").page
+    page.get_by_role("link", name="Set up with a code").click()
+    page.get_by_role("button", name="Make a code").click()
+    expect(page.locator("li[aria-current=step]")).to_contain_text("Certificate given")
+    _fits(page)
+    assert complaints(page) == []
+    screen.picture("phone-install")
+    fleet.night.clock.forward(seconds=42)
+    request = EnrolRequest(claim_code=page.locator(".claimcode").inner_text(), csr=csr_of(new_key()))
+    given = enrol(fleet.clinic.database, registrar, request, address="127.0.0.1", now=fleet.night.clock())
+    assert isinstance(given, Certified)
+    expect(page.get_by_text("after 42 seconds")).to_be_visible(timeout=30_000)
+    expect(page.locator("li[aria-current=step]")).to_contain_text("First message")
+    expect(page.locator(".claimcode")).to_be_visible()
+    page.set_viewport_size({"width": 1280, "height": 800})
+    screen.picture("install")
+    screen.open("/gateways/gw-well")
+    expect(page.get_by_role("heading", name="Its certificates")).to_be_visible()
+
+
+@pytest.mark.usefixtures("fleet")
+def test_an_administrator_gives_a_boxs_place_to_another(screen: Screen) -> None:
+    page = screen.turn_into_a_phone().sign_in("ada").open("/gateways/gw-well").page
+    page.get_by_text("Cut it off, or give its place to another box").click()
+    _fits(page)
+    assert complaints(page) == []
+    screen.picture("phone-cut-off")
+    page.get_by_role("button", name="Another box takes its place").click()
+    expect(page.get_by_label("Why")).to_be_focused()
+    page.get_by_label("Why").select_option("broken")
+    page.get_by_label("Its connection is to end now").check()
+    page.get_by_role("button", name="Another box takes its place").click()
+    expect(page.locator(".claimcode")).to_be_visible()
 
 
 @pytest.mark.parametrize("path", ["/fleet", "/gateways/gw-test-1", "/devices/1"])

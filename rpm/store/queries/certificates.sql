@@ -65,6 +65,14 @@ from certificate
 where practice_id = %(practice_id)s and authority = 'gateways'
 order by name, issued_at desc;
 
+-- standing_of
+-- How the certificates of one gateway stand, the newest first.
+select name as gateway_id, issued_at, not_after, seen_at, granted_at, revoked_at, revoked_why, cut_at
+from certificate
+where practice_id = %(practice_id)s and authority = 'gateways' and name = %(gateway_id)s
+order by issued_at desc, serial
+limit %(limit)s;
+
 -- services_ending
 -- Services whose newest certificate ends soon, or has ended.
 select name, not_after from (

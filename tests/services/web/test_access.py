@@ -27,6 +27,8 @@ NURSE, ADMIN = frozenset({"nurse"}), frozenset({"admin"})
 BILLING, CARE = frozenset({"biller", "admin"}), frozenset({"nurse", "admin"})
 #: Support staff look after boxes and devices, and see nothing of what they measure.
 KEEPERS = CARE | {"support"}
+#: Who lets boxes in.
+FITTERS = frozenset({"support", "admin"})
 
 MATRIX: dict[tuple[str, str], frozenset[str]] = {
     ("POST", ENROL_PATH): EVERYBODY,
@@ -73,6 +75,12 @@ MATRIX: dict[tuple[str, str], frozenset[str]] = {
     ("GET", "/gateways/{gateway_id}/now"): KEEPERS,
     ("GET", "/gateways/{gateway_id}/series"): KEEPERS,
     ("POST", "/gateways/{gateway_id}/ask"): KEEPERS,
+    ("GET", "/gateways/{gateway_id}/install"): FITTERS,
+    ("GET", "/gateways/{gateway_id}/install/now"): FITTERS,
+    ("POST", "/gateways/{gateway_id}/claim"): FITTERS,
+    ("POST", "/gateways/{gateway_id}/revoke"): ADMIN,
+    ("POST", "/gateways/{gateway_id}/replace"): ADMIN,
+    ("POST", "/fleet/boxes"): FITTERS,
     ("GET", "/patients/{public_id}/asked"): NURSE,
     ("POST", "/patients/{public_id}/measure-again"): NURSE,
     ("GET", "/fleet"): KEEPERS,
