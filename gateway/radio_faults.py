@@ -64,4 +64,9 @@ def scan_fault(error: Exception) -> RadioFault:
         return AdapterAbsent("cannot scan: bluetoothd does not run, or lost its adapter: systemctl status bluetooth")
     if isinstance(error, FileNotFoundError | ConnectionRefusedError):
         return AdapterAbsent("cannot scan: nobody answers where the radio should: the message bus, or its port")
+    if isinstance(error, KeyError) and error.args == ("Roles",):
+        # bleak takes this property of Adapter1 for granted. It is there, so the ladder may switch it off and on.
+        return RadioFault(
+            "cannot scan: the adapter does not say what it can do: its driver has not started, or is too old"
+        )
     return RadioFault(f"cannot scan: {type(error).__name__}")

@@ -166,8 +166,8 @@ async def agent(on_scan_ended: Callable[[], None] = lambda: None) -> AsyncGenera
     await asyncio.wait_for(running, WAIT_S_MAX)
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    deadline = asyncio.get_running_loop().time() + WAIT_S_MAX
+async def until(holds: Callable[[], bool], *, within_s: float = WAIT_S_MAX) -> None:
+    deadline = asyncio.get_running_loop().time() + within_s
     while not holds():
         assert asyncio.get_running_loop().time() < deadline, "it never came to hold"
         await asyncio.sleep(0.02)
