@@ -61,11 +61,14 @@ def key_literal(key: bytes) -> str:
 
 
 def is_plain(path: Path) -> bool:
-    """Whether a file is a SQLite database anybody can read; False for one that is encrypted, empty or not there."""
+    """Whether a file is a SQLite database anybody can read; False for one that is encrypted, empty, or cannot be read.
+
+    Why it cannot be read is told, in one line, by whoever opens it next.
+    """
     try:
         with path.open("rb") as file:
             return file.read(len(_PLAIN_HEADER)) == _PLAIN_HEADER
-    except FileNotFoundError:
+    except OSError:
         return False
 
 
