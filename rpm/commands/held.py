@@ -16,6 +16,7 @@ from rpm.settings import read_settings
 from rpm.store import held, holding, patients, staff
 from rpm.store.database import Connection
 from rpm.store.migrate import open_current
+from rpm.store.suggestions import suggestions
 
 readings = typer.Typer(help="Held readings: list, show, release, void, claim.", no_args_is_help=True)
 
@@ -82,8 +83,17 @@ def show(number: Number, username: As) -> None:
         print(f"where: {found.pointer or 'the whole item'}   topic: {found.topic}   state: {found.state}")
         can = [word for word, may in (("release", found.releasable), ("claim", found.claimable)) if may]
         print(f"can be: {', '.join([*can, 'void']) if found.state == 'held' else 'nothing more'}")
+        suggestion = suggestions(connection, [found], actor=actor).get(number)
+        if suggestion:
+            print(f"whose it may be: {suggestion.sentence}")
+            for standing in suggestion.ranking:
+                who = f"{standing.user.name}, born {standing.user.birth_date}"
+                print(f"  {who}: {standing.confidence}", *standing.reasons, sep="\n    ")
         print(json.dumps(found.item, indent=2) if found.item is not None else (found.raw or b"").hex())
-        audit.record(connection, actor, audit.Action.SAW_HELD, now=now, patient_id=found.patient_id, held=number)
+        seen = suggestion.people if suggestion else None
+        audit.record(
+            connection, actor, audit.Action.SAW_HELD, now=now, patient_id=found.patient_id, patients=seen, held=number
+        )
 
 
 @readings.command()

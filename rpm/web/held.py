@@ -15,6 +15,7 @@ from rpm.audit import Action, record
 from rpm.errors import UserError
 from rpm.store import held, holding, patients
 from rpm.store.holding import NOTE_LENGTH_MAX, Held
+from rpm.store.suggestions import suggestions
 from rpm.web.formats import number
 from rpm.web.pages import render
 from rpm.web.patients import find
@@ -120,11 +121,13 @@ def show_list(
     with store.transaction() as connection:
         found = holding.list_held(connection, actor=actor, state=None if decided else "held", limit=ROWS_MAX)
         waiting = holding.count_held(connection, actor=actor)
+        suggested = suggestions(connection, found, actor=actor)
         seen = {each.patient_id for each in found if each.patient_id is not None}
+        seen.update(*(each.people for each in suggested.values()))
         record(connection, actor, Action.SAW_HELD, now=now, patients=seen)
     return render(
         request, "held.html", now=now, rows=[shown(each) for each in found], waiting=waiting, decided=decided, full=len(found) == ROWS_MAX,
-        done=DONE.get(done, ""),
+        done=DONE.get(done, ""), suggested=suggested,
     )  # fmt: skip
 
 
@@ -137,13 +140,19 @@ def show(request: Request, held_id: int, actor: Care, store: Store, now: Now) ->
         except UserError as error:
             raise NotFound from error
         people = patients.search(connection, "", practice_id=actor.practice_id) if found.claimable else []
-        record(connection, actor, Action.SAW_HELD, now=now, patient_id=found.patient_id, held=held_id)
+        suggestion = suggestions(connection, [found], actor=actor).get(held_id)
+        seen = suggestion.people if suggestion else None
+        record(connection, actor, Action.SAW_HELD, now=now, patient_id=found.patient_id, patients=seen, held=held_id)
+    likely = suggestion.likely.user if suggestion and suggestion.likely else None
     return render(
         request,
         "held_one.html",
         now=now,
         row=shown(found),
-        people=people,
+        # Whoever is likely is offered first and marked; nobody is chosen beforehand.
+        people=[each for each in people if likely is None or each.public_id != likely.public_id],
+        likely=likely,
+        suggestion=suggestion,
         note_length_max=NOTE_LENGTH_MAX,
         zone=ZoneInfo(session_of_request(request).time_zone),
     )
