@@ -26,7 +26,7 @@ from schemas.enrolment import Certified, RefusalReason
 log = structlog.get_logger()
 
 #: Between two looks at the certificate.
-LOOK_S: Final = 30.0
+LOOK_S: Final = 10.0
 #: Asked in vain: again after 1 min, 2 min … 6 h, each up to twice as long. An expired box knocks for as long as it runs.
 ASK_FIRST_S: Final = 60.0
 ASK_MAX_S: Final = 6 * 3600.0
