@@ -204,7 +204,8 @@ start() {
   if [ -s /etc/rpm/gateway.toml ]; then
     log "it runs; see: sudo rpm-gateway status /etc/rpm/gateway.toml"
   else
-    log "it waits for its settings: sudo cp /etc/rpm/gateway.toml.example /etc/rpm/gateway.toml, edit them,"
+    log "it waits for its settings: sudo cp /etc/rpm/gateway.toml.example /etc/rpm/gateway.toml,"
+    log "sudo rpm-gateway enrol /etc/rpm/gateway.toml --cloud https://…, then the home's devices: README.md, steps 5 to 7;"
     log "then sudo systemd-tmpfiles --create, and sudo systemctl restart rpm-gateway"
   fi
 }

@@ -17,6 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.update.release import Release, read, sign
+from tests.support.certifier import Authority, Certifier, HttpsServer
 from tests.support.provisioning import ROOT, run_script
 from tests.support.small_release import Maker
 from tests.support.tree import files
@@ -28,6 +29,7 @@ LOCAL = Path(os.environ.get("RPM_LOCAL", ROOT / ".local"))
 UNITS = ("rpm-gateway.service", "rpm-gateway-update.service", "rpm-gateway-update.timer")
 #: What systemd-analyze may call it, of 100: 0 is locked in, 100 is not at all.
 EXPOSURE_MAX = {"rpm-gateway.service": 20, "rpm-gateway-update.service": 55}
+CODE = "7K2M-9QXA-B3TD-01ZE"
 #: Nothing of the cloud, of the virtual radio, or of the tests is on a box.
 NOT_ON_A_BOX = {"psycopg", "psycopg-binary", "fastapi", "numpy", "bumble", "sqlalchemy", "uvicorn", "pytest", "apprise"}
 
@@ -152,6 +154,21 @@ def test_it_is_a_program_an_installer_can_use(machine: Machine, tmp_path: Path) 
         assert (wrong.returncode, wrong.stdout) == (2, "")
         assert "lamp: there is no such setting" in wrong.stderr
         assert wrong.stderr.count("\n") == 1
+
+
+def test_the_readmes_steps_from_the_example_to_an_enrolled_box(machine: Machine, tmp_path: Path) -> None:
+    """Steps 5, 6 and 9 by the program that was installed; the example's places are below this machine's root."""
+    clinic = Authority("Clinic CA")
+    certifier = Certifier(Authority("gateways"), clinic.pem, "mqtts://127.0.0.1:8883", {CODE: "gw-home-a"})
+    config = tmp_path / "gateway.toml"
+    example = (machine.root / "etc" / "rpm" / "gateway.toml.example").read_text("utf-8")
+    config.write_text(example.replace("/var/lib/rpm-gateway", str(tmp_path)), "utf-8")
+    assert "rpm-gateway enrol" in machine.gateway("status", config).stderr, "not enrolled, it says what to do"
+    with HttpsServer(certifier, *clinic.certify_server(tmp_path, "web", "127.0.0.1")) as cloud:
+        ca = clinic.write(tmp_path, "ca.pem")
+        done = machine.gateway("enrol", config, "--cloud", cloud.url, "--ca", ca, "--code", CODE)
+    assert (done.returncode, done.stderr, "This box is gw-home-a until" in done.stdout) == (0, "", True)
+    assert "it does not run" in machine.gateway("status", config).stdout
 
 
 def test_a_virtual_radio_that_is_not_there_is_one_line(machine: Machine, tmp_path: Path) -> None:
