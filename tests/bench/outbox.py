@@ -37,7 +37,7 @@ from tests.support.fake_worker import FakeWorker, stored
 ZONE: Final = ZoneInfo("America/New_York")
 CAP_BYTES: Final = 256 << 20
 #: 120/80 mmHg, mean 93, pulse 72 at a time (flags 06; layout: GSS, blood_pressure): as long as a cuff's frame.
-FRAME: Final = bytes.fromhex("06780050005d00ea07061c080000480000")
+FRAME: Final = bytes.fromhex("06780050005d00ea07061c0800004800")
 DRAIN_S_MAX: Final = 120.0
 #: The 99th of a hundred.
 P99: Final = 99
@@ -102,7 +102,7 @@ def _outbox(path: Path) -> Outbox:
     return Outbox.open(path, bytes_max=CAP_BYTES, gateway_id=gateway_id(0))
 
 
-def _frame(number: int) -> Frame:
+def pressure_frame(number: int) -> Frame:
     stamped = bytearray(FRAME)
     # A minute and a second of its own: no two are one reading.
     stamped[11:14] = bytes([number // 3600 % 24, number // 60 % 60, number % 60])
@@ -115,7 +115,7 @@ def _keep(outbox: Outbox, frames: int) -> list[float]:
     facts = facts_text(SessionFacts(manufacturer="Northlight", model="Cuff 2", clock_offset_s=0.0))
     for number in range(frames):
         session = outbox.begin_session(address=address(0), facts=facts, now=utc_now())
-        frame = _frame(number)
+        frame = pressure_frame(number)
         began = time.perf_counter()
         outbox.keep(session, frame)
         took.append(time.perf_counter() - began)
@@ -173,7 +173,7 @@ def _written() -> int:
 def _fill(outbox: Outbox, rows: int) -> None:
     """A backlog of real readings, quickly: one is assembled, the others are it under other names."""
     session = outbox.begin_session(address=address(0), facts=facts_text(SessionFacts()), now=utc_now())
-    kept = KeptSession(session, address(0), facts_text(SessionFacts()), utc_now(), (_frame(0),))
+    kept = KeptSession(session, address(0), facts_text(SessionFacts()), utc_now(), (pressure_frame(0),))
     (one,), _ = rows_of(kept, zone=ZONE)
     outbox.finish_session(session, [_under_another_name(one, number) for number in range(rows)], now=utc_now())
 

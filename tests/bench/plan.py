@@ -24,6 +24,9 @@ class Plan:
     #: Of a home's outbox: frames put one by one, and rows of a backlog.
     frames: int
     backlog: int
+    #: Of its line to the broker: how many faults it has; of its radio: sessions with a cuff, a multiple of connect.ROUNDS.
+    faults: int
+    sessions: int
 
     @property
     def people(self) -> int:
@@ -45,6 +48,8 @@ USUAL: Final = Plan(
     box_rest_s=0.0,
     frames=2_000,
     backlog=10_000,
+    faults=4,
+    sessions=100,
 )
 QUICK: Final = Plan(
     reps=1,
@@ -60,6 +65,8 @@ QUICK: Final = Plan(
     box_rest_s=0.0,
     frames=100,
     backlog=600,
+    faults=2,
+    sessions=5,
 )
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tests.bench import box, ingest, judgement, latency, limits, machine, outbox
+from tests.bench import box, connect, ingest, judgement, latency, limits, machine, outbox, wire
 from tests.bench.ground import Ground, ground, utc_now
 from tests.bench.messages import Run
 from tests.bench.plan import Plan
@@ -19,7 +19,7 @@ Step = Callable[[str], None]
 def steps(plan: Plan) -> int:
     """How often `measure` says what it does."""
     loads = len(plan.readings)
-    return 6 + plan.reps * loads * 4 + plan.alert_reps
+    return 9 + plan.reps * loads * 4 + plan.alert_reps
 
 
 def measure(plan: Plan, folder: Path, step: Step) -> tuple[dict[str, Any], list[Result]]:
@@ -37,10 +37,13 @@ def measure(plan: Plan, folder: Path, step: Step) -> tuple[dict[str, Any], list[
         made.start_workers(0)
         step("outbox: a backlog")
         results += outbox.drain(made, folder, plan.backlog, plan.reps)
+        step("wire: a line with faults")
+        results += wire.measure(made, folder, faults=plan.faults)
     step("outbox: frames")
     results += outbox.puts(folder, plan.frames, plan.reps)
     step("evaluate()")
     results += judgement.measure(plan.judged_patients, plan.reps)
+    results += connect.measure(folder / "connect", sessions=plan.sessions, step=step)
     results += box.measure(
         folder / "box", idle_s=plan.box_idle_s, rounds=plan.box_rounds, rest_s=plan.box_rest_s, step=step
     )

@@ -50,6 +50,17 @@ def test_the_small_run_measures_everything_and_loses_nothing(tmp_path: Path) -> 
     assert set(drained["beside"]) == {"paho"}
     assert set(results["outbox: keep a frame"]["beside"]) == {"SQLite", "append"}
     assert results["outbox: written per reading, frame to receipt"]["median"] > 4096, "a page at least"
+    for air in ("one process", "two processes"):
+        for percentile in ("p50", "p99"):
+            met = results[f"connect → outbox, {air}, {percentile}"]
+            assert (met["counts"]["sent"], met["counts"]["lost"]) == (5, 0)
+            assert set(met["beside"]) == {"bare bleak"}
+            assert 0 < results[f"of it in the outbox, {air}, {percentile}"]["median"] < met["median"]
+    sound, faulty = results["wire: sendings per reading, no faults"], results["wire: sendings per reading, 2 faults"]
+    assert (sound["counts"]["lost"], faulty["counts"]["lost"]) == (0, 0)
+    assert (sound["median"], sound["connections"]) == (1.0, 1)
+    assert sum(faulty["faults"].values()) == 2
+    assert faulty["connections"] > faulty["faults"]["reset"] > 0, "the line broke, and the gateway came back"
     for result in results.values():
         assert 0 < result["min"] <= result["median"] <= result["max"]
         assert all({"others", "stolen"} <= used.keys() for used in result["cpus"])

@@ -63,6 +63,7 @@ class Forwarder:
         self._loop.run_until_complete(asyncio.start_server(self._connected, sock=self._listening))
         self._started.set()
         self._loop.run_forever()
+        self._loop.run_until_complete(asyncio.sleep(0.05))  # those that were reset end by themselves
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
         self._loop.run_until_complete(asyncio.sleep(0.05))
