@@ -8,7 +8,7 @@ import typer
 
 from rpm import audit
 from rpm.access import Actor
-from rpm.commands.held import NUMBER_MAX, As, acting
+from rpm.commands.held import HOMES, NUMBER_MAX, As, acting
 from rpm.store import requests
 from rpm.store.database import Connection
 from schemas.codes import Kind
@@ -55,7 +55,7 @@ def measure_again(
 ) -> None:
     """Have the box ask the person at home to measure."""
     arguments: dict[str, str | int] = {"kind": kind.value, **({} if slot is None else {"user_slot": slot})}
-    with acting(username) as (connection, actor, now):
+    with acting(username, HOMES) as (connection, actor, now):
         number = _ask(connection, actor, now, gateway_id, RequestKind.MEASURE_AGAIN, arguments, minutes)
     _told(number, gateway_id, minutes)
 
@@ -63,7 +63,7 @@ def measure_again(
 @asking.command("call-us")
 def call_us(gateway_id: Gateway, username: As, minutes: Minutes = 24 * 60) -> None:
     """Have the box ask the person at home to call the practice."""
-    with acting(username) as (connection, actor, now):
+    with acting(username, HOMES) as (connection, actor, now):
         number = _ask(connection, actor, now, gateway_id, RequestKind.CALL_US, {}, minutes)
     _told(number, gateway_id, minutes)
 
@@ -79,7 +79,7 @@ def replay(
 ) -> None:
     """Have a gateway send receipted rows again, as after a restored backup: what is here already stays as it is."""
     arguments: dict[str, str | int] = {"epoch": epoch, "from_seq": from_seq, "to_seq": to_seq}
-    with acting(username) as (connection, actor, now):
+    with acting(username, HOMES) as (connection, actor, now):
         number = _ask(connection, actor, now, gateway_id, RequestKind.REPLAY, arguments, minutes)
     _told(number, gateway_id, minutes)
 
@@ -87,7 +87,7 @@ def replay(
 @asking.command("list")
 def list_asked(gateway_id: Gateway, username: As) -> None:
     """List what a gateway was asked, and its answers, the newest first."""
-    with acting(username) as (connection, actor, _now):
+    with acting(username, HOMES) as (connection, actor, _now):
         found = requests.list_requests(connection, gateway_id, practice_id=actor.practice_id)
     for each in found:
         print(f"{each.asked_at:%Y-%m-%d %H:%M} UTC  {each.kind:14}  {each.state:8}  by {each.asked_by}  {each.id}")

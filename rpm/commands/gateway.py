@@ -6,7 +6,7 @@ import typer
 
 from rpm import audit, claiming
 from rpm.access import Role
-from rpm.commands.held import As, acting
+from rpm.commands.held import HOMES, As, acting
 from rpm.errors import UserError
 from rpm.store import certificates, claims, gateways, held
 from rpm.store.claims import Opened
@@ -23,7 +23,7 @@ def register_gateway(
     label: Annotated[str, typer.Option(help="Whose home, in words the staff understand")] = "",
 ) -> None:
     """Make a gateway your practice's. What it sent before and was held for that is looked at again."""
-    with acting(username) as (connection, actor, now):
+    with acting(username, HOMES) as (connection, actor, now):
         if actor.role is not Role.ADMIN:
             raise UserError("gateways are registered by an administrator")
         gateways.register_gateway(
@@ -41,7 +41,7 @@ def claim(
     label: Annotated[str, typer.Option(help="Whose home, in words the staff understand; for a new one")] = "",
 ) -> None:
     """Make the code by which one box becomes this gateway: `rpm-gateway enrol` asks for it. It works for 15 minutes, once."""
-    with acting(username) as (connection, actor, now):
+    with acting(username, HOMES) as (connection, actor, now):
         if gateway_id:
             opened = claiming.open_claim(connection, gateway_id, actor=actor, now=now)
         else:
@@ -52,7 +52,7 @@ def claim(
 @known.command("list")
 def list_gateways(username: As) -> None:
     """List the practice's gateways; an administrator also sees those nobody has registered."""
-    with acting(username) as (connection, actor, now):
+    with acting(username, HOMES) as (connection, actor, now):
         found = gateways.list_gateways(connection, practice_id=actor.practice_id, unclaimed=actor.role is Role.ADMIN)
         standing = certificates.newest_certificates(connection, practice_id=actor.practice_id)
         opened = claims.latest_claims(connection, practice_id=actor.practice_id)
@@ -66,7 +66,7 @@ def list_gateways(username: As) -> None:
 @known.command()
 def revoke(gateway_id: Gateway, username: As) -> None:
     """Cut a lost, stolen or returned gateway off: within a minute its connection ends, and it never gets in again."""
-    with acting(username) as (connection, actor, now):
+    with acting(username, HOMES) as (connection, actor, now):
         count = claiming.revoke(connection, gateway_id, actor=actor, now=now)
     if not count:
         raise UserError(f"{gateway_id} has no certificate that is good: there is nothing to revoke")
@@ -76,7 +76,7 @@ def revoke(gateway_id: Gateway, username: As) -> None:
 @known.command()
 def replace(gateway_id: Gateway, username: As) -> None:
     """Put another box in a dead one's place: name, devices and people go on, the dead one's certificate does not."""
-    with acting(username) as (connection, actor, now):
+    with acting(username, HOMES) as (connection, actor, now):
         opened = claiming.replace(connection, gateway_id, actor=actor, now=now)
     _tell(opened)
 

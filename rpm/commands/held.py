@@ -26,24 +26,30 @@ NUMBER_MAX: Final = 2**63 - 1
 Number = Annotated[int, typer.Argument(help="The number that `rpm-cloud held list` shows", min=1, max=NUMBER_MAX)]
 
 
+#: Who may see what was measured and decide on it, as on the pages; and who looks after boxes and devices.
+CARE: Final = frozenset({Role.NURSE, Role.ADMIN})
+HOMES: Final = CARE | {Role.SUPPORT}
+
+
 @contextmanager
-def acting(username: str) -> Generator[tuple[Connection, Actor, datetime]]:
+def acting(username: str, roles: frozenset[Role] = CARE) -> Generator[tuple[Connection, Actor, datetime]]:
     """One transaction of a member of staff; UserError where there is none of that name who may do this."""
     database = open_current(read_settings().require("dsn").dsn)
     try:
         now = database.clock()
         with database.transaction() as connection:
-            yield connection, _actor(connection, username), now
+            yield connection, _actor(connection, username, roles), now
     finally:
         database.close()
 
 
-def _actor(connection: Connection, username: str) -> Actor:
+def _actor(connection: Connection, username: str, roles: frozenset[Role]) -> Actor:
     account = staff.by_username(connection, username)
     if account is None or not account.active:
         raise UserError(f"there is no user {username} who may sign in: `rpm-cloud user list` shows them")
-    if account.role == Role.BILLER:
-        raise UserError(f"{username} is a biller: this is for nurses and administrators")
+    if account.role not in roles:
+        allowed = ", ".join(sorted(roles))
+        raise UserError(f"{username} is a {account.role}: this is for {allowed}")
     return Actor(account.staff_id, account.practice_id, Role(account.role), account.display_name)
 
 

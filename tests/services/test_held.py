@@ -247,6 +247,10 @@ def test_the_command_line(desk: Desk) -> None:
     nobody = _cli(dsn, "list", "--as", "nobody")
     assert nobody.returncode == 2
     assert nobody.stderr.count("\n") == 1
+    desk.clinic.staff("sam", "support")
+    for verb in (("list",), ("show", str(first))):
+        refused = _cli(dsn, *verb, "--as", "sam")
+        assert (refused.returncode, refused.stdout) == (2, ""), "who looks after boxes sees nothing that was measured"
 
 
 def _assigned(desk: Desk, person: Person, start: datetime, *, confirmed: bool = False) -> None:
