@@ -29,7 +29,7 @@ SYSTEMCTL = """#!/bin/bash
 case "$*" in
   *enable*) exit 0 ;;
 esac
-if [ -e "$BOX/cut" ]; then rm "$BOX/cut"; kill -9 "$PPID"; sleep 60; fi
+if [ -e "$BOX/cut" ]; then rm "$BOX/cut"; kill -9 "$PPID"; exit 1; fi
 [ ! -e "$BOX/pid" ] || kill -9 "$(cat "$BOX/pid")" 2>/dev/null || true
 setsid "$BOX/opt/rpm/current/bin/rpm-gateway" run "$BOX/gateway.toml" >/dev/null 2>&1 </dev/null &
 echo $! >"$BOX/pid"
