@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from rpm.store.events import Point
+from schemas.messages import EventName
 
 #: A device that says this is as good as empty.
 BATTERY_EMPTY_PERCENT: Final = 5.0
@@ -108,3 +109,20 @@ def whole_days(days: float) -> str:
     """A number of days in words."""
     whole = max(round(days), 0)
     return "less than a day" if whole == 0 else "1 day" if whole == 1 else f"{whole} days"
+
+
+def event_words(name: str, value: float | str | None) -> str:
+    """What an event says, with its unit: `37 minutes behind`, `18 %`. `value` is what EventName tells of it."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    match name:
+        case EventName.DEVICE_CLOCK:
+            return clock_words(value)
+        case EventName.GATEWAY_CLOCK:
+            return f"moved by {value:+.0f} s"
+        case EventName.DEVICE_BATTERY:
+            return f"{value:.0f} %"
+        case EventName.OUTBOX_NEARLY_FULL:
+            return f"{100 * value:.0f} % full"
+        case _:
+            return f"{value:g}"

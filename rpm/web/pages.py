@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from rpm.access import Role
 from rpm.store.sessions import Session
+from rpm.upkeep import event_words
 from rpm.web import formats
 
 HERE: Final = Path(__file__).parent
@@ -93,6 +94,7 @@ def _environment() -> Environment:
             "there": formats.there,
             "words": formats.words,
             "give_or_take": formats.give_or_take,
+            "event_words": event_words,
             "due": formats.due,
             "span": formats.span,
             "clock": formats.clock,

@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 from rpm.fleet import LABELS, PRIORITY, ROUTINE, Home, HomeDevice, Need, notices
 from rpm.store.events import Latest, Point
 from rpm.store.gateways import Gateway
-from rpm.upkeep import clock_lines, clock_words, days_left, span
+from rpm.upkeep import clock_lines, clock_words, days_left, event_words, span
 from schemas.messages import EventName
 
 NOW = datetime(2026, 6, 10, 14, tzinfo=UTC)
@@ -219,3 +219,21 @@ def test_a_clocks_history_says_when_it_was_put_right() -> None:
 )
 def test_a_length_of_time(length: int, words: str) -> None:
     assert span(timedelta(seconds=length)) == words
+
+
+@pytest.mark.parametrize(
+    "name, value, words",
+    [
+        (EventName.DEVICE_CLOCK, -70.0, "1 minute ahead"),
+        (EventName.DEVICE_CLOCK, 0.5, "right"),
+        (EventName.DEVICE_CLOCK, 1_800_000_000.0, "57 years behind"),
+        (EventName.GATEWAY_CLOCK, 3600.0, "moved by +3600 s"),
+        (EventName.DEVICE_BATTERY, 18.0, "18 %"),
+        (EventName.OUTBOX_NEARLY_FULL, 0.82, "82 % full"),
+        (EventName.OUTBOX_DROPPED, 12.0, "12"),
+        (EventName.RADIO_RECOVERY, "restart", "restart"),
+        (EventName.DEVICE_PAIRED, None, ""),
+    ],
+)
+def test_what_a_box_told_is_said_with_its_unit(name: EventName, value: float | str | None, words: str) -> None:
+    assert event_words(name, value) == words
