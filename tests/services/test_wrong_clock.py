@@ -81,8 +81,8 @@ def box(tmp_path: Path, broker: Broker) -> Iterator[Box]:
     made.close()
 
 
-#: The cuff shows whole seconds, and so does the clock it is read from.
-WITHIN_S = 1.5
+#: The cuff shows whole seconds, and so does the clock it is read from; the rest is what a busy machine takes to squeeze and read.
+WITHIN_S = 3.0
 
 
 @pytest.mark.timeout(120)
