@@ -1,4 +1,4 @@
-"""Who is told next, and when after that: a policy per severity, in steps, until a person has it.
+"""Who is told next, and when after that: policies in steps, until a person has it.
 
     fallback = ["role:admin"]
 
@@ -18,19 +18,27 @@
 
 Who acknowledges an alert has `acknowledged_min` to close it or to be at work for that patient (a timer that runs, minutes
 written down); then it is open again and calls from the first step (E11). Without that line an acknowledgement has no end.
-A severity without a policy calls nobody. Deadlines are columns, not timers: a late turn finds them due and goes on.
+
+A policy is of one severity, and may be of one queue and of some care programmes only:
+
+    queue = "technical"                       what does not work, for those who mend it; without it: "clinical"
+    programs = ["heart_failure"]              these programmes' patients; without it: everybody
+
+The most particular one counts; what has no technical policy is called by the clinical one of its severity, and a severity
+without any calls nobody. Deadlines are columns, not timers: a late turn finds them due and goes on.
 """
 
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from alerts.rota import Person, Rota, week_text
+from alerts.rota import Override, Person, Rota, week_text
 from alerts.rules import one_line
 from alerts.severity import Severity
 
@@ -42,7 +50,7 @@ AFTER_MIN_MAX: Final = 24 * 60
 REPEAT_TIMES_MAX: Final = 20
 
 Target = Annotated[
-    str, StringConstraints(pattern=r"^(rota:[a-z][a-z0-9_]{1,40}|role:(nurse|admin)|staff:[a-z0-9._-]{1,60})$")
+    str, StringConstraints(pattern=r"^(rota:[a-z][a-z0-9_]{1,40}|role:(nurse|support|admin)|staff:[a-z0-9._-]{1,60})$")
 ]
 
 
@@ -52,6 +60,13 @@ class EscalationError(ValueError):
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Queue(StrEnum):
+    """Whose business an alert is: a patient's state, or something of ours that does not work."""
+
+    CLINICAL = "clinical"
+    TECHNICAL = "technical"
 
 
 class PolicyStep(_Model):
@@ -65,10 +80,19 @@ class Policy(_Model):
     """The steps of one severity. After the last, it is repeated `repeat_times` times."""
 
     severity: Annotated[Severity, BeforeValidator(lambda word: Severity.of(str(word)))]
+    queue: Queue = Queue.CLINICAL
+    programs: tuple[Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{1,40}$")], ...] = ()
     steps: Annotated[tuple[PolicyStep, ...], Field(alias="step", min_length=1, max_length=10)]
     repeat_every_min: Annotated[float, Field(ge=1, le=AFTER_MIN_MAX)] = 60
     repeat_times: Annotated[int, Field(ge=0, le=REPEAT_TIMES_MAX)] = 0
     acknowledged_min: Annotated[float | None, Field(ge=1, le=7 * AFTER_MIN_MAX)] = None
+
+    @property
+    def title(self) -> str:
+        """What people call it: `urgent`, `priority, technical`, `urgent for heart_failure`."""
+        queue = "" if self.queue is Queue.CLINICAL else f", {self.queue}"
+        whose = f" for {', '.join(self.programs)}" if self.programs else ""
+        return f"{self.severity.word}{queue}{whose}"
 
     def step(self, number: int) -> PolicyStep | None:
         """What step `number` (from 0) does; the last one again for its repeats; None after them."""
@@ -91,9 +115,14 @@ class Plan(_Model):
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
-        severities = [policy.severity for policy in self.policies]
-        if len(set(severities)) != len(severities):
-            raise ValueError("one policy for each severity")
+        taken: set[tuple[Severity, Queue, str]] = set()
+        for policy in self.policies:
+            for program in policy.programs or ("",):
+                key = policy.severity, policy.queue, program
+                if key in taken:
+                    whose = f" for {program}" if program else ""
+                    raise ValueError(f"two {policy.queue} policies of severity {policy.severity.word}{whose}")
+                taken.add(key)
         names = [rota.name for rota in self.rotas]
         if len(set(names)) != len(names):
             raise ValueError("two rotas of one name")
@@ -105,18 +134,36 @@ class Plan(_Model):
                         raise ValueError(f"policy {policy.severity.word}: there is no rota {name!r}")
         return self
 
-    def policy(self, severity: Severity) -> Policy | None:
-        """The policy of a severity; None: it calls nobody."""
-        return next((policy for policy in self.policies if policy.severity == severity), None)
+    def policy(self, severity: Severity, queue: Queue = Queue.CLINICAL, program: str = "") -> Policy | None:
+        """The most particular policy of an alert; None: it calls nobody."""
+        for at in dict.fromkeys((queue, Queue.CLINICAL)):
+            fitting = [policy for policy in self.policies if (policy.severity, policy.queue) == (severity, at)]
+            own = next((policy for policy in fitting if program in policy.programs), None)
+            found = own or next((policy for policy in fitting if not policy.programs), None)
+            if found is not None:
+                return found
+        return None
 
     @property
-    def acknowledged_for(self) -> dict[Severity, timedelta]:
-        """How long an acknowledgement without anything done is waited for; severities without such an end are left out."""
-        return {
-            policy.severity: timedelta(minutes=policy.acknowledged_min)
-            for policy in self.policies
-            if policy.acknowledged_min is not None
-        }
+    def programs(self) -> tuple[str, ...]:
+        """The care programmes that have a policy of their own."""
+        return tuple(sorted({program for policy in self.policies for program in policy.programs}))
+
+    @property
+    def acknowledged_for(self) -> dict[tuple[Severity, Queue, str], timedelta | None]:
+        """How long an acknowledgement without anything done is waited for, by severity, queue and programme.
+
+        Programme "" is every one without a policy of its own; None: without an end. What has no policy is left out.
+        """
+        found: dict[tuple[Severity, Queue, str], timedelta | None] = {}
+        for severity in Severity:
+            for queue in Queue:
+                for program in ("", *self.programs):
+                    policy = self.policy(severity, queue, program)
+                    if policy is not None:
+                        minutes = policy.acknowledged_min
+                        found[severity, queue, program] = None if minutes is None else timedelta(minutes=minutes)
+        return found
 
     def rota(self, name: str) -> Rota:
         """The rota of that name: the file was checked to have it."""
@@ -158,6 +205,8 @@ class DueAlert:
     practice_id: int
     severity: Severity
     step: int
+    queue: Queue = Queue.CLINICAL
+    program: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,44 +231,89 @@ class Step:
     next_step_at: datetime | None
 
 
-def first_step_at(plan: Plan, severity: Severity, *, now: datetime) -> datetime | None:
-    """When an alert that opens or worsens now is first due; None where its severity calls nobody."""
-    policy = plan.policy(severity)
+def first_step_at(
+    plan: Plan, severity: Severity, *, now: datetime, queue: Queue = Queue.CLINICAL, program: str = ""
+) -> datetime | None:
+    """When an alert that opens or worsens now is first due; None where it calls nobody."""
+    policy = plan.policy(severity, queue, program)
     return now + policy.wait_before(0) if policy else None
 
 
-def due_step(alert: DueAlert, plan: Plan, staff: Sequence[StaffMember], *, now: datetime) -> Step:
-    """What the due step of an alert does.
+def due_step(
+    alert: DueAlert,
+    plan: Plan,
+    staff: Sequence[StaffMember],
+    *,
+    now: datetime,
+    overrides: Sequence[Override] = (),
+) -> Step:
+    """What the due step of an alert does. `overrides`: of the alert's practice.
 
     Nobody to be reached (an empty rota, an account switched off): the fallback is called, and the next step is due at
     once instead of after its wait. Waits count from `now`, so that a deadline missed while everything was down is acted
     on at once and the person called then still has the full time to answer.
     """
-    policy = plan.policy(alert.severity)
+    policy = plan.policy(alert.severity, alert.queue, alert.program)
     step = policy.step(alert.step) if policy else None
     if policy is None or step is None:
         return Step(alert.step, (), f"the {alert.severity.word} policy has no step {alert.step + 1}", None)
-    reachable = [one for one in staff if one.practice_id == alert.practice_id and one.active and one.address]
-    recipients = _resolved(step.targets, plan, reachable, now)
+    own = [one for one in staff if one.practice_id == alert.practice_id]
+    recipients = reached(step.targets, plan, own, overrides, now=now)
     more = policy.step(alert.step + 1) is not None
-    named = f"step {alert.step + 1} of the {alert.severity.word} policy: {', '.join(step.targets)}"
+    named = f"step {alert.step + 1} of the {policy.title} policy: {', '.join(step.targets)}"
     if recipients:
         return Step(alert.step, recipients, named, now + policy.wait_before(alert.step + 1) if more else None)
-    fallback = _resolved(plan.fallback, plan, reachable, now)
+    fallback = reached(plan.fallback, plan, own, overrides, now=now)
     outcome = f"fallback {', '.join(plan.fallback)}" if fallback else "nor by the fallback"
     return Step(alert.step, fallback, f"{named}: nobody to be reached, {outcome}", now if more else None)
 
 
-def _resolved(
-    targets: Sequence[str], plan: Plan, reachable: Sequence[StaffMember], now: datetime
+def reached(
+    targets: Sequence[str],
+    plan: Plan,
+    staff: Sequence[StaffMember],
+    overrides: Sequence[Override] = (),
+    *,
+    now: datetime,
 ) -> tuple[StaffMember, ...]:
-    """The people behind targets, each once, in the order of the targets."""
+    """The people behind targets who can be told now, each once, in the order of the targets. `staff`: one practice's."""
+    return tuple(one for one in meant(targets, plan, staff, overrides, now=now) if one.active and one.address)
+
+
+def meant(
+    targets: Sequence[str],
+    plan: Plan,
+    staff: Sequence[StaffMember],
+    overrides: Sequence[Override] = (),
+    *,
+    now: datetime,
+) -> tuple[StaffMember, ...]:
+    """The people behind targets, whether or not they can be told."""
     found: dict[int, StaffMember] = {}
     for target in targets:
         kind, _, name = target.partition(":")
-        people = plan.rota(name).on_duty(now) if kind == "rota" else (target,)
-        for person in people:
-            for one in reachable:
-                if person in (f"staff:{one.username}", f"role:{one.role}"):
-                    found.setdefault(one.staff_id, one)
+        people = _on_rota(plan.rota(name), staff, overrides, now=now) if kind == "rota" else _named(target, staff)
+        for one in people:
+            found.setdefault(one.staff_id, one)
     return tuple(found.values())
+
+
+def _on_rota(
+    rota: Rota, staff: Sequence[StaffMember], overrides: Sequence[Override], *, now: datetime
+) -> list[StaffMember]:
+    """Who is on duty by the rota, with those who stand in for others."""
+    people = [one for person in rota.on_duty(now) for one in _named(person, staff)]
+    for override in overrides:
+        if not override.holds(rota.name, now):
+            continue
+        others = [] if override.who is None else _named(override.who, staff)
+        if override.instead_of is None:
+            people += others
+            continue
+        away = {one.staff_id for one in _named(override.instead_of, staff)}
+        people = [new for one in people for new in (others if one.staff_id in away else [one])]
+    return people
+
+
+def _named(person: str, staff: Sequence[StaffMember]) -> list[StaffMember]:
+    return [one for one in staff if person in (f"staff:{one.username}", f"role:{one.role}")]

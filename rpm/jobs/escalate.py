@@ -13,7 +13,7 @@ from typing import Final
 
 from alerts.channels import EMAIL
 from alerts.escalation import TIMER_COUNTS_FOR, DueAlert, Plan, due_step
-from rpm.store import alerts, calls, notifications, worklist
+from rpm.store import alerts, calls, notifications, plans, worklist
 from rpm.store.database import Database
 
 #: Alerts moved one step in one transaction.
@@ -35,18 +35,27 @@ class Report:
 
 
 def run_once(database: Database, *, now: datetime, plan: Plan, limit: int = CLAIM_LIMIT) -> Report:
-    """Move at most `limit` due alerts one step."""
+    """Move at most `limit` due alerts one step. `plan`: the installation's; a practice's own comes before it."""
     messages = 0
     at_once = False
     with database.transaction() as connection:
+        current = plans.current(connection, plan)
         reopened = calls.reopen_forgotten(
-            connection, plan.acknowledged_for, timers_since=now - TIMER_COUNTS_FOR, now=now, limit=limit
+            connection, current, timers_since=now - TIMER_COUNTS_FOR, now=now, limit=limit
         )
         claimed = calls.claim_due(connection, now=now, limit=limit)
-        staff = notifications.staff_of(connection, (due.practice_id for due in claimed)) if claimed else []
+        practices = {due.practice_id for due in claimed}
+        staff = notifications.staff_of(connection, practices) if claimed else []
+        stand_ins = plans.stand_ins(connection, practices, since=now) if claimed else {}
         for due in claimed:
-            alert = DueAlert(due.alert_id, due.practice_id, due.severity, due.step)
-            step = due_step(alert, plan, staff, now=now)
+            alert = DueAlert(due.alert_id, due.practice_id, due.severity, due.step, due.queue, due.program)
+            step = due_step(
+                alert,
+                current.of(due.practice_id),
+                staff,
+                now=now,
+                overrides=[one.override for one in stand_ins[due.practice_id]],
+            )
             for recipient in step.recipients:
                 messages += notifications.write(
                     connection,
@@ -74,6 +83,6 @@ def run_once(database: Database, *, now: datetime, plan: Plan, limit: int = CLAI
                     "next_step_at": step.next_step_at.isoformat() if step.next_step_at else None,
                 },
             )
-        for practice_id in sorted({*reopened, *(due.practice_id for due in claimed)}):
+        for practice_id in sorted({*reopened, *practices}):
             worklist.announce(connection, practice_id)
     return Report(len(claimed), messages, limit in {len(claimed), len(reopened)} or at_once)

@@ -7,11 +7,11 @@ killed at any point: the patient still has news (H1).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 import structlog
 
-from alerts.escalation import Plan, first_step_at
+from alerts.escalation import Plan, Queue, first_step_at
 from alerts.evaluate import RAISE_WINDOW_H, evaluate
 from alerts.findings import Findings
 from alerts.lifecycle import Change, ChangeReason, fold, settled
@@ -19,7 +19,7 @@ from alerts.limits import Limits
 from alerts.rules import Rule
 from alerts.severity import Severity
 from alerts.verify import Verification, verify
-from rpm.store import alerts, series, worklist
+from rpm.store import alerts, plans, series, worklist
 from rpm.store.database import Connection, Database
 from schemas.codes import BY_NAME
 
@@ -34,7 +34,7 @@ AHEAD_MAX: Final = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What it takes to judge: the rules and, because an alert may call, the plan."""
+    """What it takes to judge: the rules and, because an alert may call, the plan of practices that have none of their own."""
 
     rules: tuple[Rule, ...]
     plan: Plan
@@ -116,22 +116,41 @@ def _save(
 ) -> int:
     """Write what changed; how many."""
     changed = [change for change in changes if change.reason is not ChangeReason.UNCHANGED]
+    if not changed:
+        return 0
     numbers = {value["reading_no"] for change in changed for value in change.alert.headline.evidence.get("values", [])}
     reading_ids = series.reading_ids(connection, sorted(numbers), since=now - judgement.window, until=now + AHEAD_MAX)
+    calls = _Calls.of(connection, judgement.plan, [change.alert.patient for change in changed])
     for change in changed:
+        practice_id, alert = practice_of[change.alert.patient], change.alert
         alerts.save(
             connection,
             change,
-            practice_id=practice_of[change.alert.patient],
-            next_step_at=_first_call(judgement.plan, change.alert.severity, late=change.alert.late, now=now),
+            practice_id=practice_id,
+            next_step_at=calls.first(practice_id, alert.patient, alert.severity, late=alert.late, now=now),
             reading_ids=reading_ids,
         )
     return len(changed)
 
 
-def _first_call(plan: Plan, severity: Severity, *, late: bool, now: datetime) -> datetime | None:
-    """When a new or worsened alert calls; late ones never do, whatever a policy says of their severity."""
-    return None if late else first_step_at(plan, severity, now=now)
+@dataclass(frozen=True, slots=True)
+class _Calls:
+    """When alerts first call: the plan of each practice, and the care programme of each patient."""
+
+    plans: plans.Plans
+    programs: Mapping[int, str]
+
+    @classmethod
+    def of(cls, connection: Connection, default: Plan, patients: Sequence[int]) -> Self:
+        """As they stand now."""
+        return cls(plans.current(connection, default), plans.programs_of(connection, patients))
+
+    def first(
+        self, practice_id: int, patient: int | None, severity: Severity, *, late: bool, now: datetime
+    ) -> datetime | None:
+        """When a new or worsened alert calls; late ones never do, whatever a policy says of their severity."""
+        program = "" if patient is None else self.programs.get(patient, "")
+        return None if late else first_step_at(self.plans.of(practice_id), severity, program=program, now=now)
 
 
 def _report_failures(
@@ -139,6 +158,7 @@ def _report_failures(
 ) -> set[int]:
     """A rule that raised: one technical alert per practice and rule; the practices that got a new one."""
     told: set[int] = set()
+    current = plans.current(connection, judgement.plan) if findings.failures else plans.Plans(judgement.plan)
     for failure in findings.failures:
         for practice_id in sorted(practices):
             opened = alerts.open_technical(
@@ -147,7 +167,7 @@ def _report_failures(
                 rule_id=f"rule_failed.{failure.rule_id}",
                 rule_version=failure.rule_version,
                 reason=f"The rule {failure.rule_id} could not be applied ({failure.error}); other rules still work",
-                next_step_at=first_step_at(judgement.plan, alerts.TECHNICAL, now=now),
+                next_step_at=first_step_at(current.of(practice_id), alerts.TECHNICAL, queue=Queue.TECHNICAL, now=now),
                 now=now,
             )
             if opened is not None:
@@ -160,8 +180,11 @@ def _verify(
 ) -> set[int]:
     """Look for reds among held items; the practices that got an alert."""
     told: set[int] = set()
+    if not held:
+        return told
     owners = sorted({item.patient_id for item in held if item.patient_id is not None})
     limits = Limits.of(series.own_limits(connection, owners) if owners else [], judgement.rules)
+    calls = _Calls.of(connection, judgement.plan, owners)
     for item in held:
         found: Verification | None = None
         if item.open:
@@ -173,10 +196,9 @@ def _verify(
                 practice_id=item.practice_id,
                 patient_id=item.patient_id,
                 held_id=item.held_id,
-                next_step_at=_first_call(judgement.plan, found.severity, late=found.late, now=now),
+                next_step_at=calls.first(item.practice_id, item.patient_id, found.severity, late=found.late, now=now),
                 now=now,
             )
             told.add(item.practice_id)
-    if held:
-        series.mark_judged(connection, [item.held_id for item in held], now=now)
+    series.mark_judged(connection, [item.held_id for item in held], now=now)
     return told

@@ -4,15 +4,14 @@ A broker whose list of revoked certificates has expired refuses every gateway; a
 nothing in. Both are days of warning, and then silence at once: so somebody is told in each practice.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from alerts.escalation import Plan, first_step_at
+from alerts.escalation import Plan, Queue, first_step_at
 from rpm.identity.authority import Kind
 from rpm.identity.revocation import Standing, standing
-from rpm.store import alerts, certificates, revocations
+from rpm.store import alerts, certificates, plans, revocations
 from rpm.store.database import Connection, Database
 
 LOOK_EVERY: Final = timedelta(minutes=10)
@@ -41,17 +40,16 @@ class Expiries:
         if self._looked_at is not None and now - self._looked_at < LOOK_EVERY:
             return Told(0)
         self._looked_at = now
-        return run_once(
-            self._database, now=now, next_step_at=lambda at: first_step_at(self._plan, alerts.TECHNICAL, now=at)
-        )
+        return run_once(self._database, now=now, plan=self._plan)
 
 
-def run_once(database: Database, *, now: datetime, next_step_at: Callable[[datetime], datetime | None]) -> Told:
+def run_once(database: Database, *, now: datetime, plan: Plan) -> Told:
     """One technical alert for each practice that has gateways with certificates, and each thing that ends."""
     opened = 0
     with database.transaction() as connection:
         ending = _ending(connection, now=now)
         practices = certificates.practices(connection) if ending else []
+        current = plans.current(connection, plan)
         for rule_id, reason in ending:
             for practice_id in practices:
                 opened += (
@@ -61,7 +59,9 @@ def run_once(database: Database, *, now: datetime, next_step_at: Callable[[datet
                         rule_id=rule_id,
                         rule_version=VERSION,
                         reason=reason,
-                        next_step_at=next_step_at(now),
+                        next_step_at=first_step_at(
+                            current.of(practice_id), alerts.TECHNICAL, queue=Queue.TECHNICAL, now=now
+                        ),
                         now=now,
                     )
                     is not None

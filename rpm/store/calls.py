@@ -1,12 +1,13 @@
 """Alerts that call: whose next step is due, and whose acknowledgement came to nothing. "Due" is a column, not a timer (E4)."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from alerts.escalation import Plan, Queue
 from alerts.severity import Severity
 from rpm.store.alerts import add_event
 from rpm.store.database import Connection
+from rpm.store.plans import Plans
 from rpm.store.queries import load
 
 _SQL = load("calls")
@@ -21,28 +22,50 @@ class Due:
     severity: Severity
     step: int
     armed: int
+    queue: Queue
+    program: str
 
 
 def claim_due(connection: Connection, *, now: datetime, limit: int) -> list[Due]:
     """Alerts whose call is due, each moved one step on in the same statement. Whoever claims must set the next step."""
     rows = connection.execute(_SQL["claim_due"], {"now": now, "limit": limit}).fetchall()
-    found = [Due(row["id"], row["practice_id"], Severity(row["severity"]), row["step"], row["armed"]) for row in rows]
+    found = [
+        Due(
+            alert_id=row["id"],
+            practice_id=row["practice_id"],
+            severity=Severity(row["severity"]),
+            step=row["step"],
+            armed=row["armed"],
+            queue=Queue.TECHNICAL if row["kind"] == "technical" else Queue.CLINICAL,
+            program=row["program"] or "",
+        )
+        for row in rows
+    ]
     return sorted(found, key=lambda due: (-due.severity, due.alert_id))
 
 
 def reopen_forgotten(
-    connection: Connection, allowed: Mapping[Severity, timedelta], *, timers_since: datetime, now: datetime, limit: int
+    connection: Connection, plans: Plans, *, timers_since: datetime, now: datetime, limit: int
 ) -> list[int]:
     """Open again what somebody acknowledged and then did nothing about for longer than allowed; the practices told.
 
-    `allowed`: per severity, those without an entry are waited for without an end. A timer begun before `timers_since`
-    no longer counts as being at work.
+    What a plan gives no end is waited for. A timer begun before `timers_since` no longer counts as
+    being at work.
     """
+    lines = [
+        (practice_id, *line, span)
+        for practice_id, plan in _plans_by_practice(plans)
+        for line, span in plan.acknowledged_for.items()
+    ]
     rows = connection.execute(
         _SQL["reopen_forgotten"],
         {
-            "severities": [int(severity) for severity in allowed],
-            "seconds": [span.total_seconds() for span in allowed.values()],
+            "practices": [practice_id for practice_id, *_ in lines],
+            "severities": [int(severity) for _, severity, *_ in lines],
+            "technical": [queue is Queue.TECHNICAL for _, _, queue, *_ in lines],
+            "programs": [program for *_, program, _ in lines],
+            "seconds": [None if span is None else span.total_seconds() for *_, span in lines],
+            "own": list(plans.own),
             "timers_since": timers_since,
             "now": now,
             "limit": limit,
@@ -60,6 +83,11 @@ def reopen_forgotten(
             detail={"acknowledged_by": row["acknowledged_by"]},
         )
     return [row["practice_id"] for row in rows]
+
+
+def _plans_by_practice(plans: Plans) -> list[tuple[int | None, Plan]]:
+    """None stands for all practices without a plan of their own."""
+    return [(None, plans.default), *plans.own.items()]
 
 
 def set_next_step(connection: Connection, alert_id: int, next_step_at: datetime | None) -> None:

@@ -196,6 +196,17 @@ create table enrolment (
     constraint enrolment_pkey PRIMARY KEY (id)
 );
 
+create table escalation_plan (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    text text not null,
+    note text not null,
+    saved_by bigint not null,
+    saved_at timestamp with time zone not null,
+    constraint escalation_plan_note_check CHECK ((note <> ''::text)),
+    constraint escalation_plan_pkey PRIMARY KEY (id)
+);
+
 create table gateway (
     id text not null,
     practice_id integer not null,
@@ -476,6 +487,25 @@ create table revocation_list (
     constraint revocation_list_pkey PRIMARY KEY (authority, number)
 );
 
+create table rota_override (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    rota text not null,
+    begins_at timestamp with time zone not null,
+    ends_at timestamp with time zone not null,
+    who bigint,
+    instead_of bigint,
+    reason text not null,
+    made_by bigint not null,
+    made_at timestamp with time zone not null,
+    withdrawn_by bigint,
+    withdrawn_at timestamp with time zone,
+    constraint rota_override_check CHECK ((ends_at > begins_at)),
+    constraint rota_override_check1 CHECK (((who IS NOT NULL) OR (instead_of IS NOT NULL))),
+    constraint rota_override_check2 CHECK ((who IS DISTINCT FROM instead_of)),
+    constraint rota_override_pkey PRIMARY KEY (id)
+);
+
 create table session (
     token_hash bytea not null,
     staff_id bigint not null,
@@ -579,6 +609,10 @@ alter table enrolment add constraint enrolment_patient_id_fkey FOREIGN KEY (pati
 
 alter table enrolment add constraint enrolment_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
+alter table escalation_plan add constraint escalation_plan_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table escalation_plan add constraint escalation_plan_saved_by_fkey FOREIGN KEY (saved_by) REFERENCES staff(id);
+
 alter table gateway add constraint gateway_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
 alter table gateway_claim add constraint gateway_claim_gateway_id_fkey FOREIGN KEY (gateway_id) REFERENCES gateway(id);
@@ -628,6 +662,16 @@ alter table patient add constraint patient_practice_id_fkey FOREIGN KEY (practic
 alter table patient_limit add constraint patient_limit_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
 
 alter table patient_limit add constraint patient_limit_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table rota_override add constraint rota_override_instead_of_fkey FOREIGN KEY (instead_of) REFERENCES staff(id);
+
+alter table rota_override add constraint rota_override_made_by_fkey FOREIGN KEY (made_by) REFERENCES staff(id);
+
+alter table rota_override add constraint rota_override_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table rota_override add constraint rota_override_who_fkey FOREIGN KEY (who) REFERENCES staff(id);
+
+alter table rota_override add constraint rota_override_withdrawn_by_fkey FOREIGN KEY (withdrawn_by) REFERENCES staff(id);
 
 alter table session add constraint session_staff_id_fkey FOREIGN KEY (staff_id) REFERENCES staff(id) ON DELETE CASCADE;
 
@@ -687,6 +731,8 @@ CREATE INDEX device_assignment_by_patient ON public.device_assignment USING btre
 
 CREATE INDEX device_assignment_pending ON public.device_assignment USING btree (practice_id) WHERE pending;
 
+CREATE INDEX escalation_plan_of_practice ON public.escalation_plan USING btree (practice_id, id DESC);
+
 CREATE INDEX gateway_claim_by_gateway ON public.gateway_claim USING btree (gateway_id, opened_at);
 
 CREATE INDEX gateway_event_by_age ON public.gateway_event USING btree (heard_at);
@@ -724,6 +770,8 @@ CREATE INDEX patient_by_practice ON public.patient USING btree (practice_id, fam
 CREATE INDEX reading_by_number ON public.reading USING btree (reading_no);
 
 CREATE INDEX reading_by_patient ON public.reading USING btree (patient_id, measured_at DESC);
+
+CREATE INDEX rota_override_of_practice ON public.rota_override USING btree (practice_id, ends_at) WHERE (withdrawn_at IS NULL);
 
 CREATE INDEX time_entry_by_patient ON public.time_entry USING btree (patient_id, started_at);
 

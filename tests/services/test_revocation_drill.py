@@ -19,6 +19,7 @@ from rpm.identity.authority import Kind
 from rpm.identity.revocation import LIST_ALARM, LIST_LIFE
 from rpm.jobs.expiries import run_once
 from rpm.store.database import Database
+from tests.services.judging import PLAN
 from tests.support.database import DatabaseServer
 from tests.support.guarded_broker import Credentials, GuardedBroker, eventually
 from tests.support.guest import Guest, Refused
@@ -199,7 +200,7 @@ def test_lists_nobody_makes_any_more_are_told_while_three_days_are_left(broker: 
     now = broker.database.clock()
 
     def told(later: timedelta) -> list[str]:
-        run_once(broker.database, now=now + later, next_step_at=lambda _now: None)
+        run_once(broker.database, now=now + later, plan=PLAN)
         with broker.database.transaction() as connection:
             rows = connection.execute("select reason from alert where kind = 'technical' order by id").fetchall()
         return [row["reason"] for row in rows]

@@ -11,16 +11,33 @@ update alert
 set step = alert.step + 1, next_step_at = null, version = alert.version + 1
 from due
 where alert.id = due.id
-returning alert.id, alert.practice_id, alert.severity, alert.step - 1 as step, alert.armed;
+returning alert.id, alert.practice_id, alert.severity, alert.step - 1 as step, alert.armed, alert.kind,
+    (select program from patient where patient.id = alert.patient_id) as program;
 
 -- reopen_forgotten
--- Alerts somebody acknowledged and did nothing about for as long as their severity allows: open again, and due from the
+-- Alerts somebody acknowledged and did nothing about for as long as their policy allows: open again, and due from the
 -- first step. Nothing is: not closed, no time written down for the patient since, no timer that runs for the patient.
-with forgotten as (
+-- Each line of `allowed` is one policy: of a practice (null: all that have none of their own), a severity, a queue, and a
+-- programme ('': all that have none of their own there). Its seconds are null where it waits without an end.
+with allowed as (
+    select * from unnest(
+        %(practices)s::integer[], %(severities)s::smallint[], %(technical)s::boolean[], %(programs)s::text[],
+        %(seconds)s::double precision[]
+    ) as line (practice_id, severity, technical, program, seconds)
+),
+forgotten as (
     select alert.id, alert.acknowledged_at, alert.acknowledged_by
     from alert
-        join unnest(%(severities)s::smallint[], %(seconds)s::double precision[]) as allowed (severity, seconds)
-            on allowed.severity = alert.severity
+        left join patient on patient.id = alert.patient_id
+        join lateral (
+            select allowed.seconds from allowed
+            where allowed.severity = alert.severity and allowed.technical = (alert.kind = 'technical')
+                and allowed.practice_id is not distinct from
+                    (case when alert.practice_id = any(%(own)s::integer[]) then alert.practice_id end)
+                and allowed.program in ('', coalesce(patient.program, ''))
+            order by allowed.program = ''
+            limit 1
+        ) as allowed on true
     where alert.status = 'acknowledged' and alert.acknowledged_at <= %(now)s::timestamptz - make_interval(secs => allowed.seconds)
         and not exists (
             select 1 from time_entry

@@ -14,6 +14,7 @@ from alerts.escalation import (
     DueAlert,
     EscalationError,
     Plan,
+    Queue,
     StaffMember,
     due_step,
     first_step_at,
@@ -202,12 +203,15 @@ def test_a_notice_has_no_field_a_patient_could_come_in_by() -> None:
 
 def test_how_long_an_acknowledgement_lasts() -> None:
     lasting = parse_plan(TEXT.replace("repeat_times = 2", "repeat_times = 2\nacknowledged_min = 45"))
-    assert lasting.acknowledged_for == {Severity.URGENT: timedelta(minutes=45)}
-    assert PLAN.acknowledged_for == {}
+    assert lasting.acknowledged_for == {
+        (Severity.URGENT, queue, ""): timedelta(minutes=45) for queue in (Queue.CLINICAL, Queue.TECHNICAL)
+    }
+    assert set(PLAN.acknowledged_for.values()) == {None}
     with pytest.raises(EscalationError, match="acknowledged_min"):
         parse_plan(TEXT.replace("repeat_times = 2", "acknowledged_min = 0"))
 
 
 def test_the_plan_shipped_waits_for_nobody_without_an_end() -> None:
     shipped = read_plan(CARE / "escalation.toml")
-    assert set(shipped.acknowledged_for) == {policy.severity for policy in shipped.policies}
+    assert None not in shipped.acknowledged_for.values()
+    assert {severity for severity, *_ in shipped.acknowledged_for} == {policy.severity for policy in shipped.policies}
