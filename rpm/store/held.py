@@ -16,6 +16,7 @@ from rpm.ingest.admit import Admitted, Quarantined, Unassigned, admit
 from rpm.ingest.attribution import UNKNOWN_USER
 from rpm.ingest.reasons import CLAIMABLE, CLAIMED_ALONE, RELEASABLE, SENTENCES, Reason
 from rpm.store import readings
+from rpm.store.archive import source_of
 from rpm.store.database import Connection
 from rpm.store.devices import assign, learn_serial, meet_device
 from rpm.store.holding import NOTE_LENGTH_MAX, practices_of
@@ -267,7 +268,7 @@ def _store(
     now: datetime,
 ) -> None:
     entries = [
-        readings.Entry(item.reading, decision, row["gateway_id"], row["epoch"], row["seq"], released_by)
+        readings.Entry(item.reading, decision, row["gateway_id"], row["epoch"], row["seq"], released_by, source_of(row))
         for row, item, decision in admitted
     ]
     readings.store(connection, entries, now=now)

@@ -12,6 +12,7 @@ from rpm.access import Actor, Role
 from rpm.errors import UserError
 from rpm.ingest.admit import UNCLAIMED
 from rpm.ingest.reasons import CLAIMABLE, CLAIMED_ALONE, RELEASABLE, SENTENCES, Reason
+from rpm.store.archive import NOWHERE, Source
 from rpm.store.arrays import array, name_array
 from rpm.store.database import Connection
 from rpm.store.queries import load
@@ -42,6 +43,7 @@ class ToHold:
     device_id: int | None = None
     patient_id: int | None = None
     measured_at: datetime | None = None
+    source: Source = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,9 @@ def hold(connection: Connection, rows: Sequence[ToHold], *, now: datetime) -> in
             "instants": [
                 row.measured_at if row.measured_at and _EARLIEST <= row.measured_at <= _LATEST else None for row in rows
             ],
+            "settlements": [row.source.settled_no for row in rows],
+            "messages": [row.source.message for row in rows],
+            "places": [row.source.item for row in rows],
             "now": now,
         },
     ).rowcount

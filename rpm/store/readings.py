@@ -17,6 +17,7 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from rpm.ingest.admit import Admitted
+from rpm.store.archive import NOWHERE, Source
 from rpm.store.arrays import array, name_array
 from rpm.store.database import Connection, Database, DatabaseUnavailable
 from rpm.store.queries import load
@@ -53,6 +54,9 @@ _READING_TYPES: Final = [
     "bytea",
     "bytea",
     "int8",
+    "int8",
+    "int2",
+    "int2",
 ]
 _OBSERVATION_TYPES: Final = ["timestamptz", "float8", "int8", "int8", "int4", "int2", "int2", "int2"]
 
@@ -63,7 +67,10 @@ class Unstorable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One reading to store: as it came, what was decided, and by which outbox row. `released_by` names who let it in."""
+    """One reading to store: as it came, what was decided, and by which outbox row. `released_by` names who let it in.
+
+    `source` says where it stands in the archive; None where it came by no message that is kept.
+    """
 
     reading: Reading
     decision: Admitted
@@ -71,6 +78,7 @@ class Entry:
     epoch: str
     seq: int
     released_by: int | None = None
+    source: Source | None = None
 
 
 @contextmanager
@@ -171,6 +179,7 @@ def _reading_row(number: int, entry: Entry, now: datetime) -> tuple[Any, ...]:
         bytes.fromhex(reading.raw),
         None if reading.raw_context is None else bytes.fromhex(reading.raw_context),
         entry.released_by,
+        *(entry.source or NOWHERE),
     )
 
 

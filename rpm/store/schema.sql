@@ -28,6 +28,18 @@ begin
     raise exception '% is append-only', tg_table_name using errcode = 'integrity_constraint_violation';
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.remember_change()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    -- What somebody measured stands in the message itself.
+    insert into record_change (practice_id, relation, before, after)
+    values (coalesce(new.practice_id, old.practice_id), tg_table_name, to_jsonb(old) - 'item' - 'raw',
+        to_jsonb(new) - 'item' - 'raw');
+    return null;
+end $function$;
+
 create table alert (
     id bigint not null generated always as identity,
     public_id uuid not null default gen_random_uuid(),
@@ -327,6 +339,9 @@ create table held (
     decided_by bigint,
     decided_at timestamp with time zone,
     decision text,
+    settled_no bigint,
+    message_place smallint,
+    item_place smallint,
     constraint held_pkey PRIMARY KEY (id),
     constraint held_state_check CHECK ((state = ANY (ARRAY['held'::text, 'released'::text, 'claimed'::text, 'void'::text]))),
     constraint held_why_check CHECK ((why = ANY (ARRAY['quarantined'::text, 'unassigned'::text])))
@@ -349,6 +364,19 @@ create table login_failure (
     last_at timestamp with time zone not null,
     constraint login_failure_pkey PRIMARY KEY (key)
 );
+
+create table message (
+    settled_no bigint not null,
+    place smallint not null,
+    practice_id integer not null,
+    received_at timestamp with time zone not null,
+    topic text not null,
+    payload bytea compression lz4 not null,
+    sha256 bytea not null,
+    constraint message_sha256_check CHECK ((length(sha256) = 32))
+);
+
+select create_hypertable('message', by_range('received_at', interval '7 days'), create_default_indexes => false);
 
 create table notification (
     id bigint not null generated always as identity,
@@ -464,6 +492,9 @@ create table reading (
     voided_at timestamp with time zone,
     released_by bigint,
     uncertainty_s double precision,
+    settled_no bigint,
+    message_place smallint,
+    item_place smallint,
     constraint reading_uncertainty_s_check CHECK ((uncertainty_s >= (0)::double precision))
 );
 
@@ -474,6 +505,17 @@ create table reading_key (
     reading_no bigint not null generated always as identity,
     practice_id integer not null,
     constraint reading_key_pkey PRIMARY KEY (reading_id)
+);
+
+create table record_change (
+    no bigint not null generated always as identity,
+    transaction xid8 not null default pg_current_xact_id(),
+    practice_id integer not null,
+    relation text not null,
+    before jsonb,
+    after jsonb,
+    constraint record_change_pkey PRIMARY KEY (no),
+    constraint record_change_relation_check CHECK ((relation = ANY (ARRAY['gateway'::text, 'device'::text, 'device_assignment'::text, 'held'::text, 'correction'::text])))
 );
 
 create table revocation_list (
@@ -663,6 +705,8 @@ alter table patient_limit add constraint patient_limit_patient_id_fkey FOREIGN K
 
 alter table patient_limit add constraint patient_limit_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
+alter table record_change add constraint record_change_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
 alter table rota_override add constraint rota_override_instead_of_fkey FOREIGN KEY (instead_of) REFERENCES staff(id);
 
 alter table rota_override add constraint rota_override_made_by_fkey FOREIGN KEY (made_by) REFERENCES staff(id);
@@ -727,11 +771,21 @@ CREATE INDEX certificate_to_grant ON public.certificate USING btree (issued_at) 
 
 CREATE INDEX correction_by_reading ON public.correction USING btree (reading_id, id);
 
+CREATE TRIGGER correction_remembered AFTER INSERT ON public.correction FOR EACH ROW EXECUTE FUNCTION remember_change();
+
+CREATE TRIGGER device_change_remembered AFTER UPDATE ON public.device FOR EACH ROW WHEN (((old.practice_id IS DISTINCT FROM new.practice_id) OR (old.address IS DISTINCT FROM new.address) OR (old.kind IS DISTINCT FROM new.kind) OR (old.label IS DISTINCT FROM new.label) OR (old.single_person IS DISTINCT FROM new.single_person) OR (old.serial IS DISTINCT FROM new.serial))) EXECUTE FUNCTION remember_change();
+
+CREATE TRIGGER device_remembered AFTER INSERT OR DELETE ON public.device FOR EACH ROW EXECUTE FUNCTION remember_change();
+
 CREATE INDEX device_assignment_by_patient ON public.device_assignment USING btree (patient_id);
 
 CREATE INDEX device_assignment_pending ON public.device_assignment USING btree (practice_id) WHERE pending;
 
+CREATE TRIGGER device_assignment_remembered AFTER INSERT OR DELETE OR UPDATE ON public.device_assignment FOR EACH ROW EXECUTE FUNCTION remember_change();
+
 CREATE INDEX escalation_plan_of_practice ON public.escalation_plan USING btree (practice_id, id DESC);
+
+CREATE TRIGGER gateway_remembered AFTER INSERT OR DELETE OR UPDATE ON public.gateway FOR EACH ROW EXECUTE FUNCTION remember_change();
 
 CREATE INDEX gateway_claim_by_gateway ON public.gateway_claim USING btree (gateway_id, opened_at);
 
@@ -759,6 +813,12 @@ CREATE INDEX held_unjudged ON public.held USING btree (id) WHERE (judged_at IS N
 
 CREATE UNIQUE INDEX held_reading ON public.held USING btree (practice_id, reading_id) WHERE (reading_id IS NOT NULL);
 
+CREATE TRIGGER held_change_remembered AFTER UPDATE ON public.held FOR EACH ROW WHEN (((old.practice_id IS DISTINCT FROM new.practice_id) OR (old.state IS DISTINCT FROM new.state) OR (old.why IS DISTINCT FROM new.why) OR (old.reason IS DISTINCT FROM new.reason) OR (old.pointer IS DISTINCT FROM new.pointer) OR (old.patient_id IS DISTINCT FROM new.patient_id) OR (old.device_id IS DISTINCT FROM new.device_id))) EXECUTE FUNCTION remember_change();
+
+CREATE TRIGGER held_remembered AFTER DELETE ON public.held FOR EACH ROW EXECUTE FUNCTION remember_change();
+
+CREATE INDEX message_by_number ON public.message USING btree (settled_no, place);
+
 CREATE INDEX notification_by_alert ON public.notification USING btree (alert_id, id);
 
 CREATE INDEX notification_due ON public.notification USING btree (due_at) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
@@ -770,6 +830,8 @@ CREATE INDEX patient_by_practice ON public.patient USING btree (practice_id, fam
 CREATE INDEX reading_by_number ON public.reading USING btree (reading_no);
 
 CREATE INDEX reading_by_patient ON public.reading USING btree (patient_id, measured_at DESC);
+
+CREATE TRIGGER record_change_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.record_change FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE INDEX rota_override_of_practice ON public.rota_override USING btree (practice_id, ends_at) WHERE (withdrawn_at IS NULL);
 

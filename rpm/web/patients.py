@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse, Response
 from alerts.rules import Rule
 from rpm.access import Actor
 from rpm.audit import Action, record
-from rpm.store import charts, corrections, minutes, patients, requests
+from rpm.store import archive, charts, corrections, minutes, patients, requests
 from rpm.store.corrections import REASON_LENGTH_MAX
 from rpm.store.database import Connection
 from rpm.store.patients import Patient, PatientAlert
@@ -266,6 +266,8 @@ def provenance(request: Request, public_id: UUID, reading_id: UUID, actor: Nurse
         facts = stored_of(connection, reading_id, patient, actor)
         history = corrections.corrections(connection, reading_id, practice_id=actor.practice_id)
         people = patients.search(connection, "", practice_id=actor.practice_id)
+        source = archive.source_of(facts)
+        message = archive.message_of(connection, source, practice_id=actor.practice_id, until=facts["admitted_at"])
         record(
             connection,
             actor,
@@ -280,6 +282,8 @@ def provenance(request: Request, public_id: UUID, reading_id: UUID, actor: Nurse
         now=now,
         patient=patient,
         facts=facts,
+        message=message,
+        item=message.item(source.item) if message and source.item is not None else None,
         history=history,
         people=[person for person in people if person.public_id != public_id],
         reason_length_max=REASON_LENGTH_MAX,

@@ -78,7 +78,7 @@ def test_a_gateway_that_is_registered_while_its_readings_come_leaves_none_behind
     squeeze = pressure(195, 100, NOW, address=cuff_of(maria))
     with database.transaction() as connection:
         meet(connection, [stranger], now=NOW)
-    monkeypatch.setattr("rpm.ingest.batch.known_of", slowly)
+    monkeypatch.setattr("rpm.ingest.plan.known_of", slowly)
     settle(database, [message_of(squeeze, gateway_id=stranger)], now=NOW)
     registration.join()
     assert rows_of(database, "select practice_id from held where state = 'held'") == []

@@ -119,7 +119,7 @@ def test_a_reading_that_shows_an_error_of_ours_takes_no_other_with_it(
             raise ZeroDivisionError
         return admit(reading, **known)
 
-    monkeypatch.setattr("rpm.ingest.batch.admit", admit_or_fail)
+    monkeypatch.setattr("rpm.ingest.plan.admit", admit_or_fail)
     status = Status(gateway_id=GATEWAY, kind=StatusKind.HEARTBEAT, sent_at=NOW, outbox_depth=3)
     heartbeat = Message(topic(GATEWAY, Channel.STATUS), status.model_dump_json().encode())
     outcomes = settle(database, [heartbeat, message_of(*squeezes)], now=NOW)

@@ -51,7 +51,7 @@ select reading.reading_id, reading.kind, reading.characteristic, reading.user_sl
     reading.received_at, reading.admitted_at, reading.backfill, reading.late, reading.automatic, reading.status, reading.flags,
     reading.context, reading.raw, reading.raw_context, reading.voided_at, reading.gateway_id, reading.epoch,
     reading.seq, device.label as device_label, device.address, device.manufacturer, device.model, device.serial,
-    device.firmware, staff.display_name as released_by
+    device.firmware, staff.display_name as released_by, reading.settled_no, reading.message_place, reading.item_place
 from reading
     join device on device.id = reading.device_id
     left join staff on staff.id = reading.released_by

@@ -1,14 +1,15 @@
 -- hold
 -- Keep these, each reading at most once in its practice; returns how many were new.
 insert into held (practice_id, why, reason, pointer, item, raw, topic, gateway_id, epoch, seq, reading_id, device_id,
-    patient_id, measured_at, held_at)
+    patient_id, measured_at, settled_no, message_place, item_place, held_at)
 select practice_id, why, reason, pointer, item::jsonb, raw, topic, gateway_id, epoch, seq, reading_id, device_id,
-    patient_id, measured_at, %(now)s
+    patient_id, measured_at, settled_no, message_place, item_place, %(now)s
 from unnest(%(practices)s::integer[], %(whys)s::text[], %(reasons)s::text[], %(pointers)s::text[], %(items)s::text[],
     %(raws)s::bytea[], %(topics)s::text[], %(gateways)s::text[], %(epochs)s::text[], %(seqs)s::bigint[],
-    %(ids)s::uuid[], %(devices)s::bigint[], %(patients)s::bigint[], %(instants)s::timestamptz[])
+    %(ids)s::uuid[], %(devices)s::bigint[], %(patients)s::bigint[], %(instants)s::timestamptz[],
+    %(settlements)s::bigint[], %(messages)s::smallint[], %(places)s::smallint[])
     as row (practice_id, why, reason, pointer, item, raw, topic, gateway_id, epoch, seq, reading_id, device_id,
-        patient_id, measured_at)
+        patient_id, measured_at, settled_no, message_place, item_place)
 order by practice_id, reading_id
 on conflict (practice_id, reading_id) where reading_id is not null do nothing;
 
@@ -55,14 +56,16 @@ select count(*) as waiting from held where practice_id = any(%(practices)s::inte
 
 -- take
 -- One held reading, locked until it is decided.
-select id, practice_id, state, reason, item, topic, gateway_id, epoch, seq, device_id, patient_id, measured_at
+select id, practice_id, state, reason, item, topic, gateway_id, epoch, seq, device_id, patient_id, measured_at,
+    settled_no, message_place, item_place
 from held
 where id = %(held_id)s and practice_id = any(%(practices)s::integer[])
 for update;
 
 -- take_like
 -- What else of one device and slot waits for an owner in a range of time, locked, oldest first.
-select id, practice_id, state, reason, item, topic, gateway_id, epoch, seq, device_id, patient_id, measured_at
+select id, practice_id, state, reason, item, topic, gateway_id, epoch, seq, device_id, patient_id, measured_at,
+    settled_no, message_place, item_place
 from held
 where practice_id = %(practice_id)s and state = 'held' and reason = any(%(reasons)s::text[])
     and item -> 'reading' -> 'device' ->> 'address' = %(address)s
@@ -85,7 +88,8 @@ where device.practice_id = %(practice_id)s and device.address = %(address)s
 
 -- take_of_gateway
 -- What one gateway sent before its practice was known, locked, oldest first.
-select id, practice_id, state, reason, item, topic, gateway_id, epoch, seq, device_id, patient_id, measured_at
+select id, practice_id, state, reason, item, topic, gateway_id, epoch, seq, device_id, patient_id, measured_at,
+    settled_no, message_place, item_place
 from held
 where practice_id = %(practice_id)s and gateway_id = %(gateway_id)s and state = 'held' and reason = %(reason)s
 order by id

@@ -15,7 +15,8 @@ returning reading_id, reading_no;
 -- The envelopes of accepted readings.
 copy reading (reading_no, reading_id, practice_id, patient_id, device_id, gateway_id, epoch, seq, kind, characteristic,
     user_slot, measured_at, device_time, time_source, clock_offset_s, uncertainty_s, sequence_number, received_at,
-    admitted_at, backfill, late, status, flags, context, raw, raw_context, released_by)
+    admitted_at, backfill, late, status, flags, context, raw, raw_context, released_by,
+    settled_no, message_place, item_place)
 from stdin (format binary);
 
 -- copy_observations
