@@ -13,44 +13,19 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg
+from psycopg.rows import DictRow, dict_row
 
 from rpm.demo.processes import Child
+from rpm.load.messages import address, gateway_id
+from rpm.store import load
 from rpm.store.migrate import upgrade
 from tests.bench.machine import Meter
-from tests.bench.messages import address, gateway_id
 from tests.support.broker import Broker
 from tests.support.database import DatabaseServer
 from tests.support.provisioning import LOCAL
 
 #: A worker is ready by then, and everything that is new is judged.
 WAIT_S_MAX: Final = 60.0
-
-_PEOPLE: Final = (
-    "insert into practice (id, name, time_zone, created_at) values (1, 'Bench', 'America/New_York', 'epoch')",
-    "insert into gateway (id, practice_id, label, created_at) select unnest(%(gateways)s::text[]), 1, 'Home', 'epoch'",
-    """
-    insert into patient (practice_id, given_name, family_name, birth_date, time_zone, created_at)
-    select 1, 'Given', 'Family ' || number, '1950-03-01', 'America/New_York', 'epoch'
-    from generate_series(1, cardinality(%(addresses)s::text[])) as number
-    """,
-    """
-    insert into enrolment (practice_id, patient_id, established_patient, consented_at, ordered_at, ordered_by,
-        condition_icd10, set_up_at, started_at)
-    select 1, id, true, '2020-01-02', '2020-01-02', 'Dr. Shah', 'I10', '2020-01-03', '2020-01-02' from patient
-    """,
-    """
-    insert into device (practice_id, address, kind, label, created_at)
-    select 1, address, 'blood_pressure', 'cuff', 'epoch'
-    from unnest(%(addresses)s::text[]) with ordinality as row (address, number) order by number
-    """,
-    """
-    insert into device_assignment (practice_id, device_id, user_slot, patient_id, during)
-    select 1, device.id, 1, patient.id, tstzrange('2020-01-03', null)
-    from (select id, row_number() over (order by id) as number from device) as device
-        join (select id, row_number() over (order by id) as number from patient) as patient using (number)
-    """,
-    "analyze",
-)
 
 
 class BenchFailed(RuntimeError):
@@ -65,6 +40,7 @@ class Ground:
     broker: Broker
     server: DatabaseServer
     dsn: str
+    practice_id: int = 0
     runs: int = 0
     workers: list[Child] = field(default_factory=list[Child])
 
@@ -122,10 +98,10 @@ def ground(folder: Path, *, gateways: int, cuffs: int, process: int) -> Generato
         server.start()
         made.dsn = server.dsn(server.create())
         upgrade(made.dsn)
-        with psycopg.connect(made.dsn) as connection:
-            people = {"gateways": list(names), "addresses": [address(cuff) for cuff in range(cuffs)]}
-            for statement in _PEOPLE:
-                connection.execute(statement.encode(), people)
+        with psycopg.Connection[DictRow].connect(made.dsn, row_factory=dict_row) as connection:
+            addresses = [address(cuff) for cuff in range(cuffs)]
+            made.practice_id = load.settle_in(connection, gateways=names, addresses=addresses, now=utc_now())
+            connection.execute("analyze")
         broker.start()
         yield made
     finally:

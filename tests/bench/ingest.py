@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import psycopg
 
+from rpm.load.messages import VALUES_PER_READING, Run, gateway_id
 from tests.bench.ground import Ground, Helper, utc_now
-from tests.bench.messages import VALUES_PER_READING, Run, gateway_id
 from tests.bench.results import Result
 
 _READINGS: Final = b"select reading_no, gateway_id, seq from reading where epoch = %(epoch)s"

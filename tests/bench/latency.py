@@ -12,9 +12,9 @@ from typing import Final
 import numpy as np
 import psycopg
 
+from rpm.load.messages import Run, address
 from tests.bench.ground import Ground
 from tests.bench.ingest import publisher, verify
-from tests.bench.messages import Run, address
 from tests.bench.results import Result
 
 POLL_S: Final = 0.002

@@ -7,11 +7,11 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
+from rpm.load.messages import Run
 from rpm.store.migrate import upgrade
 from rpm.store.queries import load
 from tests.bench.ground import Ground, Helper
 from tests.bench.ingest import publisher
-from tests.bench.messages import Run
 from tests.bench.results import Result
 
 #: As many readings as one transaction of the worker settles when every message holds one.

@@ -27,10 +27,10 @@ from gateway.settings import Broker as BrokerSettings
 from gateway.uplink import Uplink
 from gateway.uplink.batches import next_batch, render
 from gateway.uplink.door import OneDoor
+from rpm.load.messages import address, gateway_id
 from schemas.messages import QOS, Channel, Receipt, topic
 from tests.bench.ground import BenchFailed, Ground, utc_now
 from tests.bench.machine import Meter
-from tests.bench.messages import address, gateway_id
 from tests.bench.results import Result
 from tests.support.fake_worker import FakeWorker, stored
 

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from rpm.load.messages import Run
 from tests.bench import box, connect, ingest, judgement, latency, limits, machine, outbox, wire
 from tests.bench.ground import Ground, ground, utc_now
-from tests.bench.messages import Run
 from tests.bench.plan import Plan
 from tests.bench.results import Result
 

@@ -10,13 +10,13 @@ import json
 import random
 import sys
 import time
-from collections import deque
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Any, Final
 
+from rpm.load import mqtt
+from rpm.load.connection import Account, Connection
+from rpm.load.messages import Run, gateway_id, messages
 from schemas.messages import Channel, topic
-from tests.bench import mqtt
-from tests.bench.messages import Run, gateway_id, messages
 
 HOST: Final = "127.0.0.1"
 CONNECT_S_MAX: Final = 20.0
@@ -24,55 +24,15 @@ CONNECT_S_MAX: Final = 20.0
 SILENCE_S_MAX: Final = 20.0
 
 
-class Gateway(asyncio.Protocol):
-    """One gateway's connection: publishes within the broker's Receive Maximum, acknowledges and counts receipts."""
+class Gateway:
+    """One gateway: its connection, and what it was told of its readings."""
 
     def __init__(self, name: str, password: str) -> None:
-        self.name, self._password = name, password
-        self.ready = asyncio.Event()
-        self.outgoing: deque[bytes] = deque()
-        self.unacknowledged = 0
+        self.name = name
+        self.line = Connection(Account(name, name, password), [name], self._note)
         self.settled: dict[str, set[int]] = {}
         self.receipted_at: dict[int, float] = {}
         self.heard_at = 0.0
-        self._window = 1
-        self._packets = mqtt.Packets()
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._transport.write(mqtt.connect(self.name, self.name, self._password))
-
-    def data_received(self, data: bytes) -> None:
-        answers: list[bytes] = []
-        for kind, body in self._packets.feed(data):
-            if kind == mqtt.PUBACK:
-                self.unacknowledged -= 1
-            elif kind == mqtt.PUBLISH:
-                number, payload = mqtt.published(body)
-                answers.append(mqtt.puback(number))
-                self._note(json.loads(payload))
-            elif kind == mqtt.CONNACK:
-                self._window = mqtt.granted(body)
-                answers.append(mqtt.subscribe(1, topic(self.name, Channel.RECEIPTS)))
-            elif kind == mqtt.SUBACK:
-                self.ready.set()
-        assert self._transport is not None
-        self._transport.write(b"".join(answers))
-        self.flush()
-
-    def flush(self) -> None:
-        """Send as much as the broker allows."""
-        count = min(self._window - self.unacknowledged, len(self.outgoing))
-        if count > 0:
-            assert self._transport is not None
-            self.unacknowledged += count
-            self._transport.write(b"".join(self.outgoing.popleft() for _ in range(count)))
-
-    def close(self) -> None:
-        """Hang up."""
-        if self._transport is not None:
-            self._transport.abort()
 
     def _note(self, receipt: dict[str, Any]) -> None:
         self.heard_at = time.monotonic()
@@ -98,10 +58,12 @@ async def run(plan: dict[str, Any]) -> dict[str, Any]:
         size += len(payload)
     loop = asyncio.get_running_loop()
     for gateway in gateways:
-        await loop.create_connection(lambda gateway=gateway: gateway, HOST, plan["port"])
+        await loop.create_connection(lambda gateway=gateway: gateway.line, HOST, plan["port"])
     async with asyncio.timeout(CONNECT_S_MAX):
         for gateway in gateways:
-            await gateway.ready.wait()
+            await gateway.line.ready.wait()
+            if gateway.line.failed is not None:
+                raise gateway.line.failed
     _say({"bytes_per_message": round(size / max(1, len(packets)))})
     await loop.run_in_executor(None, sys.stdin.readline)
     began = time.monotonic()
@@ -110,12 +72,12 @@ async def run(plan: dict[str, Any]) -> dict[str, Any]:
     else:
         published = []
         for gateway, packet in packets:
-            gateway.outgoing.append(packet)
+            gateway.line.outgoing.append(packet)
         for gateway in gateways:
-            gateway.flush()
+            gateway.line.flush()
     missing = await _receipts(load, gateways, wanted=plan["receipts"])
     for gateway in gateways:
-        gateway.close()
+        gateway.line.close()
     told = {
         outcome: sum(len(gateway.settled.get(outcome, ())) for gateway in gateways)
         for outcome in ("stored", "duplicate", "unassigned", "quarantined")
@@ -138,9 +100,9 @@ async def _at_a_rate(packets: list[tuple[Gateway, bytes]], per_second: float) ->
     for gateway, packet in packets:
         due += draw.expovariate(per_second)
         await asyncio.sleep(max(0.0, due - time.monotonic()))
-        gateway.outgoing.append(packet)
+        gateway.line.outgoing.append(packet)
         published.append(time.monotonic())
-        gateway.flush()
+        gateway.line.flush()
     return published
 
 
@@ -152,7 +114,7 @@ async def _receipts(load: Run, gateways: list[Gateway], *, wanted: bool) -> dict
     quiet_since = time.monotonic()
     progress = -1
     while True:
-        waiting = [gateway for gateway in gateways if gateway.outgoing or gateway.unacknowledged]
+        waiting = [gateway for gateway in gateways if gateway.line.outgoing or gateway.line.unacknowledged]
         done = sum(len(gateway.receipted_at) for gateway in gateways)
         if not waiting and (not wanted or done >= load.readings):
             return {}

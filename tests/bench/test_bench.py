@@ -9,12 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from tests.bench.messages import Run, messages
-from tests.bench.mqtt import Packets, granted, packet_id, publish, published
 from tests.bench.results import Result
-from tests.support.clock import MORNING
 from tests.support.provisioning import LOCAL, ROOT
 
 #: On a machine that is busy with other tests.
@@ -66,37 +61,6 @@ def test_the_small_run_measures_everything_and_loses_nothing(tmp_path: Path) -> 
         assert all({"others", "stolen"} <= used.keys() for used in result["cpus"])
         assert result["name"] in shown
     assert not (LOCAL / "clusters" / f"test-{bench.pid}-bench").exists(), "its server is gone"
-
-
-@pytest.mark.parametrize("readings, per_message, gateways", [(1, 1, 1), (400, 1, 7), (2000, 100, 3), (250, 100, 4)])
-def test_what_is_expected_is_what_is_sent(readings: int, per_message: int, gateways: int) -> None:
-    run = Run(1, readings, per_message, gateways, cuffs=20)
-    sent = dict.fromkeys(range(gateways), 0)
-    names: set[str] = set()
-    for gateway, payload in messages(run, now=MORNING):
-        items = json.loads(payload)["items"]
-        assert [item["seq"] for item in items] == list(range(sent[gateway] + 1, sent[gateway] + len(items) + 1))
-        sent[gateway] += len(items)
-        names |= {item["reading"]["reading_id"] for item in items}
-    assert sent == {gateway: run.sent_by(gateway) for gateway in range(gateways)}
-    assert len(names) == sum(sent.values()) == readings
-
-
-def test_packets_are_cut_wherever_the_stream_is() -> None:
-    bodies = [b"", b"x" * 200, b"{}"]
-    stream = b"".join(publish(packet_id(number), "a/b", body) for number, body in enumerate(bodies))
-    for size in (1, 2, 7, len(stream)):
-        packets = Packets()
-        cut = [packet for at in range(0, len(stream), size) for packet in packets.feed(stream[at : at + size])]
-        assert [published(body) for _, body in cut] == [(1, b""), (2, b"x" * 200), (3, b"{}")]
-
-
-def test_what_the_broker_grants() -> None:
-    """MQTT 5.0, 3.2: session present, reason, properties (here: Topic Alias Maximum 10, Receive Maximum 50)."""
-    assert granted(bytes.fromhex("0000 06 22000a 210032")) == 50
-    assert granted(bytes.fromhex("0000 00")) == 65_535
-    with pytest.raises(ConnectionRefusedError):
-        granted(bytes.fromhex("0087 00"))
 
 
 def test_a_run_that_loses_is_condemned() -> None:

@@ -26,8 +26,8 @@ from gateway.outbox import Outbox
 from gateway.settings import Broker as BrokerSettings
 from gateway.uplink import Uplink
 from gateway.uplink.door import OneDoor
+from rpm.load.messages import address, gateway_id
 from tests.bench.ground import BenchFailed, Ground, utc_now
-from tests.bench.messages import address, gateway_id
 from tests.bench.outbox import CAP_BYTES, ZONE, pressure_frame
 from tests.bench.results import Result
 from tests.support.fake_worker import FakeWorker, stored

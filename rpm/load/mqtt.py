@@ -1,7 +1,6 @@
 """As much of MQTT 5 as a gateway at full speed needs: packets as bytes, and a reader that cuts a stream into them.
 
-A client library costs a whole core at ten thousand messages a second; these few lines leave that core to what is
-measured. Source: OASIS MQTT Version 5.0, sections 1.5 (data types), 2.2.2 (properties) and 3.1 to 3.9 (packets).
+A client library costs a whole core at ten thousand messages a second; these few lines leave that core to what is measured. Source: OASIS MQTT Version 5.0, sections 1.5 (data types), 2.2.2 (properties) and 3.1 to 3.12 (packets).
 """
 
 import struct
@@ -13,6 +12,10 @@ CONNACK: Final = 0x2
 PUBLISH: Final = 0x3
 PUBACK: Final = 0x4
 SUBACK: Final = 0x9
+#: Keeps a connection alive that has nothing to say (3.12).
+PINGREQ: Final = b"\xc0\0"
+#: Reasons from here on are refusals (2.4).
+REFUSED: Final = 0x80
 #: What a server grants that names no Receive Maximum (3.2.2.3.3).
 RECEIVE_MAXIMUM: Final = 65_535
 PACKET_IDS: Final = 65_535
@@ -36,9 +39,9 @@ def connect(client_id: str, username: str, password: str, *, keepalive_s: int = 
     return _packet(0x10, head + _text(client_id) + _text(username) + _text(password))
 
 
-def subscribe(number: int, topic: str) -> bytes:
-    """SUBSCRIBE to one filter with QoS 1."""
-    return _packet(0x82, struct.pack(">H", number) + b"\0" + _text(topic) + b"\x01")
+def subscribe(number: int, *topics: str) -> bytes:
+    """SUBSCRIBE to filters with QoS 1."""
+    return _packet(0x82, struct.pack(">H", number) + b"\0" + b"".join(_text(topic) + b"\x01" for topic in topics))
 
 
 def publish(number: int, topic: str, payload: bytes) -> bytes:
@@ -49,6 +52,16 @@ def publish(number: int, topic: str, payload: bytes) -> bytes:
 def puback(number: int) -> bytes:
     """PUBACK that says success."""
     return b"\x40\x02" + struct.pack(">H", number)
+
+
+def refused(kind: int, body: bytes) -> int | None:
+    """The first reason of a PUBACK or SUBACK that says no (3.4.2.1, 3.9.3: from 0x80 on); None where all went well."""
+    if kind == PUBACK:
+        reasons = body[2:3]
+    else:
+        length, at = _number(body, 2)
+        reasons = body[at + length :]
+    return next((reason for reason in reasons if reason >= REFUSED), None)
 
 
 def granted(body: bytes) -> int:

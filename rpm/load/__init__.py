@@ -1,0 +1,1 @@
+"""Load: as many simulated gateways as wanted, against a real broker, workers and database; what came of every reading."""
