@@ -19,6 +19,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
+from alerts.escalation import EscalationError, Plan, read_plan
 from alerts.rules import Rule, RulesError, read_rules
 from rpm import web
 from rpm.access import Role
@@ -159,6 +160,7 @@ def create_app(database: Database, settings: Settings, clock: Clock) -> FastAPI:
     app.state.settings = settings
     app.state.clock = clock
     app.state.rules = _rules(settings)
+    app.state.plan = _plan(settings)
     app.state.shown = Shown()
     app.state.registrar = enrol.registrar_of(settings)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
@@ -191,6 +193,14 @@ def _rules(settings: Settings) -> tuple[Rule, ...]:
         return read_rules(settings.rules_file)
     except RulesError as error:
         raise UserError(f"RPM_RULES_FILE: {error}") from error
+
+
+def _plan(settings: Settings) -> Plan:
+    """Who is called where a practice has no plan of its own; UserError where the file cannot be used."""
+    try:
+        return read_plan(settings.escalation_file)
+    except EscalationError as error:
+        raise UserError(f"RPM_ESCALATION_FILE: {error}") from error
 
 
 def _not_signed_in(request: Request, _error: Exception) -> Response:

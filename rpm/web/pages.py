@@ -40,6 +40,7 @@ PLACES: Final = (
     Place("/held", "Held readings", frozenset({Role.NURSE, Role.ADMIN})),
     Place("/fleet", "Homes", frozenset({Role.NURSE, Role.SUPPORT, Role.ADMIN})),
     Place("/devices", "Devices", frozenset({Role.NURSE, Role.SUPPORT, Role.ADMIN})),
+    Place("/oncall", "On call", frozenset({Role.NURSE, Role.SUPPORT, Role.ADMIN})),
     Place("/admin", "Administration", frozenset({Role.ADMIN})),
 )
 
