@@ -149,12 +149,10 @@ class Requests:
 
     def _replay(self, request: Request, *, now: datetime) -> None:
         from_seq, to_seq = request.arguments.get("from_seq"), request.arguments.get("to_seq", SEQ_MAX)
-        if (
-            request.arguments.get("epoch") == self._outbox.epoch
-            and isinstance(from_seq, int)
-            and isinstance(to_seq, int)
-            and SEQ_MIN <= from_seq <= to_seq <= SEQ_MAX
-        ):
+        if request.arguments.get("epoch") != self._outbox.epoch:
+            # A cloud that was restored cannot know of an outbox that began since: it says from where it wants such a one.
+            from_seq, to_seq = request.arguments.get("other_epochs_from"), SEQ_MAX
+        if isinstance(from_seq, int) and isinstance(to_seq, int) and SEQ_MIN <= from_seq <= to_seq <= SEQ_MAX:
             count = self._outbox.replay(request.request_id, from_seq=from_seq, to_seq=to_seq, now=now)
             self._tell(request.request_id, EventName.REPLAYING, now=now, value=float(count))
         else:

@@ -56,6 +56,7 @@ class Action(StrEnum):
     STAND_IN_MADE = "said who stands in on a rota"
     STAND_IN_WITHDRAWN = "withdrew who stands in on a rota"
     PLAN_SAVED = "saved the plan of who is called"
+    RESTORED = "the database was restored from a backup"
     USER_ADDED = "added a user"
     USER_ENABLED = "switched a user on"
     USER_DISABLED = "switched a user off"

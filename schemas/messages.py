@@ -238,7 +238,8 @@ class Event(_Message):
 class RequestKind(StrEnum):
     """What a cloud may ask a gateway."""
 
-    #: Send receipted rows again: `epoch`, `from_seq` and, optionally, `to_seq`.
+    #: Send receipted rows again: `epoch`, `from_seq` and, optionally, `to_seq`; and, where the outbox is of another epoch
+    #: than that, all from `other_epochs_from` on: nothing where it is not given.
     REPLAY = "replay"
     #: Ask the person at home to measure again: `kind` (schemas.codes.Kind) and, optionally, `user_slot`.
     MEASURE_AGAIN = "measure_again"

@@ -1,4 +1,4 @@
-"""Tell, while there is time, that lists or services' certificates come to their end (F6).
+"""Tell, while there is time, that lists or services' certificates come to their end (F6), or that nobody tries the backups (F38).
 
 A broker whose list of revoked certificates has expired refuses every gateway; a worker whose certificate has ended takes
 nothing in. Both are days of warning, and then silence at once: so somebody is told in each practice.
@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from alerts.escalation import Plan, Queue, first_step_at
+from rpm import drills
 from rpm.identity.authority import Kind
 from rpm.identity.revocation import Standing, standing
 from rpm.store import alerts, certificates, plans, revocations
@@ -47,6 +48,9 @@ def run_once(database: Database, *, now: datetime, plan: Plan) -> Told:
     """One technical alert for each practice that has gateways with certificates, and each thing that ends."""
     opened = 0
     with database.transaction() as connection:
+        drill = drills.overdue(connection, now=now)
+        if drill is not None:
+            opened += drills.tell(connection, drill, plan=plan, now=now)
         ending = _ending(connection, now=now)
         practices = certificates.practices(connection) if ending else []
         current = plans.current(connection, plan)

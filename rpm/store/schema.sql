@@ -277,7 +277,7 @@ create table gateway_request (
     patient_id bigint,
     kind text not null,
     arguments jsonb not null,
-    asked_by bigint not null,
+    asked_by bigint,
     asked_at timestamp with time zone not null,
     expires_at timestamp with time zone not null,
     state text not null default 'asked'::text,

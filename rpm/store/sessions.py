@@ -96,6 +96,11 @@ def end_of_staff(connection: Connection, staff_id: int) -> None:
     connection.execute(_SQL["delete_of_staff"], {"staff_id": staff_id})
 
 
+def end_all(connection: Connection) -> int:
+    """Everybody signs in anew; how many sessions that ends."""
+    return connection.execute(_SQL["delete_all"]).rowcount
+
+
 def expire(connection: Connection, *, now: datetime) -> int:
     """Forget sessions and wrong log-ins that no longer matter; returns how many sessions."""
     connection.execute(_SQL["delete_old_failures"], {"since": now - THROTTLE_WINDOW})

@@ -54,8 +54,8 @@ where state in ('asked', 'sent', 'shown') and expires_at < %(before)s;
 -- What a gateway of this practice was asked, the newest first.
 select gateway_request.id, gateway_request.gateway_id, gateway_request.kind, gateway_request.arguments, gateway_request.asked_at,
     gateway_request.expires_at, gateway_request.state, gateway_request.sends, gateway_request.answered_at,
-    staff.display_name as asked_by
-from gateway_request join staff on staff.id = gateway_request.asked_by
+    coalesce(staff.display_name, 'a restored backup') as asked_by
+from gateway_request left join staff on staff.id = gateway_request.asked_by
 where gateway_request.gateway_id = %(gateway_id)s and gateway_request.practice_id = %(practice_id)s
 order by gateway_request.asked_at desc
 limit %(limit)s;
@@ -64,8 +64,8 @@ limit %(limit)s;
 -- What was asked of a patient at home since then, the newest first.
 select gateway_request.id, gateway_request.gateway_id, gateway_request.kind, gateway_request.arguments,
     gateway_request.asked_at, gateway_request.expires_at, gateway_request.state, gateway_request.sends,
-    gateway_request.answered_at, staff.display_name as asked_by
-from gateway_request join staff on staff.id = gateway_request.asked_by
+    gateway_request.answered_at, coalesce(staff.display_name, 'a restored backup') as asked_by
+from gateway_request left join staff on staff.id = gateway_request.asked_by
 where gateway_request.patient_id = %(patient_id)s and gateway_request.practice_id = %(practice_id)s
     and gateway_request.asked_at >= %(since)s
 order by gateway_request.asked_at desc

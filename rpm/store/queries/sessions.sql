@@ -28,6 +28,10 @@ delete from session where token_hash = %(token_hash)s;
 -- End every session of one person.
 delete from session where staff_id = %(staff_id)s;
 
+-- delete_all
+-- End every session there is.
+delete from session;
+
 -- delete_expired
 -- Forget sessions nobody can use any more.
 delete from session where expires_at <= %(now)s or seen_at <= %(idle_before)s;

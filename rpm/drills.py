@@ -1,0 +1,53 @@
+"""Whether a backup would bring everything back: the last restore drill, and the alarm where there was none for too long.
+
+A backup nobody has restored is a hope. `rpm-cloud backup --verify` restores one beside the database and compares every row;
+that it went well is a sign of life like a stage's of the pipeline, and its silence is an alert.
+"""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from alerts.escalation import Plan, Queue, first_step_at
+from rpm.store import alerts, heartbeats, plans, staff
+from rpm.store.database import Connection
+
+#: Its sign of life; the guard of the broker keeps one, too.
+STAGE: Final = "restore_drill"
+#: A drill is nightly: one bad night is told by the drill itself, three mean that nobody runs it any more.
+DRILL_AGE_MAX: Final = timedelta(days=3)
+RULE: Final = "restore_drill"
+VERSION: Final = "1"
+
+
+def went_well(connection: Connection, *, taken_at: datetime, rows: int, now: datetime) -> None:
+    """A backup was restored and is what was backed up."""
+    heartbeats.beat(connection, STAGE, now=now, taken_at=f"{taken_at:%Y-%m-%dT%H:%M:%SZ}", rows=rows)
+
+
+def overdue(connection: Connection, *, now: datetime) -> str | None:
+    """What to tell where the last good drill is too old. An installation that has never had one is not told: it has none to miss."""
+    last = heartbeats.last_beat(connection, STAGE)
+    if last is None or now - last <= DRILL_AGE_MAX:
+        return None
+    return (
+        f"No backup was restored and compared since {last:%Y-%m-%d %H:%M} UTC:"
+        " see that `rpm-cloud backup` and `rpm-cloud backup --verify` run every night"
+    )
+
+
+def tell(connection: Connection, reason: str, *, plan: Plan, now: datetime) -> int:
+    """One technical alert in every practice that has none open about this; how many. `plan`: the installation's."""
+    current = plans.current(connection, plan)
+    return sum(
+        alerts.open_technical(
+            connection,
+            practice_id=practice_id,
+            rule_id=RULE,
+            rule_version=VERSION,
+            reason=reason,
+            next_step_at=first_step_at(current.of(practice_id), alerts.TECHNICAL, queue=Queue.TECHNICAL, now=now),
+            now=now,
+        )
+        is not None
+        for practice_id in staff.practices(connection)
+    )
