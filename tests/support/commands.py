@@ -28,5 +28,3 @@ def command(dsn: str, *arguments: str | Path, **settings: str) -> Done:
             main()
     assert isinstance(ended.value.code, int)
     return Done(ended.value.code, out.getvalue(), err.getvalue())
-
-
