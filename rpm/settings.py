@@ -64,6 +64,12 @@ class Settings(BaseSettings):
         Path | None,
         Field(description="Who vouches for the broker to gateways (PEM); empty: services.crt of RPM_CA_FOLDER"),
     ] = None
+    box_silent_hours: Annotated[
+        float, Field(description="Hours without a word from a box until support is told", ge=1, le=720)
+    ] = 24
+    readings_missed_days: Annotated[
+        float, Field(description="Days without a reading of a patient until support is told", ge=1, le=60)
+    ] = 3
     rules_file: Annotated[Path, Field(description="Alert rules (TOML)")] = CARE / "rules.toml"
     escalation_file: Annotated[Path, Field(description="Escalation policies and rotas (TOML)")] = (
         CARE / "escalation.toml"

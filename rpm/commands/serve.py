@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Generator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Final
 
 import structlog
@@ -68,10 +68,27 @@ def serve(
     try:
         app = create_app(database, settings, database.clock)
         _log.info("serving", host=settings.web_host, port=settings.web_port, worker=not web_only)
-        with keeping_lists(database, settings), nullcontext() if web_only else worker(database, settings):
+        with (
+            keeping_lists(database, settings),
+            watch_silence(database, settings) if web_only else worker(database, settings),
+        ):
             PageServer(app).run(sockets=[listening])
     finally:
         database.close()
+
+
+@contextmanager
+def watch_silence(database: Database, settings: Settings) -> Generator[None]:
+    """Beside the pages alone: who misses the workers must not be one of them."""
+    from rpm.jobs import loops
+
+    stop = threading.Event()
+    thread = loops.start_silence(database, settings, stop)
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=SHUTDOWN_S_MAX)
 
 
 def _check_broker_url(settings: Settings) -> None:

@@ -21,13 +21,14 @@ from rpm.ingest.batch import SettledMeanwhile, settle
 from rpm.ingest.inbox import Delivery, Inbox
 from rpm.ingest.receipts import Settlement, receipts
 from rpm.ingest.subscriber import Subscriber, broker_address
+from rpm.outage import Stage
 from rpm.settings import Settings
 from rpm.store import heartbeats, readings, requests
 from rpm.store.database import Clock, Database, DatabaseUnavailable
 from rpm.store.names import HeldName
 from schemas.messages import Receipt, Request
 
-STAGE: Final = "ingest"
+STAGE: Final = Stage.INGEST
 #: A third finds neither the processor nor the database free.
 HANDS: Final = 2
 BEAT_EVERY_S: Final = 5.0
@@ -55,6 +56,11 @@ class Post(Protocol):
     @property
     def alive(self) -> bool:
         """Whether messages can still arrive."""
+        ...
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker has let us in."""
         ...
 
     def send(self, receipts: Sequence[Receipt]) -> int:
@@ -157,6 +163,8 @@ class IngestLoop:
             now: datetime = self._clock()
             with readings.one_transaction(self._database) as connection:
                 heartbeats.beat(connection, STAGE, now=now, waiting=len(self._post.inbox), settled=sum(self._settled))
+                if self._post.connected:
+                    heartbeats.beat(connection, Stage.BROKER, now=now)
         except DatabaseUnavailable:
             _log.warning("ingest.no_heartbeat")
 

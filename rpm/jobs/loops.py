@@ -7,17 +7,17 @@ name and tried again; the loop goes on. NOTIFY only shortens a wait.
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import monotonic
 from typing import Final, Protocol
 
 import structlog
 
 from alerts.channels import Channel, ChannelError, EmailChannel, NoChannel
-from alerts.escalation import EscalationError, read_plan
+from alerts.escalation import EscalationError, Plan, read_plan
 from alerts.rules import RulesError, read_rules
 from rpm.errors import UserError
-from rpm.jobs import escalate, evaluate, expiries, scheduler, send
+from rpm.jobs import escalate, evaluate, expiries, scheduler, send, silence
 from rpm.settings import Settings
 from rpm.store import heartbeats
 from rpm.store.database import Clock, Database
@@ -97,8 +97,31 @@ def loops(database: Database, settings: Settings) -> list[Loop]:
         Loop("evaluate", lambda now: evaluate.run_once(database, now=now, judgement=judgement), NEWS),
         Loop("escalate", lambda now: escalate.run_once(database, now=now, plan=plan)),
         Loop("expiries", expiries.Expiries(database, plan).turn),
+        silence_loop(database, settings, plan),
         *[sender] * SENDERS,
     ]
+
+
+def silence_loop(database: Database, settings: Settings, plan: Plan) -> Loop:
+    """What misses those who fall silent. Every process has one: none is missed by itself."""
+    patience = silence.Patience(
+        box=timedelta(hours=settings.box_silent_hours), readings=timedelta(days=settings.readings_missed_days)
+    )
+    return Loop("silence", silence.Silences(database, patience=patience, plan=plan).turn)
+
+
+def start_silence(
+    database: Database, settings: Settings, stop: threading.Event, *, clock: Clock | None = None
+) -> threading.Thread:
+    """Only miss those who fall silent, until `stop` is set; the thread to join then. UserError as in `start`."""
+    try:
+        loop = silence_loop(database, settings, read_plan(settings.escalation_file))
+    except EscalationError as error:
+        raise UserError(str(error)) from error
+    ask = clock or database.clock
+    thread = threading.Thread(target=run, args=(loop, database, stop, ask), name=loop.name, daemon=True)
+    thread.start()
+    return thread
 
 
 def run(loop: Loop, database: Database, stop: threading.Event, clock: Clock) -> None:

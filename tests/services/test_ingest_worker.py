@@ -176,7 +176,7 @@ class _Witness:
 
     def __init__(self, dsn: str) -> None:
         self.inbox = Inbox()
-        self.alive = True
+        self.alive = self.connected = True
         self.heard: list[tuple[str, int]] = []
         self._dsn = dsn
 

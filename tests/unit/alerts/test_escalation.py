@@ -103,7 +103,7 @@ def test_a_severity_without_a_policy_calls_nobody() -> None:
 def test_the_shipped_plan_covers_the_week_and_leaves_routine_alone() -> None:
     plan = read_plan(Path(CARE) / "escalation.toml")
     assert plan.warnings() == []
-    assert [policy.severity for policy in plan.policies] == [Severity.URGENT, Severity.PRIORITY]
+    assert [policy.title for policy in plan.policies] == ["urgent", "priority", "priority, technical"]
     assert all(len(policy.steps) == 2 for policy in plan.policies)
 
 
