@@ -156,3 +156,8 @@ def programs_of(connection: Connection, patients: Sequence[int]) -> dict[int, st
         return {}
     rows = connection.execute(_SQL["programs"], {"patients": list(patients)}).fetchall()
     return {row["id"]: row["program"] for row in rows}
+
+
+def practices_with_patients(connection: Connection) -> list[int]:
+    """The practices in which somebody may need help."""
+    return [row["practice_id"] for row in connection.execute(_SQL["practices_with_patients"]).fetchall()]

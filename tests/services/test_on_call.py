@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from alerts.escalation import parse_plan
+from rpm.jobs import cover
 from rpm.settings import CARE
 from rpm.store import plans
 from rpm.store.database import Database
@@ -264,3 +265,23 @@ def test_coverage_on_the_command_line(desk: Desk) -> None:
     assert cli(desk, "coverage", "--practice", "99").stderr.startswith(
         "rpm-cloud: say which practice with --practice: "
     )
+
+
+def test_somebody_is_told_days_before(desk: Desk) -> None:
+    """An account is switched off, and no plan was touched: told once, to those who mend it."""
+    keep(desk)
+    assert cover.run_once(desk.database, now=desk.now, plan=PLAN).done == 0, "nobody is monitored yet"
+    desk.clinic.patient("Maria", "Alvarez")
+    assert cover.run_once(desk.database, now=desk.now, plan=PLAN).done == 0
+    desk.rows("update staff set active = false where username = 'nora' returning id")
+    told = cover.Cover(desk.database, PLAN)
+    assert told.turn(desk.now).done == 1
+    [alert] = desk.alerts()
+    assert (alert["kind"], alert["rule_id"]) == ("technical", "no_cover")
+    assert "20160 minutes in which a first call reaches nobody, the first from Wed 2026-06-10" in alert["reason"]
+    assert "nora is switched off" in alert["reason"]
+    desk.call()
+    assert desk.outbox.addresses == [SAM]
+    desk.forward(hours=1)
+    assert told.turn(desk.now).done == 0
+    assert len(desk.alerts()) == 1

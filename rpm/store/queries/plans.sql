@@ -58,3 +58,7 @@ returning id;
 -- programs
 -- The care programme of some patients.
 select id, program from patient where id = any(%(patients)s);
+
+-- practices_with_patients
+-- The practices in which somebody may need help.
+select distinct practice_id from patient where not synthetic order by practice_id;

@@ -1,0 +1,81 @@
+"""Tell, days before, that a call would reach nobody: a gap in a rota, an account switched off, a stand-in who is away (F60).
+
+It is looked at where a plan is saved, too; but people leave and switch accounts off without touching a plan.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from alerts.coverage import AHEAD, Gap, gaps
+from alerts.escalation import Plan, Queue, first_step_at
+from rpm.store import alerts, notifications, plans, staff, worklist
+from rpm.store.database import Connection, Database
+
+LOOK_EVERY: Final = timedelta(hours=1)
+RULE: Final = "no_cover"
+VERSION: Final = "1"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How many alerts were opened in a turn."""
+
+    done: int
+    more: bool = False
+
+
+class Cover:
+    """Looks every hour; an alert that is open is not opened again, by whichever worker."""
+
+    def __init__(self, database: Database, plan: Plan) -> None:
+        self._database = database
+        self._plan = plan
+        self._looked_at: datetime | None = None
+
+    def turn(self, now: datetime) -> Told:
+        """Look, if it is time."""
+        if self._looked_at is not None and now - self._looked_at < LOOK_EVERY:
+            return Told(0)
+        told = run_once(self._database, now=now, plan=self._plan)
+        self._looked_at = now
+        return told
+
+
+def run_once(database: Database, *, now: datetime, plan: Plan) -> Told:
+    """One technical alert for each practice with patients in which somebody may call for help and nobody be reached."""
+    opened = 0
+    with database.transaction() as connection:
+        current = plans.current(connection, plan)
+        for practice_id in plans.practices_with_patients(connection):
+            own = current.of(practice_id)
+            people = notifications.staff_of(connection, [practice_id])
+            stand_ins = plans.stand_ins(connection, [practice_id], since=now)[practice_id]
+            found = gaps(own, people, [one.override for one in stand_ins], now=now)
+            if not found:
+                continue
+            alert_id = alerts.open_technical(
+                connection,
+                practice_id=practice_id,
+                rule_id=RULE,
+                rule_version=VERSION,
+                reason=_sentence(connection, practice_id, found),
+                next_step_at=first_step_at(own, alerts.TECHNICAL, queue=Queue.TECHNICAL, now=now),
+                now=now,
+            )
+            if alert_id is not None:
+                worklist.announce(connection, practice_id)
+                opened += 1
+    return Told(opened)
+
+
+def _sentence(connection: Connection, practice_id: int, found: list[Gap]) -> str:
+    zone = ZoneInfo(staff.practice(connection, practice_id).time_zone)
+    first = min(found, key=lambda gap: gap.begins)
+    minutes = sum(gap.minutes for gap in found)
+    return (
+        f"In the next {AHEAD.days} days there are {minutes} minutes in which a first call reaches nobody, the first from"
+        f" {first.begins.astimezone(zone):%a %Y-%m-%d %H:%M %Z} ({first.policy}: {first.reason}). Who is called, and who"
+        " could stand in, is on the page On call"
+    )
