@@ -59,7 +59,7 @@ def test_a_filter_never_hides_an_urgent_one_and_counts_the_rest(clinic: Clinic, 
     assert names(html) == ["Maria Alvarez"]
     assert "This filter hides 1 alert; urgent ones are always shown" in html
     technical = rosa.page("/worklist?tab=technical")
-    assert names(technical) == ["Maria Alvarez", "Not known whose"]
+    assert names(technical) == ["Maria Alvarez", "Equipment"]
 
 
 def test_acknowledge_is_seen_by_the_colleague(clinic: Clinic, rosa: Visitor, kim: Visitor, maria: Person) -> None:
