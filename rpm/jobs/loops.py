@@ -17,7 +17,7 @@ from alerts.channels import Channel, ChannelError, EmailChannel, NoChannel
 from alerts.escalation import EscalationError, Plan, read_plan
 from alerts.rules import RulesError, read_rules
 from rpm.errors import UserError
-from rpm.jobs import cover, escalate, evaluate, expiries, scheduler, send, silence
+from rpm.jobs import cover, escalate, evaluate, expiries, rollup, scheduler, send, silence
 from rpm.settings import Settings
 from rpm.store import heartbeats
 from rpm.store.database import Clock, Database
@@ -99,6 +99,7 @@ def loops(database: Database, settings: Settings) -> list[Loop]:
         Loop("expiries", expiries.Expiries(database, plan).turn),
         silence_loop(database, settings, plan),
         Loop("cover", cover.Cover(database, plan).turn),
+        Loop("rollup", lambda now: rollup.run_once(database, now=now)),
         *[sender] * SENDERS,
     ]
 

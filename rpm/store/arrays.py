@@ -2,7 +2,7 @@
 
 psycopg writes a list element by element in Python, which was a fifth of what ingest costs; this is one join. Only for
 what needs no quotation marks in an array: numbers, names of readings, instants, and words of letters, digits and
-hyphens (gateways, epochs, outcomes). Other texts stay lists.
+hyphens (gateways, epochs, outcomes, days). Other texts stay lists.
 """
 
 from collections.abc import Iterable

@@ -8,7 +8,7 @@ bill are counted from the readings as they stand. Alerts stay open: only a perso
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
@@ -161,7 +161,13 @@ def _correct(
     for statement in ("set_reading", "set_observations", "forget_latest", "find_latest", "add"):
         connection.execute(_SQL[statement], fields)
     _tell_alerts(connection, stored, kind, patients, actor=actor, now=now)
-    readings.save_news(connection, {(patient, actor.practice_id): 1 for patient in patients}, now=now)
+    day = stored.measured_at.astimezone(UTC).date()
+    readings.save_news(
+        connection,
+        {(patient, actor.practice_id): 1 for patient in patients},
+        [(patient, actor.practice_id, day) for patient in patients],
+        now=now,
+    )
     readings.tell(connection)
     for patient in patients:
         audit.record(connection, actor, _ACTIONS[kind], now=now, patient_id=patient, reading_id=str(stored.reading_id))

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from psycopg.types.json import Jsonb
 
 from rpm.ingest.admit import Admitted
 from rpm.store.archive import NOWHERE, Source
-from rpm.store.arrays import array, name_array
+from rpm.store.arrays import array, name_array, word_array
 from rpm.store.database import Connection, Database, DatabaseUnavailable
 from rpm.store.queries import load
 from schemas.reading import Reading
@@ -145,7 +145,11 @@ def store(connection: Connection, entries: Sequence[Entry], *, now: datetime) ->
                     )
     _save_latest(connection, new, numbers)
     counts = Counter((entry.decision.patient_id, entry.decision.practice_id) for entry in new)
-    save_news(connection, counts, now=now)
+    measured = {
+        (entry.decision.patient_id, entry.decision.practice_id, entry.reading.measured_at.astimezone(UTC).date())
+        for entry in new
+    }
+    save_news(connection, counts, measured, now=now)
     return set(numbers)
 
 
@@ -207,14 +211,26 @@ def _save_latest(connection: Connection, entries: Sequence[Entry], numbers: Mapp
     )
 
 
-def save_news(connection: Connection, counts: Mapping[tuple[int, int], int], *, now: datetime) -> None:
-    """Mark patients as having news. `counts`: (patient, practice) → how many readings."""
+def save_news(
+    connection: Connection,
+    counts: Mapping[tuple[int, int], int],
+    measured: Collection[tuple[int, int, date]] = (),
+    *,
+    now: datetime,
+) -> None:
+    """Mark patients as having news. `counts`: (patient, practice) → how many readings.
+
+    `measured`: (patient, practice, UTC day) of values that are new or no longer what they were.
+    """
     connection.execute(
         _SQL["save_news"],
         {
             "patients": array(patient_id for patient_id, _ in counts),
             "practices": array(practice_id for _, practice_id in counts),
             "counts": array(counts.values()),
+            "marked": array(patient_id for patient_id, _, _ in measured),
+            "marked_practices": array(practice_id for _, practice_id, _ in measured),
+            "days": word_array(str(day) for _, _, day in measured),
             "now": now,
         },
     )

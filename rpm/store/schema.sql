@@ -20,6 +20,15 @@ begin
     return new;
 end $function$;
 
+CREATE OR REPLACE FUNCTION public.mark_patient_for_rollup()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+begin
+    insert into rollup_mark (patient_id, practice_id) values (new.id, new.practice_id);
+    return null;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.refuse_change()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -428,7 +437,8 @@ create table patient (
     synthetic boolean not null default false,
     created_at timestamp with time zone not null,
     constraint patient_pkey PRIMARY KEY (id),
-    constraint patient_public_id_key UNIQUE (public_id)
+    constraint patient_public_id_key UNIQUE (public_id),
+    constraint patient_time_zone_check CHECK ((timezone(time_zone, created_at) IS NOT NULL))
 );
 
 create table patient_limit (
@@ -527,6 +537,32 @@ create table revocation_list (
     pem text not null,
     constraint revocation_list_authority_check CHECK ((authority = ANY (ARRAY['gateways'::text, 'services'::text]))),
     constraint revocation_list_pkey PRIMARY KEY (authority, number)
+);
+
+create table rollup (
+    patient_id bigint not null,
+    practice_id integer not null,
+    code smallint not null,
+    unit smallint not null,
+    grain text not null,
+    starts_on date not null,
+    count integer not null,
+    minimum double precision not null,
+    maximum double precision not null,
+    mean double precision not null,
+    first double precision not null,
+    first_at timestamp with time zone not null,
+    last double precision not null,
+    last_at timestamp with time zone not null,
+    constraint rollup_count_check CHECK ((count > 0)),
+    constraint rollup_grain_check CHECK ((grain = ANY (ARRAY['day'::text, 'week'::text]))),
+    constraint rollup_pkey PRIMARY KEY (patient_id, grain, code, starts_on, unit)
+);
+
+create table rollup_mark (
+    patient_id bigint not null,
+    practice_id integer not null,
+    measured_on date
 );
 
 create table rota_override (
@@ -707,6 +743,10 @@ alter table patient_limit add constraint patient_limit_practice_id_fkey FOREIGN 
 
 alter table record_change add constraint record_change_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
+alter table rollup add constraint rollup_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
+
+alter table rollup add constraint rollup_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
 alter table rota_override add constraint rota_override_instead_of_fkey FOREIGN KEY (instead_of) REFERENCES staff(id);
 
 alter table rota_override add constraint rota_override_made_by_fkey FOREIGN KEY (made_by) REFERENCES staff(id);
@@ -826,6 +866,8 @@ CREATE INDEX notification_due ON public.notification USING btree (due_at) WHERE 
 CREATE INDEX observation_by_patient ON public.observation USING btree (patient_id, code, measured_at DESC);
 
 CREATE INDEX patient_by_practice ON public.patient USING btree (practice_id, family_name);
+
+CREATE TRIGGER patient_moved_house AFTER UPDATE ON public.patient FOR EACH ROW WHEN ((old.time_zone IS DISTINCT FROM new.time_zone)) EXECUTE FUNCTION mark_patient_for_rollup();
 
 CREATE INDEX reading_by_number ON public.reading USING btree (reading_no);
 

@@ -38,7 +38,13 @@ set measured_at = excluded.measured_at, value = excluded.value, unit = excluded.
 where excluded.measured_at > latest.measured_at;
 
 -- save_news
--- Mark these patients as having something new to judge.
+-- Mark these patients as having something new to judge, and the days of which roll-ups are to be made anew.
+with marked as (
+    insert into rollup_mark (patient_id, practice_id, measured_on)
+    select patient_id, practice_id, measured_on
+    from unnest(%(marked)s::bigint[], %(marked_practices)s::integer[], %(days)s::date[])
+        as row (patient_id, practice_id, measured_on)
+)
 insert into patient_news (patient_id, practice_id, since, count)
 select patient_id, practice_id, %(now)s, count
 from unnest(%(patients)s::bigint[], %(practices)s::integer[], %(counts)s::integer[]) as row (patient_id, practice_id, count)

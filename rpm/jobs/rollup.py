@@ -1,0 +1,31 @@
+"""Make the roll-ups of what changed anew: new, late, void, corrected or moved readings, and a patient who moved house.
+
+Whoever changes a value marks its day in the same transaction. A turn takes the marks away, sums the values as they stand, and
+commits both: a mark that it cannot see yet is the next turn's, and so is one that a killed worker left.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from rpm.store import rollups
+from rpm.store.database import Database
+
+#: Marks taken in one transaction: about a tenth of a second.
+CLAIM_LIMIT: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one run did. `more`: there may be more at once."""
+
+    done: int
+    more: bool
+
+
+def run_once(database: Database, *, now: datetime, limit: int = CLAIM_LIMIT) -> Report:
+    """Roll up at most `limit` changes."""
+    del now  # a sum of what was measured depends on no present
+    with database.transaction() as connection:
+        done = rollups.roll_up(connection, limit=limit)
+    return Report(done, done == limit)
