@@ -39,7 +39,7 @@ from typing import Annotated, Final, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from alerts.rota import Override, Person, Rota, week_text
-from alerts.rules import one_line
+from alerts.rulefile import one_line
 from alerts.severity import Severity
 
 #: Time at work for the patient counts as something done while it lasts, and so does a timer; one left running for longer

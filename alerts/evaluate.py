@@ -1,12 +1,12 @@
 """All rules over all claimed patients at once, in numpy: no Python loop over patients or readings.
 
 Each rule is reduced to one question per row, "how far is this amount from its limit": the amount is the value itself, or
-the gain since an earlier weight. Everything that is only needed to explain a finding is looked up afterwards, for the few
-rows that have one (`alerts.findings`).
+what the rule's measure makes of the readings up to it (`alerts.amounts`). Everything that is only needed to explain a finding
+is looked up afterwards, for the few rows that have one (`alerts.findings`).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
@@ -14,210 +14,281 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.findings import Findings, RuleFailure, RuleFindings
-from alerts.gain import earlier_value, gain
-from alerts.limits import SLOTS, UNIT_STRIDE, Limits, slot_of
-from alerts.rules import Band, Comparison, Rule, Sessions
-from alerts.series import US_PER_HOUR, Bools, Floats, Ints, Series, microseconds, run_starts
+from alerts.amounts import Amounts, amounts_of, hours_silent
+from alerts.changes import Changes, changes_of
+from alerts.facts import NEVER, NO_FACTS, Facts
+from alerts.findings import ASKS_AGAIN, ASKS_NOTHING, ASKS_WHO, Explained, Findings, RuleFailure, RuleFindings
+from alerts.judge import Judged, Rows, judge, standing
+from alerts.limits import LIMIT_UNITS, Limits, among, slot_of
+from alerts.rules import Rule
+from alerts.series import US_PER_HOUR, Floats, Ints, Series, microseconds, run_starts
+from alerts.tracks import Track, looked_at, track_of
 from schemas.codes import BY_NAME
 
 #: Values measured longer ago than this never open an alert: backfill of that age is history for the chart.
 RAISE_WINDOW_H: Final = 7 * 24.0
-
-Small = NDArray[np.int8]
 
 #: The readings that already belong to an alert, per rule: they neither open nor worsen another.
 Settled = Mapping[str, Ints]
 NOTHING_SETTLED: Final[Settled] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """The rows of some quantities: their indices in the series, their columns, where each reading begins, their slots."""
+@dataclass(slots=True)
+class _Evaluation:
+    """One call: what it was given, and what rules share."""
 
-    rows: Ints
-    picked: Series
-    starts: Ints
-    slot: Ints
+    series: Series
+    limits: Limits
+    facts: Facts
+    now_us: int
+    rows: dict[tuple[str, ...], Ints] = field(default_factory=dict[tuple[str, ...], Ints])
+    tracks: dict[str, Track] = field(default_factory=dict[str, Track])
 
-    @classmethod
-    def of(cls, series: Series, rows: Ints) -> "_Rows":
-        picked = series.take(rows)
-        # A unit number outside the table becomes 0, a unit for which nothing is written: no limit, so no finding.
-        unit = np.where((picked.unit > 0) & (picked.unit < UNIT_STRIDE), picked.unit, 0)
-        starts = run_starts(picked.patient, picked.measured_at_us, picked.reading_no)
-        return cls(rows, picked, starts, picked.code.astype(np.int64) * UNIT_STRIDE + unit)
+    @property
+    def since_us(self) -> int:
+        """Only what was measured since then may be found."""
+        return self.now_us - int(RAISE_WINDOW_H * US_PER_HOUR)
 
-    def any(self, flags: Bools) -> Bools:
-        """Row flags as reading flags: any of a reading's rows."""
-        return flags if len(flags) == len(self.starts) else np.logical_or.reduceat(flags, self.starts)
+    def rows_of(self, quantities: tuple[str, ...]) -> Ints:
+        """The rows of some quantities."""
+        found = self.rows.get(quantities)
+        if found is None:
+            found = self.rows[quantities] = self.series.rows_of([BY_NAME[name].number for name in quantities])
+        return found
 
-    def all(self, flags: Bools) -> Bools:
-        """The same: all of a reading's rows."""
-        return flags if len(flags) == len(self.starts) else np.logical_and.reduceat(flags, self.starts)
-
-
-@dataclass(frozen=True, slots=True)
-class _Amounts:
-    """What a rule compares, row by row: the value or a gain, and the series' row a gain is since (-1: none)."""
-
-    of: _Rows
-    amount: Floats
-    since: Ints
+    def track(self, quantity: str, rule: Rule) -> Track:
+        """The track of a quantity that a rule looks at; shared where rules look at the same."""
+        whole = self.rows_of((quantity,))
+        rows = looked_at(self.series, rule, self.facts, whole)
+        if rows is not whole:
+            return track_of(self.series, quantity, rows)
+        found = self.tracks.get(quantity)
+        if found is None:
+            found = self.tracks[quantity] = track_of(self.series, quantity, rows)
+        return found
 
 
 def evaluate(
-    series: Series, rules: Sequence[Rule], *, limits: Limits, now: datetime, settled: Settled = NOTHING_SETTLED
+    series: Series,
+    rules: Sequence[Rule],
+    *,
+    limits: Limits,
+    now: datetime,
+    settled: Settled = NOTHING_SETTLED,
+    facts: Facts = NO_FACTS,
 ) -> Findings:
     """Every breach within the last RAISE_WINDOW_H that no alert knows yet, and where each patient stands per rule.
 
     The series must reach `RAISE_WINDOW_H` plus the rules' longest look-back into the past. A rule that raises becomes a
-    RuleFailure; the others still speak (H2).
+    RuleFailure; the others still speak (H2). `facts`: who is under 18 or pregnant, where who lives; of whom nothing is known
+    an adult in UTC. A rule over silence speaks only of patients in `facts`.
     """
     found: list[RuleFindings] = []
     failures: list[RuleFailure] = []
-    picked: dict[tuple[str, ...], _Rows] = {}
-    now_us = microseconds(now)
+    all_of_it = _Evaluation(series, limits, facts, microseconds(now))
     for rule in rules:
         try:
-            rows = picked.get(rule.quantities)
-            if rows is None:
-                codes = [BY_NAME[name].number for name in rule.quantities]
-                rows = picked[rule.quantities] = _Rows.of(series, series.rows_of(codes))
-            amounts = _gains(series, rule, rows) if rule.gain_since else _values(rows)
-            found.append(_apply(rule, limits, amounts, now_us=now_us, settled=settled.get(rule.id)))
+            found.append(_apply(all_of_it, rule, settled.get(rule.id)))
         except Exception as error:  # noqa: BLE001 - the edge of one rule, by name: its fault must not silence the others
             failures.append(RuleFailure(rule.id, rule.version, type(error).__name__))
-    return Findings(series, limits, tuple(found), tuple(failures))
+    unruled = _unruled(series, limits, facts, microseconds(now))
+    return Findings(series, limits, tuple(found), tuple(failures), facts, unruled)
 
 
-def _apply(rule: Rule, limits: Limits, amounts: _Amounts, *, now_us: int, settled: Ints | None) -> RuleFindings:
-    rows, picked, starts = amounts.of.rows, amounts.of.picked, amounts.of.starts
-    severity, out, clear = _judge(rule, limits, amounts)
-    patient, at_us, reading_no = picked.patient[starts], picked.measured_at_us[starts], picked.reading_no[starts]
+def _apply(given: _Evaluation, rule: Rule, settled: Ints | None) -> RuleFindings:
+    if rule.missed is not None:
+        return _silences(given, rule, settled)
+    if rule.measure is None:
+        rows = looked_at(given.series, rule, given.facts, given.rows_of(rule.quantities))
+        picked = Rows.of(given.series, rows)
+        amount = given.series.value[rows]
+        return _found(given, rule, picked, judge(rule, given.limits, picked, amount, given.facts), amount, settled)
+    parts = [_measured(given, rule, given.track(quantity, rule), settled) for quantity in rule.quantities]
+    return parts[0] if len(parts) == 1 else _together(parts)
 
-    fresh = np.flatnonzero((severity > 0) & (at_us >= now_us - int(RAISE_WINDOW_H * US_PER_HOUR)))
+
+def _measured(given: _Evaluation, rule: Rule, track: Track, settled: Ints | None) -> RuleFindings:
+    """A measure's findings on one quantity."""
+    judged_rows = track.at_us >= given.since_us
+    changes: Changes | None = None
+    if rule.reference is not None:
+        changes = changes_of(rule, rule.reference, track)
+        amounts = changes.amounts
+    else:
+        amounts = amounts_of(rule, track, given.facts, judged=judged_rows, now_us=given.now_us)
+    assert rule.measure is not None
+    unit = rule.measure.unit
+    limit_unit = LIMIT_UNITS[unit] if unit else None
+    rows = Rows.of(given.series, amounts.track.rows, unit=amounts.track.unit, limit_unit=limit_unit)
+    judged = judge(rule, given.limits, rows, amounts.amount, given.facts)
+    amount, asks = amounts.amount, np.zeros(len(rows.starts), np.int8)
+    if changes is not None and changes.jumped is not None:
+        # What the change is without the jumps: more or less than with them, somebody has to ask.
+        without = judge(rule, given.limits, rows, changes.without_jumps, given.facts)
+        asks = np.where(without.severity != judged.severity, ASKS_WHO, ASKS_NOTHING).astype(np.int8)
+        hidden = without.severity > judged.severity
+        amount = np.where(hidden, changes.without_jumps, amount)
+        judged = Judged(
+            np.maximum(without.severity, judged.severity),
+            judged.out | without.out,
+            judged.clear & without.clear,
+            judged.row,
+        )
+    return _found(given, rule, rows, judged, amount, settled, amounts=amounts, asks=asks)
+
+
+def _found(
+    given: _Evaluation,
+    rule: Rule,
+    rows: Rows,
+    judged: Judged,
+    amount: Floats,
+    settled: Ints | None,
+    *,
+    amounts: Amounts | None = None,
+    asks: NDArray[np.int8] | None = None,
+) -> RuleFindings:
+    """The readings that are news, and where patients stand. With `amounts`, each reading is one row of its track."""
+    patient, at_us, numbers = rows.patient[rows.starts], rows.at_us[rows.starts], rows.reading_no[rows.starts]
+    news = (judged.severity > 0) & (at_us >= given.since_us)
+    if amounts is not None and amounts.only is not None:
+        news &= amounts.only
+    fresh = np.flatnonzero(news)
     if settled is not None and len(settled):
-        fresh = fresh[~np.isin(reading_no[fresh], settled)]
-
-    stands_patient, stands, stands_at_us = _standing(patient, at_us, out=out, clear=clear)
+        fresh = fresh[~np.isin(numbers[fresh], settled)]
+    place = judged.row[fresh]
+    disturbed = given.series.disturbed[rows.rows[place]] & (rule.flagged == "ask")
+    asking = (
+        np.where(disturbed, ASKS_AGAIN, ASKS_NOTHING) if asks is None else np.where(disturbed, ASKS_AGAIN, asks[fresh])
+    )
+    late = at_us[fresh] < given.now_us - int(rule.late_after_h * US_PER_HOUR)
+    stands_patient, stands, stands_at_us = standing(patient, at_us, out=judged.out, clear=judged.clear)
     return RuleFindings(
         rule=rule,
         patient=patient[fresh],
         measured_at_us=at_us[fresh],
-        reading_no=reading_no[fresh],
-        severity=severity[fresh],
-        late=(at_us[fresh] < now_us - int(rule.late_after_h * US_PER_HOUR)) & ~picked.doubted[starts[fresh]],
-        row=rows[starts[fresh]],
-        since=amounts.since[starts[fresh]],
+        reading_no=numbers[fresh],
+        severity=judged.severity[fresh],
+        late=late & ~rows.doubted[place],
+        row=rows.rows[place],
+        amount=amount[place],
+        ask=asking.astype(np.int8),
         stands_patient=stands_patient,
         stands=stands,
         stands_at_us=stands_at_us,
+        short=_short(amounts) if amounts is not None else np.zeros(0, np.int64),
+        explained=_explained(amounts, place) if amounts is not None else None,
     )
 
 
-def _values(rows: _Rows) -> _Amounts:
-    return _Amounts(rows, rows.picked.value, np.full(len(rows.rows), -1, np.int64))
+def _short(amounts: Amounts) -> Ints:
+    """Patients whose newest row has no amount: not enough data."""
+    begins = run_starts(amounts.track.patient)
+    newest = np.append(begins[1:], len(amounts.track)) - 1 if len(begins) else begins
+    return amounts.track.patient[newest[np.isnan(amounts.amount[newest])]]
 
 
-def _gains(series: Series, rule: Rule, rows: _Rows) -> _Amounts:
-    """The gain since the earlier weight the rule names, in the unit of the later one; NaN where there is none."""
-    assert rule.gain_since is not None
-    real = np.isfinite(rows.picked.value)
-    if not real.all():
-        rows = _Rows.of(series, rows.rows[real])
-    picked = rows.picked
-    since = earlier_value(
-        picked.patient,
-        picked.measured_at_us,
-        take=rule.gain_since.take,
-        from_us=int(rule.gain_since.from_h * US_PER_HOUR),
-        to_us=int(rule.gain_since.to_h * US_PER_HOUR),
+def _explained(amounts: Amounts, place: Ints) -> Explained:
+    nothing = np.full(len(place), np.nan)
+    base, low, high = (nothing if one is None else one[place] for one in (amounts.base, amounts.low, amounts.high))
+    track = np.zeros(len(place), np.int8)
+    return Explained((amounts.track,), track, place, amounts.first[place], amounts.count[place], base, low, high)
+
+
+def _together(parts: Sequence[RuleFindings]) -> RuleFindings:
+    """One rule's findings on several quantities: of one reading the most severe, of one patient the worst standing."""
+
+    def joined(name: str) -> np.ndarray:
+        return np.concatenate([getattr(part, name) for part in parts])
+
+    severity, number, at_us, patient = (
+        joined(name) for name in ("severity", "reading_no", "measured_at_us", "patient")
     )
-    if not len(since):
-        return _Amounts(rows, picked.value, since)
-    earlier = np.maximum(since, 0)
-    gained = gain(picked.value, picked.unit, picked.value[earlier], picked.unit[earlier])
-    return _Amounts(rows, np.where(since >= 0, gained, np.nan), np.where(since >= 0, rows.rows[earlier], -1))
-
-
-def _judge(rule: Rule, limits: Limits, amounts: _Amounts) -> tuple[Small, Bools, Bools]:
-    """Per reading: the severity of its worst band (0: none), whether any limit is breached, whether all are clear."""
-    rows, slot = amounts.of, amounts.of.slot
-    starts, patient = rows.starts, rows.picked.patient
-    if not len(starts):
-        return np.zeros(0, np.int8), np.zeros(0, np.bool_), np.zeros(0, np.bool_)
-    margins = {slot_of(name, unit): rule.clear_by[unit] for name in rule.quantities for unit in BY_NAME[name].units}
-    margin = _table(margins)[slot]
-    toward = amounts.amount - margin if rule.downward else amounts.amount + margin
-    severity = np.zeros(len(starts), np.int8)
-    out, near, looked_at = (np.zeros(len(slot), np.bool_) for _ in range(3))
-    for band in reversed(rule.bands):
-        limit = _limits_of(rule, band, limits, patient, slot)
-        breached = _breaches(amounts.amount, limit, downward=rule.downward)
-        looked_at |= ~np.isnan(limit)
-        near |= _breaches(toward, limit, downward=rule.downward)
-        out |= breached
-        holds = rows.any(breached)
-        if band.sessions:
-            holds = holds & _enough_sessions(band.sessions, holds, patient[starts], rows.picked.measured_at_us[starts])
-        severity[holds] = band.severity
-    clear = np.isfinite(amounts.amount) & looked_at & ~near & ~out
-    return severity, rows.any(out), rows.all(clear)
-
-
-def _table(values: Mapping[int, float]) -> Floats:
-    """A look-up table by slot; NaN, which no comparison satisfies, where nothing is set."""
-    table = np.full(SLOTS, np.nan)
-    for slot, value in values.items():
-        table[slot] = value
-    return table
-
-
-def _limits_of(rule: Rule, band: Band, limits: Limits, patient: Ints, slot: Ints) -> Floats:
-    """Per row, the number that must be exceeded (or undercut): "at least x" is "above the double just below x"."""
-    table = _table(
-        {slot_of(name, unit): value for name, limit in band.limits.items() for unit, value in limit.values.items()}
+    order = np.lexsort((-severity.astype(np.int64), number, at_us, patient))
+    keep = order[run_starts(patient[order], at_us[order], number[order])]
+    hows = [part.explained for part in parts if part.explained is not None]
+    how = Explained(
+        tracks=tuple(track for one in hows for track in one.tracks),
+        track=np.repeat(np.arange(len(hows), dtype=np.int8), [len(how.place) for how in hows]),
+        place=np.concatenate([how.place for how in hows]),
+        first=np.concatenate([how.first for how in hows]),
+        count=np.concatenate([how.count for how in hows]),
+        base=np.concatenate([how.base for how in hows]),
+        low=np.concatenate([how.low for how in hows]),
+        high=np.concatenate([how.high for how in hows]),
     )
-    limit = table[slot]
-    for column in limits.columns.get((rule.id, band.severity), ()):
-        place = np.minimum(np.searchsorted(column.patients, patient), len(column.patients) - 1)
-        own = (slot == column.slot) & (column.patients[place] == patient)
-        limit[own] = column.values[place[own]]
-    at_least = [BY_NAME[name].number for name, given in band.limits.items() if given.comparison is Comparison.AT_LEAST]
-    if at_least:
-        limit = np.where(np.isin(slot // UNIT_STRIDE, at_least), np.nextafter(limit, -np.inf), limit)
-    return limit
+    stands_patient, stands, stands_at = joined("stands_patient"), joined("stands"), joined("stands_at_us")
+    ordered = np.lexsort((stands_at, stands, stands_patient))
+    begins = run_starts(stands_patient[ordered])
+    last = ordered[np.append(begins[1:], len(ordered)) - 1] if len(begins) else ordered
+    shorts = [part.short for part in parts]
+    short = np.unique(np.concatenate(shorts))
+    names = ("patient", "measured_at_us", "reading_no", "severity", "late", "row", "amount", "ask")
+    return RuleFindings(
+        parts[0].rule,
+        **{name: joined(name)[keep] for name in names},
+        stands_patient=stands_patient[last],
+        stands=stands[last],
+        stands_at_us=stands_at[last],
+        short=short,
+        explained=how.take(keep),
+    )
 
 
-def _breaches(amount: Floats, limit: Floats, *, downward: bool) -> Bools:
-    return amount < limit if downward else amount > limit
+def _silences(given: _Evaluation, rule: Rule, settled: Ints | None) -> RuleFindings:
+    """Of every patient in `facts`, how long no reading of the rule's quantities has come."""
+    assert rule.missed is not None
+    facts, rows = given.facts, looked_at(given.series, rule, given.facts, given.rows_of(rule.quantities))
+    rows = rows[given.series.measured_at_us[rows] <= given.now_us]
+    owners = given.series.patient[rows]
+    place = np.searchsorted(owners, facts.patient, side="right") - 1
+    has = (
+        (place >= 0) & (owners[np.maximum(place, 0)] == facts.patient)
+        if len(owners)
+        else np.zeros(len(facts), np.bool_)
+    )
+    row = np.where(has, rows[np.maximum(place, 0)], -1) if len(rows) else np.full(len(facts), -1)
+    since = np.where(facts.monitored_since_us == NEVER, np.int64(-1), facts.monitored_since_us)
+    last = np.where(has, given.series.measured_at_us[row], since) if len(given.series) else since
+    known = last >= 0
+    amount = np.where(known, hours_silent(np.maximum(last, since), given.now_us), np.nan)
+    if rule.missed.times_schedule:
+        amount = np.round(amount / facts.every_h, 6)
+    silent = _silent_rows(rule, given, amount)
+    judged = judge(rule, given.limits, silent, amount, facts)
+    number = np.where(has, given.series.reading_no[row], 0) if len(given.series) else np.zeros(len(facts), np.int64)
+    fresh = np.flatnonzero(judged.severity > 0)
+    if settled is not None and len(settled):
+        fresh = fresh[~np.isin(number[fresh], settled)]
+    stands_patient, stands, stands_at = standing(silent.patient, silent.at_us, out=judged.out, clear=judged.clear)
+    return RuleFindings(
+        rule=rule,
+        patient=facts.patient[fresh],
+        measured_at_us=np.full(len(fresh), given.now_us),
+        reading_no=number[fresh],
+        severity=judged.severity[fresh],
+        late=np.zeros(len(fresh), np.bool_),
+        row=row[fresh],
+        amount=amount[fresh],
+        ask=np.zeros(len(fresh), np.int8),
+        stands_patient=stands_patient,
+        stands=stands,
+        stands_at_us=stands_at,
+        short=facts.patient[np.isnan(amount)],
+    )
 
 
-def _enough_sessions(sessions: Sessions, breached: Bools, patient: Ints, at_us: Ints) -> Bools:
-    """Per reading: whether its session breaches and enough of the last ones of the same patient do."""
-    opens = np.ones(len(patient), np.bool_)
-    opens[1:] = (patient[1:] != patient[:-1]) | (at_us[1:] - at_us[:-1] >= int(sessions.apart_min * 60_000_000))
-    starts = np.flatnonzero(opens)
-    breaches = np.logical_or.reduceat(breached, starts)
-    owner, began = patient[starts], at_us[starts]
-    within_us = int(sessions.within_h * US_PER_HOUR)
-    count = breaches.astype(np.int64)
-    for back in range(1, min(sessions.of_last, len(starts))):
-        near = (owner[back:] == owner[:-back]) & (began[back:] - began[:-back] <= within_us)
-        count[back:] += breaches[:-back] & near
-    return (breaches & (count >= sessions.breaching))[np.cumsum(opens) - 1]
+def _silent_rows(rule: Rule, given: _Evaluation, amount: Floats) -> Rows:
+    """A row per patient, at now: what a silence is judged on."""
+    count, patients = len(amount), given.facts.patient
+    slot = np.full(count, slot_of(rule.quantities[0], rule.units_of(rule.quantities[0])[0]))
+    whole = np.arange(count)
+    at = np.full(count, given.now_us)
+    return Rows(whole, patients, at, np.zeros(count, np.int64), np.zeros(count, np.bool_), whole, slot)
 
 
-def _standing(patient: Ints, at_us: Ints, *, out: Bools, clear: Bools) -> tuple[Ints, Bools, Ints]:
-    """Per patient: whether the last telling reading is out of range, and since when that has been so.
-
-    A reading between the limit and `clear_by` tells nothing: what was so before remains so.
-    """
-    telling = np.flatnonzero(out | clear)
-    runs = telling[run_starts(patient[telling], out[telling].astype(np.int64))]
-    owners = run_starts(patient[runs])
-    if not len(owners):
-        return np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0, np.int64)
-    last = runs[np.append(owners[1:], len(runs)) - 1]
-    return patient[last], out[last], at_us[last]
+def _unruled(series: Series, limits: Limits, facts: Facts, now_us: int) -> Ints:
+    patients = series.patient[run_starts(series.patient)]
+    minor = facts.minor(patients, np.full(len(patients), now_us))
+    with_orders = np.array(sorted(patient for patient, keys in limits.own.items() if keys), np.int64)
+    return patients[minor & ~among(with_orders, patients)]

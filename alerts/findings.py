@@ -1,23 +1,41 @@
 """What `evaluate` found: columns for the machine, and a Finding with its sentence for each row a person will see."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from operator import ge, gt, lt
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.gain import gain
+from alerts.facts import NO_FACTS, Facts
 from alerts.limits import Limits
-from alerts.rules import Band, Comparison, Rule
-from alerts.sentences import CrossedLimit, Value, gain_sentence, threshold_sentence
-from alerts.series import Bools, Ints, Series, instant_of
+from alerts.rules import Comparison, Rule
+from alerts.sentences import (
+    ASK_AGAIN,
+    ASK_WHO,
+    CrossedLimit,
+    Reckoning,
+    Value,
+    change_sentence,
+    silence_sentence,
+    threshold_sentence,
+    trend_sentence,
+)
+from alerts.series import Bools, Floats, Ints, Series, instant_of
 from alerts.severity import Severity
-from schemas.codes import BY_NUMBER, REQUIRED, UNIT_BY_NUMBER, UNIT_NUMBER
+from alerts.tracks import Track
+from schemas.codes import BY_NUMBER, REQUIRED, UNIT_BY_NUMBER
 
 _CROSSES: Final = {Comparison.ABOVE: gt, Comparison.AT_LEAST: ge, Comparison.BELOW: lt}
+#: Readings named as what a mean or a trend rests on; of a fuller window, the newest.
+USED_MAX: Final = 100
+
+#: Why a finding asks: nothing, its device doubts it, it may be somebody else or another scale.
+ASKS_NOTHING, ASKS_AGAIN, ASKS_WHO = 0, 1, 2
+_ASKS: Final = {ASKS_NOTHING: None, ASKS_AGAIN: ASK_AGAIN, ASKS_WHO: ASK_WHO}
 
 
 def crosses(value: float, comparison: Comparison, limit: float) -> bool:
@@ -25,9 +43,17 @@ def crosses(value: float, comparison: Comparison, limit: float) -> bool:
     return bool(_CROSSES[comparison](value, limit))
 
 
+class FindingKind(StrEnum):
+    """What a finding wants of a person."""
+
+    ALERT = "alert"
+    #: A question first: it stands on the worklist as urgently as its band, and pages nobody.
+    ASK = "ask"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One rule true of one patient at one time. `late`: measured too long ago to page anybody."""
+    """One rule true of one patient at one time. `late`: measured too long ago to page anybody; `ask`: what to ask first."""
 
     patient: int
     rule_id: str
@@ -39,6 +65,13 @@ class Finding:
     values: tuple[Value, ...]
     limit: CrossedLimit
     sentence: str
+    ask: str | None = None
+
+    @property
+    def kind(self) -> FindingKind:
+        """A red is raised whatever its device says of it; who stood on a scale is always asked first."""
+        doubted_red = self.ask == ASK_AGAIN and self.severity is Severity.URGENT
+        return FindingKind.ASK if self.ask and not doubted_red else FindingKind.ALERT
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +92,41 @@ class RuleFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class Explained:
+    """Per finding of a measure, what it takes to say why: which track, its row there, and where its window begins.
+
+    `base`, `low`, `high` as in `alerts.amounts.Amounts`; NaN where there is none.
+    """
+
+    tracks: tuple[Track, ...]
+    track: NDArray[np.int8]
+    place: Ints
+    first: Ints
+    count: Ints
+    base: Floats
+    low: Floats
+    high: Floats
+
+    def take(self, keep: Ints) -> "Explained":
+        """The findings of these indices."""
+        return Explained(
+            self.tracks,
+            self.track[keep],
+            self.place[keep],
+            self.first[keep],
+            self.count[keep],
+            self.base[keep],
+            self.low[keep],
+            self.high[keep],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RuleFindings:
     """The findings of one rule as columns (one row per breaching reading) and where its patients stand (one per patient).
 
-    `row` is the reading's first row in the series that the rule looks at, `since` the row a gain is measured from (-1:
-    none).
+    `row` is the reading's row in the series that the finding speaks of (-1: of a silence from the beginning), `amount` what
+    crossed the limit, `ask` one of ASKS_…. `short`: patients whose newest reading had not enough data behind it, ascending.
     """
 
     rule: Rule
@@ -73,20 +136,28 @@ class RuleFindings:
     severity: NDArray[np.int8]
     late: Bools
     row: Ints
-    since: Ints
+    amount: Floats
+    ask: NDArray[np.int8]
     stands_patient: Ints
     stands: Bools
     stands_at_us: Ints
+    short: Ints
+    explained: Explained | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that one evaluation found, with what it takes to explain it."""
+    """All that one evaluation found, with what it takes to explain it.
+
+    `unruled`: patients under 18 without orders of their own, ascending: no rule applies, and somebody should know.
+    """
 
     series: Series
     limits: Limits
     by_rule: tuple[RuleFindings, ...]
     failures: tuple[RuleFailure, ...] = ()
+    facts: Facts = NO_FACTS
+    unruled: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __len__(self) -> int:
         return sum(len(found.patient) for found in self.by_rule)
@@ -95,7 +166,7 @@ class Findings:
         """Each finding explained, rule by rule, in the order of (patient, measured_at, reading_no)."""
         for found in self.by_rule:
             for index in range(len(found.patient)):
-                yield _explained(self.series, self.limits, found, index)
+                yield self.explain(found, index)
 
     def standing(self, patient: int, rule_id: str) -> Standing | None:
         """Where a patient stands with a rule; None where no reading tells."""
@@ -106,43 +177,96 @@ class Findings:
                     return Standing(bool(found.stands[place]), instant_of(int(found.stands_at_us[place])))
         return None
 
+    def not_enough(self, patient: int, rule_id: str) -> bool:
+        """Whether a rule says of a patient's newest reading that there is not enough data."""
+        return any(found.rule.id == rule_id and bool((found.short == patient).any()) for found in self.by_rule)
 
-def _explained(series: Series, limits: Limits, found: RuleFindings, index: int) -> Finding:
-    rule = found.rule
-    severity = Severity(int(found.severity[index]))
-    band = rule.band(severity)
-    assert band is not None
-    row = int(found.row[index])
-    if rule.gain_since:
-        values = (_value(series, int(found.since[index]), role="reference"), _value(series, row))
-        gained = gain_of(values[0], values[1])
-        limit = _limit(limits, rule, band, values[1], int(found.patient[index]))
-        sentence = gain_sentence(rule, values[0], values[1], gained, limit)
-    else:
-        values = tuple(_reading_values(series, rule, row))
-        limit = _first_crossed(limits, rule, band, values, int(found.patient[index]))
-        sentence = threshold_sentence(rule, values, limit, sessions=band.sessions)
-    return Finding(
-        patient=int(found.patient[index]),
-        rule_id=rule.id,
-        rule_version=rule.version,
-        severity=severity,
-        late=bool(found.late[index]),
-        measured_at=instant_of(int(found.measured_at_us[index])),
-        reading_no=int(found.reading_no[index]),
-        values=values,
-        limit=limit,
-        sentence=sentence,
-    )
+    def explain(self, found: RuleFindings, index: int) -> Finding:
+        """One finding in words, with the readings and the limit it rests on."""
+        rule, patient = found.rule, int(found.patient[index])
+        severity = Severity(int(found.severity[index]))
+        if rule.missed is not None:
+            values, limit, sentence = self._silence(found, index, severity)
+        elif found.explained is None:
+            values, limit, sentence = self._threshold(found, index, severity)
+        else:
+            values, limit, sentence = self._measured(found, found.explained, index, severity)
+        ask = _ASKS[int(found.ask[index])]
+        return Finding(
+            patient=patient,
+            rule_id=rule.id,
+            rule_version=rule.version,
+            severity=severity,
+            late=bool(found.late[index]),
+            measured_at=instant_of(int(found.measured_at_us[index])),
+            reading_no=int(found.reading_no[index]),
+            values=values,
+            limit=limit,
+            sentence=f"{sentence}; {ask}" if ask else sentence,
+            ask=ask,
+        )
+
+    def _threshold(
+        self, found: RuleFindings, index: int, severity: Severity
+    ) -> tuple[tuple[Value, ...], CrossedLimit, str]:
+        rule, band = found.rule, found.rule.band(severity)
+        assert band is not None
+        values = tuple(_reading_values(self.series, rule, int(found.row[index])))
+        for value in values:
+            if value.quantity in band.limits:
+                limit = self._limit(rule, severity, value.quantity, value.unit, int(found.patient[index]))
+                if crosses(value.value, limit.comparison, limit.value):
+                    return values, limit, threshold_sentence(rule, values, limit, condition=band.condition)
+        raise AssertionError(f"{rule.id}: a finding without a crossed limit")
+
+    def _measured(
+        self, found: RuleFindings, how: Explained, index: int, severity: Severity
+    ) -> tuple[tuple[Value, ...], CrossedLimit, str]:
+        rule, track = found.rule, how.tracks[int(how.track[index])]
+        place, first = int(how.place[index]), int(how.first[index])
+        unit = UNIT_BY_NUMBER[int(track.unit[place])]
+        assert rule.measure is not None
+        limit_unit = rule.measure.unit or unit
+        limit = self._limit(rule, severity, track.quantity, limit_unit, int(found.patient[index]))
+        amount = float(found.amount[index])
+        if rule.reference is not None:
+            values = (
+                _value(self.series, int(track.rows[first]), "reference"),
+                _value(self.series, int(track.rows[place])),
+            )
+            return values, limit, change_sentence(rule, values[0], values[1], amount, limit)
+        begin = max(first, place - USED_MAX + 1)
+        rows = track.rows[begin : place + 1]
+        values = tuple(_value(self.series, int(row), "window") for row in rows[:-1])
+        values += (_value(self.series, int(rows[-1])),)
+        base, low, high = (_or_none(column[index]) for column in (how.base, how.low, how.high))
+        reckoning = Reckoning(amount, limit_unit, values, int(how.count[index]), base, low, high)
+        return values, limit, trend_sentence(rule, reckoning, limit)
+
+    def _silence(
+        self, found: RuleFindings, index: int, severity: Severity
+    ) -> tuple[tuple[Value, ...], CrossedLimit, str]:
+        rule, row = found.rule, int(found.row[index])
+        assert rule.missed is not None
+        unit = rule.missed.unit or ""
+        last = _value(self.series, row) if row >= 0 else None
+        limit = self._limit(rule, severity, rule.quantities[0], unit, int(found.patient[index]))
+        sentence = silence_sentence(rule, float(found.amount[index]), last, unit, limit)
+        return (last,) if last else (), limit, sentence
+
+    def _limit(self, rule: Rule, severity: Severity, quantity: str, unit: str, patient: int) -> CrossedLimit:
+        found = self.limits.effective(rule, severity, quantity, unit, patient=patient)
+        band = rule.band(severity)
+        assert found is not None
+        assert band is not None
+        return CrossedLimit.of(found, quantity, band.limits[quantity].comparison, unit)
 
 
-def gain_of(before: Value, after: Value) -> float:
-    """The gain between two weights, by the same arithmetic as the check itself; in the unit of `after`."""
-    units = (np.array([UNIT_NUMBER[after.unit]], np.int16), np.array([UNIT_NUMBER[before.unit]], np.int16))
-    return float(gain(np.array([after.value]), units[0], np.array([before.value]), units[1])[0])
+def _or_none(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
-def _value(series: Series, row: int, *, role: str = "value") -> Value:
+def _value(series: Series, row: int, role: str = "value") -> Value:
     return Value(
         quantity=BY_NUMBER[int(series.code[row])].name,
         value=float(series.value[row]),
@@ -171,25 +295,3 @@ def _reading_values(series: Series, rule: Rule, row: int) -> Iterator[Value]:
         if code is not None and code.name in shown and int(series.unit[first]) in UNIT_BY_NUMBER:
             yield _value(series, first)
         first += 1
-
-
-def _first_crossed(limits: Limits, rule: Rule, band: Band, values: tuple[Value, ...], patient: int) -> CrossedLimit:
-    """The first limit of the band that one of the values breaches. There is one, or the row would not be a finding."""
-    for value in values:
-        if value.quantity in band.limits:
-            limit = _limit(limits, rule, band, value, patient)
-            if crosses(value.value, limit.comparison, limit.value):
-                return limit
-    raise AssertionError(f"{rule.id}: a finding without a crossed limit")
-
-
-def _limit(limits: Limits, rule: Rule, band: Band, value: Value, patient: int) -> CrossedLimit:
-    given = limits.limit(rule, band.severity, value.quantity, value.unit, patient=patient)
-    assert given is not None
-    return CrossedLimit(
-        quantity=value.quantity,
-        comparison=band.limits[value.quantity].comparison,
-        value=given,
-        unit=value.unit,
-        own=limits.is_own(rule, band.severity, value.quantity, value.unit, patient=patient),
-    )

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from alerts.findings import Finding, Findings
+from alerts.findings import Finding, FindingKind, Findings
 from alerts.series import Ints
 from alerts.severity import Severity
 
@@ -73,9 +73,14 @@ class Headline:
     evidence: dict[str, Any]
 
     @property
-    def rank(self) -> tuple[bool, Severity, datetime, int]:
+    def asks(self) -> bool:
+        """Whether it is a question first, and pages nobody."""
+        return "ask" in self.evidence
+
+    @property
+    def rank(self) -> tuple[bool, Severity, bool, datetime, int]:
         """What decides between two headlines."""
-        return (not self.late, self.severity, self.measured_at, self.reading_no)
+        return (not self.late, self.severity, not self.asks, self.measured_at, self.reading_no)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,11 @@ class Alert:
     def kind(self) -> AlertKind:
         """Late readings alone make a review item; anything timely makes it clinical."""
         return AlertKind.REVIEW if self.late else AlertKind.CLINICAL
+
+    @property
+    def asks(self) -> bool:
+        """Whether it is a question first: it stands on the worklist, and pages nobody."""
+        return self.headline.asks
 
     @property
     def severity(self) -> Severity:
@@ -164,19 +174,23 @@ def _joined(before: Alert | None, news: Sequence[Finding], findings: Findings) -
     )
     if before is None:
         return alert
-    worse = alert.severity > before.severity
     return replace(
         alert,
-        acknowledged=before.acknowledged and not worse,
+        acknowledged=before.acknowledged and not _worse(before, alert),
         alert_id=before.alert_id,
         version=before.version,
     )
 
 
+def _worse(before: Alert, after: Alert) -> bool:
+    """Higher than before; or as high, and no question any more."""
+    return after.severity > before.severity or (before.asks and not after.asks and not after.late)
+
+
 def _reason(before: Alert | None, after: Alert) -> ChangeReason:
     if before is None:
         return ChangeReason.OPENED
-    if after.severity > before.severity:
+    if _worse(before, after):
         return ChangeReason.WORSENED
     if after.judged != before.judged:
         return ChangeReason.UPDATED
@@ -194,7 +208,11 @@ def headline_of(finding: Finding) -> Headline:
         reading_no=finding.reading_no,
         rule_version=finding.rule_version,
         sentence=finding.sentence,
-        evidence={"values": [value.as_json() for value in finding.values], "limit": finding.limit.as_json()},
+        evidence={
+            "values": [value.as_json() for value in finding.values],
+            "limit": finding.limit.as_json(),
+            **({"ask": finding.ask} if finding.kind is FindingKind.ASK else {}),
+        },
     )
 
 

@@ -1,38 +1,37 @@
-"""A patient's own limits: what replaces a rule's default for this patient. Orders win, whichever way they move it."""
+"""The limits that hold for many patients at once, as tables and columns, and any one of them with its authority.
+
+Whose limit holds is decided in `alerts.layers`; here it is arranged: a table per band and group of patients (those of one
+programme and practice), and a column of own limits per band and unit.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
 
-from alerts.rules import Rule
-from alerts.series import Floats, Ints
+from alerts.layers import Effective, Key, Layer, PatientLimit, Refused, Resolved, resolve, stray, with_own
+from alerts.measures import HOURS
+from alerts.rules import Band, Rule
+from alerts.series import Bools, Floats, Ints
 from alerts.severity import Severity
-from schemas.codes import BY_NAME, UNIT_NUMBER
-from schemas.quantity import converted
+from schemas.codes import BY_NAME, CODES, UNIT_NUMBER
+
+__all__ = ["NO_LIMITS", "SLOTS", "UNIT_STRIDE", "LimitColumn", "Limits", "PatientLimit", "slot_of"]
 
 #: (code, unit) as one small number: the index of a limit in a table of all codes and units.
-UNIT_STRIDE: Final = 16
-SLOTS: Final = 512
+UNIT_STRIDE: Final = 32
+SLOTS: Final = 1024
+#: Units of measures that no device sends stand behind the devices' own.
+LIMIT_UNITS: Final[Mapping[str, int]] = {**UNIT_NUMBER, HOURS: UNIT_STRIDE - 1, "{schedule}": UNIT_STRIDE - 2}
+assert max(UNIT_NUMBER.values()) < UNIT_STRIDE - 2
+assert (max(code.number for code in CODES) + 1) * UNIT_STRIDE <= SLOTS
 
 
 def slot_of(quantity: str, unit: str) -> int:
     """The place of one quantity in one unit in a table of limits."""
-    return BY_NAME[quantity].number * UNIT_STRIDE + UNIT_NUMBER[unit]
-
-
-@dataclass(frozen=True, slots=True)
-class PatientLimit:
-    """One row a clinician approved: this band of this rule begins at `value` `unit` for this patient."""
-
-    patient: int
-    rule_id: str
-    band: str
-    quantity: str
-    unit: str
-    value: float
+    return BY_NAME[quantity].number * UNIT_STRIDE + LIMIT_UNITS[unit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,60 +43,94 @@ class LimitColumn:
     values: Floats
 
 
-_Key = tuple[str, Severity]
+_Band = tuple[str, Severity]
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Own limits, arranged for the vectorised check and for looking one up. `ignored` fit no rule: tell an operator."""
+    """Every limit that holds. `ignored` fit no rule, `refused` would loosen a red unapproved: tell an operator of both."""
 
-    columns: dict[_Key, tuple[LimitColumn, ...]]
-    single: dict[tuple[int, str, Severity, int], float]
+    groups: tuple[Resolved, ...]
+    columns: dict[_Band, tuple[LimitColumn, ...]]
+    own: dict[int, dict[Key, Effective]]
+    group_of: Mapping[int, int]
     ignored: tuple[PatientLimit, ...] = ()
+    refused: tuple[Refused, ...] = ()
 
     @classmethod
-    def of(cls, rows: Iterable[PatientLimit], rules: Sequence[Rule]) -> Self:
-        """Arrange rows.
-
-        A limit written in one unit is converted for the quantity's other units, unless those are written too: the limit
-        is converted, never the value.
-        """
-        by_id = {rule.id: rule for rule in rules}
-        written: dict[tuple[int, str, Severity, str], dict[str, float]] = defaultdict(dict)
+    def of(
+        cls,
+        rows: Iterable[PatientLimit],
+        rules: Sequence[Rule],
+        *,
+        groups: Sequence[Sequence[Layer]] = ((),),
+        group_of: Mapping[int, int] | None = None,
+    ) -> Self:
+        """Arrange the patients' rows over the layers of their group (`group_of`: patient → index; not there: 0)."""
+        resolved = tuple(resolve(rules, layers) for layers in groups)
+        place = group_of or {}
+        by_patient: dict[int, list[PatientLimit]] = defaultdict(list)
         ignored: list[PatientLimit] = []
         for row in rows:
-            rule = by_id.get(row.rule_id)
-            band = next((band for band in rule.bands if band.severity.word == row.band), None) if rule else None
-            if band is None or row.quantity not in band.limits or row.unit not in BY_NAME[row.quantity].units:
+            if stray(rules, row):
                 ignored.append(row)
-                continue
-            written[(row.patient, row.rule_id, band.severity, row.quantity)][row.unit] = row.value
-        single: dict[tuple[int, str, Severity, int], float] = {}
-        for (patient, rule_id, severity, quantity), values in written.items():
-            unit, value = next(iter(values.items()))
-            for other in BY_NAME[quantity].units:
-                limit = values.get(other, converted(value, unit, other))
-                single[(patient, rule_id, severity, slot_of(quantity, other))] = limit
-        return cls(_columns(single), single, tuple(ignored))
+            else:
+                by_patient[row.patient].append(row)
+        own: dict[int, dict[Key, Effective]] = {}
+        refused = [one for group in resolved for one in group.refused]
+        for patient, mine in by_patient.items():
+            found = with_own(rules, resolved[place.get(patient, 0)], mine)
+            own[patient] = dict(found.values)
+            refused += found.refused
+        return cls(resolved, _columns(own), own, place, tuple(ignored), tuple(refused))
+
+    def effective(self, rule: Rule, severity: Severity, quantity: str, unit: str, *, patient: int) -> Effective | None:
+        """The limit that holds for a patient, with its layer; None where the band does not look."""
+        key = (rule.id, severity, quantity, unit)
+        mine = self.own.get(patient, {}).get(key)
+        if mine is not None:
+            return mine
+        group = self.groups[self.group_of.get(patient, 0)] if self.groups else resolve([rule], ())
+        return group.values.get(key)
 
     def limit(self, rule: Rule, severity: Severity, quantity: str, unit: str, *, patient: int) -> float | None:
-        """The limit that holds for a patient: the own one, else the rule's; None where the band does not look."""
-        own = self.single.get((patient, rule.id, severity, slot_of(quantity, unit)))
-        if own is not None:
-            return own
-        band = rule.band(severity)
-        return band.limits[quantity].values.get(unit) if band and quantity in band.limits else None
+        """Its value alone."""
+        found = self.effective(rule, severity, quantity, unit, patient=patient)
+        return found.value if found else None
 
     def is_own(self, rule: Rule, severity: Severity, quantity: str, unit: str, *, patient: int) -> bool:
         """Whether the limit that holds is the patient's own."""
-        return (patient, rule.id, severity, slot_of(quantity, unit)) in self.single
+        return (rule.id, severity, quantity, unit) in self.own.get(patient, {})
+
+    def table(self, rule: Rule, band: Band) -> Floats:
+        """Per group and slot the limit of a band, of shape (groups, SLOTS); NaN, which nothing breaches, where none is."""
+        groups = self.groups or (resolve([rule], ()),)
+        table = np.full((len(groups), SLOTS), np.nan)
+        for row, group in enumerate(groups):
+            for quantity in band.limits:
+                for unit in rule.units_of(quantity):
+                    table[row, slot_of(quantity, unit)] = group.values[(rule.id, band.severity, quantity, unit)].value
+        return table
+
+    def owners(self, rule: Rule) -> Ints:
+        """Patients with own limits of a rule, ascending: orders, which hold for somebody under 18 too."""
+        found = [patient for patient, keys in self.own.items() if any(key[0] == rule.id for key in keys)]
+        return np.array(sorted(found), np.int64)
 
 
-def _columns(single: dict[tuple[int, str, Severity, int], float]) -> dict[_Key, tuple[LimitColumn, ...]]:
-    grouped: dict[_Key, dict[int, list[tuple[int, float]]]] = defaultdict(lambda: defaultdict(list))
-    for (patient, rule_id, severity, slot), value in single.items():
-        grouped[(rule_id, severity)][slot].append((patient, value))
-    columns: dict[_Key, tuple[LimitColumn, ...]] = {}
+def among(patients: Ints, patient: Ints) -> Bools:
+    """Whether each of `patient` is one of `patients` (ascending)."""
+    if not len(patients):
+        return np.zeros(len(patient), np.bool_)
+    return patients[np.minimum(np.searchsorted(patients, patient), len(patients) - 1)] == patient
+
+
+def _columns(own: Mapping[int, Mapping[Key, Effective]]) -> dict[_Band, tuple[LimitColumn, ...]]:
+    grouped: dict[_Band, dict[int, list[tuple[int, float]]]] = defaultdict(lambda: defaultdict(list))
+    for patient, keys in own.items():
+        for (rule_id, severity, quantity, unit), found in keys.items():
+            grouped[(rule_id, severity)][slot_of(quantity, unit)].append((patient, found.value))
+    columns: dict[_Band, tuple[LimitColumn, ...]] = {}
     for key, slots in grouped.items():
         made: list[LimitColumn] = []
         for slot, pairs in slots.items():
@@ -108,4 +141,4 @@ def _columns(single: dict[tuple[int, str, Severity, int], float]) -> dict[_Key, 
     return columns
 
 
-NO_LIMITS: Final = Limits({}, {})
+NO_LIMITS: Final = Limits((), {}, {}, {})

@@ -4,6 +4,11 @@ A rule is ONE condition with bands, so that orange turning red worsens one alert
 is written natively for each unit a device may use, because guideline pairs are rounded (180 mg/dL | 10.0 mmol/L) and a
 converted limit fires where the guideline does not.
 
+    owner = "Medical director"
+    version = "2026-11"
+    approved_by = "…"            # who has signed the file, and when; as shipped nobody has
+    approved_on = 2026-11-30
+
     [[rule]]
     id = "weight_gain_24h"
     version = "1"
@@ -16,32 +21,46 @@ converted limit fires where the guideline does not.
     [[rule.band]]
     severity = "priority"
     limits.body_weight.above = { kg = 1.36, "[lb_av]" = 3 }
+
+What is compared is the value, or one measure (`alerts.measures`: `gain_since`, `mean_over`, `rising` …); a band may ask for
+it several times or for some while (`alerts.conditions`). Which readings and whom a rule looks at: `meal`, `flagged`,
+`pregnancy`, `ages`.
 """
 
 import string
-import tomllib
+from datetime import date
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, cast
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
+from alerts.conditions import Condition, Lasting, OnDays, Readings, Sessions
+from alerts.measures import (
+    DOWNWARD,
+    KINDS,
+    Baseline,
+    Drift,
+    DryWeight,
+    Mean,
+    Measure,
+    Missed,
+    Reference,
+    Slope,
+    Variability,
+)
+from alerts.model import FieldFault, Hours, PerUnit, Strict
 from alerts.severity import Severity
 from schemas.codes import BY_NAME
 
 #: A value older than this when it is judged is late: it becomes a review item and never pages (T5).
 LATE_AFTER_H: Final = 4.0
 
-#: What a sentence may speak of, by the sort of rule.
-THRESHOLD_FIELDS: Final = frozenset({"values", "limit", "sessions"})
-GAIN_FIELDS: Final = frozenset({"gain", "span", "before", "after", "limit"})
+#: What the sentence of a rule without a measure may speak of.
+VALUE_FIELDS: Final = frozenset({"values", "limit", "sessions"})
 
-PerUnit = dict[str, Annotated[float, Field(allow_inf_nan=False)]]
-Hours = Annotated[float, Field(gt=0, le=24 * 60)]
-
-
-class RulesError(ValueError):
-    """A rules file that cannot be used; its text is one line that names the file and the field."""
+#: Who vouches for a rule or a limit: a name as people write it.
+Who = Annotated[str, StringConstraints(min_length=2, max_length=80)]
+Version = Annotated[str, StringConstraints(min_length=1, max_length=20)]
 
 
 class Comparison(StrEnum):
@@ -52,11 +71,17 @@ class Comparison(StrEnum):
     BELOW = "below"
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class Meal(StrEnum):
+    """When a glucose was taken, in the words of the Glucose Service's context."""
+
+    FASTING = "fasting"
+    BEFORE = "preprandial"
+    AFTER = "postprandial"
+    CASUAL = "casual"
+    BEDTIME = "bedtime"
 
 
-class Limit(_Model):
+class Limit(Strict):
     """One comparison, with the limit written for each unit a device may send."""
 
     above: PerUnit | None = None
@@ -81,97 +106,155 @@ class Limit(_Model):
         return values
 
 
-class Sessions(_Model):
-    """The band holds only when enough of the last sessions breach it: `breaching` of `of_last`, the newest among them.
-
-    Readings less than `apart_min` after the one before belong to one session; a session breaches when any of its
-    readings does. Sessions older than `within_h` do not count.
-    """
-
-    breaching: Annotated[int, Field(ge=2, le=10)]
-    of_last: Annotated[int, Field(ge=2, le=10)]
-    apart_min: Annotated[float, Field(gt=0, le=24 * 60)]
-    within_h: Hours
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if self.breaching > self.of_last:
-            raise ValueError("breaching cannot exceed of_last")
-        return self
-
-
-class Band(_Model):
-    """What one severity asks of which quantities: it holds when any of its limits is breached."""
+class Band(Strict):
+    """What one severity asks of which quantities: it holds when any of its limits is breached, as often as it asks."""
 
     severity: Annotated[Severity, BeforeValidator(lambda word: Severity.of(str(word)))]
     limits: Annotated[dict[str, Limit], Field(min_length=1)]
     sessions: Sessions | None = None
-
-
-class Reference(_Model):
-    """The earlier value a gain is measured from: the newest or oldest taken `from_h` to `to_h` before."""
-
-    take: Literal["newest", "oldest"]
-    from_h: Hours
-    to_h: Hours
+    readings: Readings | None = None
+    days: OnDays | None = None
+    lasting: Lasting | None = None
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.from_h >= self.to_h:
-            raise ValueError("from_h must be less than to_h")
+    def _one_condition(self) -> Self:
+        given = [name for name in ("sessions", "readings", "days", "lasting") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise FieldFault(f"give one of {', '.join(given)}", given[1])
         return self
 
+    @property
+    def condition(self) -> Condition | None:
+        """How often or how long its limits must be breached; None: once is enough."""
+        return self.sessions or self.readings or self.days or self.lasting
 
-class Rule(_Model):
-    """One condition. `clear_by` is its hysteresis: back in range means inside every limit by at least this much."""
+
+class Rule(Strict):
+    """One condition. `clear_by` is its hysteresis: back in range means inside every limit by at least this much.
+
+    `owner`, `approved_by`, `approved_on` are the file's unless a rule has its own. `flagged`: what to make of a reading of
+    which the device itself says that something was amiss (the patient moved, the cuff was loose). `ages`: limits are for
+    adults, and of somebody under 18 only their own orders count, unless a rule is for everyone.
+    """
 
     id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{2,40}$")]
-    version: Annotated[str, StringConstraints(min_length=1, max_length=20)]
+    version: Version
     title: Annotated[str, StringConstraints(min_length=1, max_length=60)]
     source: Annotated[str, StringConstraints(min_length=1)]
+    owner: Who | None = None
+    approved_by: Who | None = None
+    approved_on: date | None = None
     sentence: str
     bands: Annotated[tuple[Band, ...], Field(alias="band", min_length=1, max_length=3)]
     clear_by: PerUnit
-    gain_since: Reference | None = None
     late_after_h: Hours = LATE_AFTER_H
+
+    meal: Annotated[frozenset[Meal], Field(min_length=1)] | None = None
+    flagged: Literal["judge", "ignore", "ask"] = "judge"
+    pregnancy: Literal["any", "only", "never"] = "any"
+    ages: Literal["adults", "everyone"] = "adults"
+
+    gain_since: Reference | None = None
+    loss_since: Reference | None = None
+    mean_over: Mean | None = None
+    variability: Variability | None = None
+    rise_from_baseline: Baseline | None = None
+    fall_from_baseline: Baseline | None = None
+    rising: Slope | None = None
+    falling: Slope | None = None
+    drift_up: Drift | None = None
+    drift_down: Drift | None = None
+    above_dry_weight: DryWeight | None = None
+    missed: Missed | None = None
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
+        given = [name for name in KINDS if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise FieldFault(f"a rule measures one thing: {' or '.join(given)}, not both", given[1])
+        if (self.approved_by is None) != (self.approved_on is None):
+            raise FieldFault("approved_by and approved_on belong together", "approved_by")
         severities = [band.severity for band in self.bands]
         if severities != sorted(set(severities), reverse=True):
-            raise ValueError("bands go from the most to the least severe, each severity once")
-        for band in self.bands:
+            raise FieldFault("bands go from the most to the least severe, each severity once", "band")
+        for place, band in enumerate(self.bands):
             for name, limit in band.limits.items():
-                self._check_limit(f"{band.severity.word} limits.{name}", name, limit)
-        for severe, mild in zip(self.bands, self.bands[1:], strict=False):
-            self._check_order(severe, mild)
-        fields = GAIN_FIELDS if self.gain_since else THRESHOLD_FIELDS
-        for _, field, _, _ in string.Formatter().parse(self.sentence):
-            if field is not None and field not in fields:
-                raise ValueError(f"sentence: {{{field}}} is not one of {', '.join(sorted(fields))}")
+                self._check_limit(("band", place, "limits", name), f"{band.severity.word} limits.{name}", name, limit)
+            if self.measure is not None and band.condition is not None and self.reference is None:
+                raise FieldFault("a trend already looks back: no sessions, readings, days or lasting", "band", place)
+        for place, (severe, mild) in enumerate(zip(self.bands, self.bands[1:], strict=False)):
+            self._check_order(place, severe, mild)
+        self._check_sentence()
         return self
 
-    def _check_limit(self, where: str, name: str, limit: Limit) -> None:
+    def _check_sentence(self) -> None:
+        fields = self.measure.fields if self.measure else VALUE_FIELDS
+        try:
+            named = [field for _, field, _, _ in string.Formatter().parse(self.sentence) if field is not None]
+        except ValueError as error:
+            raise FieldFault(f"sentence: {error}", "sentence") from error
+        for field in named:
+            if field not in fields:
+                raise FieldFault(f"sentence: {{{field}}} is not one of {', '.join(sorted(fields))}", "sentence")
+
+    def _check_limit(self, at: tuple[str | int, ...], where: str, name: str, limit: Limit) -> None:
         code = BY_NAME.get(name)
         if code is None or not code.vital:
-            raise ValueError(f"{where}: no quantity called {name!r} is judged")
-        if set(limit.values) != set(code.units):
-            raise ValueError(f"{where}: write the limit for each of {', '.join(code.units)}, and no other unit")
-        if not set(code.units) <= set(self.clear_by):
-            raise ValueError(f"clear_by: write it for each of {', '.join(code.units)}")
+            raise FieldFault(f"{where}: no quantity called {name!r} is judged", *at)
+        units = self.units_of(name)
+        if set(limit.values) != set(units):
+            raise FieldFault(f"{where}: write the limit for each of {', '.join(units)}, and no other unit", *at)
+        if not set(units) <= set(self.clear_by):
+            raise FieldFault(f"clear_by: write it for each of {', '.join(units)}", "clear_by")
         if (limit.comparison is Comparison.BELOW) != self.downward:
-            raise ValueError(f"{where}: all limits of a rule look the same way, up or down")
-        if self.gain_since and (self.downward or name != "body_weight"):
-            raise ValueError(f"{where}: a gain is a body_weight above or at_least its limit")
+            raise FieldFault(f"{where}: all limits of a rule look the same way, up or down", *at)
+        if self.measure is not None and self.downward and not self.measure.downward_too:
+            raise FieldFault(f"{where}: {self.measure_name} is counted upwards: above or at_least", *at)
+        if self.above_dry_weight and name != "body_weight":
+            raise FieldFault(f"{where}: a dry weight is of body_weight", *at)
 
-    def _check_order(self, severe: Band, mild: Band) -> None:
+    def _check_order(self, place: int, severe: Band, mild: Band) -> None:
         sign = -1 if self.downward else 1
         for name in severe.limits.keys() & mild.limits.keys():
+            at = ("band", place, "limits", name)
             for unit, value in severe.limits[name].values.items():
-                if sign * value < sign * mild.limits[name].values[unit]:
-                    raise ValueError(
-                        f"{severe.severity.word} limits.{name}: milder than {mild.severity.word} in {unit}"
+                other = mild.limits[name].values[unit]
+                if sign * value < sign * other:
+                    raise FieldFault(
+                        f"{severe.severity.word} limits.{name}: milder than {mild.severity.word} in {unit}", *at
                     )
+                same = value == other and severe.limits[name].comparison is mild.limits[name].comparison
+                if same and severe.condition is None:
+                    words = f"{severe.severity.word} and {mild.severity.word}"
+                    raise FieldFault(
+                        f"{words} limits.{name}: the same limit in {unit}, so one of them never holds", *at
+                    )
+
+    @property
+    def measure_name(self) -> str | None:
+        """The name of what it compares; None: the value itself."""
+        return next((name for name in KINDS if getattr(self, name) is not None), None)
+
+    @property
+    def measure(self) -> Measure | None:
+        """What it compares with its limits; None: the value itself."""
+        name = self.measure_name
+        return getattr(self, name) if name else None
+
+    @property
+    def reference(self) -> Reference | None:
+        """The earlier value a change is since, where it is one."""
+        return self.gain_since or self.loss_since
+
+    @property
+    def lessening(self) -> bool:
+        """Whether it measures how much lower something became (its amounts are positive all the same)."""
+        return self.measure_name in DOWNWARD
+
+    def units_of(self, quantity: str) -> tuple[str, ...]:
+        """The units its limits of a quantity are written in: the measure's own, or each one a device may send."""
+        own = self.measure.unit if self.measure else None
+        return (own,) if own else BY_NAME[quantity].units
 
     @property
     def downward(self) -> bool:
@@ -191,56 +274,5 @@ class Rule(_Model):
     @property
     def lookback_h(self) -> float:
         """How far before a value this rule looks."""
-        spans = [band.sessions.within_h for band in self.bands if band.sessions]
-        return max([*spans, self.gain_since.to_h if self.gain_since else 0.0])
-
-
-class _RulesFile(_Model):
-    rules: Annotated[tuple[Rule, ...], Field(alias="rule", min_length=1)]
-
-    @model_validator(mode="after")
-    def _distinct(self) -> Self:
-        ids = [rule.id for rule in self.rules]
-        twice = sorted({name for name in ids if ids.count(name) > 1})
-        if twice:
-            raise ValueError(f"rule id given twice: {', '.join(twice)}")
-        return self
-
-
-def one_line(error: ValidationError, document: object) -> str:
-    """The first complaint of pydantic as one line: which entry (by its id or name), which field, what is wrong."""
-    first = error.errors()[0]
-    parts: list[str] = []
-    node: object = document
-    for part in first["loc"]:
-        try:
-            node = cast("Any", node)[part]
-        except (KeyError, IndexError, TypeError):
-            node = None
-        if isinstance(part, int):
-            entry = cast("dict[str, Any]", node if isinstance(node, dict) else {})
-            name: Any = next((entry[key] for key in ("id", "name", "severity") if key in entry), part + 1)
-            parts[-1:] = [f"{parts[-1]} {name!r}"] if parts else [f"number {part + 1}"]
-        else:
-            parts.append(part)
-    return f"{', '.join(parts) or 'the file'}: {first['msg'].removeprefix('Value error, ')}"
-
-
-def parse_rules(text: str, *, name: str = "rules") -> tuple[Rule, ...]:
-    """The rules a TOML text holds. RulesError (one line: file, rule, field or line) where it cannot be used."""
-    try:
-        document = tomllib.loads(text)
-        return _RulesFile.model_validate(document).rules
-    except tomllib.TOMLDecodeError as error:
-        raise RulesError(f"{name}: not TOML: {error}") from error
-    except ValidationError as error:
-        raise RulesError(f"{name}: {one_line(error, tomllib.loads(text))}") from error
-
-
-def read_rules(path: Path) -> tuple[Rule, ...]:
-    """The rules of a file. RulesError (one line) where it cannot be read or used."""
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise RulesError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8 text'}") from error
-    return parse_rules(text, name=str(path))
+        spans = [band.condition.within_h for band in self.bands if band.condition]
+        return max([0.0, *spans]) + (self.measure.lookback_h if self.measure else 0.0)

@@ -15,6 +15,8 @@ Bools = NDArray[np.bool_]
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 US_PER_HOUR: Final = 3_600_000_000
+#: What the column `meal` counts: nothing known, then the words of the Glucose Service's context.
+MEALS: Final = ("", "fasting", "preprandial", "postprandial", "casual", "bedtime")
 
 
 def microseconds(instant: datetime) -> int:
@@ -33,7 +35,8 @@ class Series:
 
     `code` and `unit` are the numbers of schemas.codes; `measured_at_us` is microseconds since 1970 UTC; `value` is in
     `unit`, as the device sent it; `reading_no` names the reading in the database. `doubted`: the time is by a device's
-    clock that nobody could read, of a reading that came at once; a red by it is never taken for an old one.
+    clock that nobody could read, of a reading that came at once; a red by it is never taken for an old one. `disturbed`: the
+    device itself says that the person moved, the cuff was loose, or the like. `meal`: an index into MEALS.
     """
 
     patient: Ints
@@ -43,6 +46,8 @@ class Series:
     unit: NDArray[np.int16]
     value: Floats
     doubted: Bools
+    disturbed: Bools
+    meal: NDArray[np.int8]
 
     @classmethod
     def of(
@@ -55,8 +60,13 @@ class Series:
         unit: ArrayLike,
         value: ArrayLike,
         doubted: ArrayLike | None = None,
+        disturbed: ArrayLike | None = None,
+        meal: ArrayLike | None = None,
     ) -> Self:
-        """Sorted columns from columns in any order; no `doubted`: none is. ValueError where their lengths differ."""
+        """Sorted columns from columns in any order; one that is not given is all false, or no meal.
+
+        ValueError where their lengths differ.
+        """
         made = cls(
             np.asarray(patient, np.int64),
             np.asarray(measured_at_us, np.int64),
@@ -65,9 +75,11 @@ class Series:
             np.asarray(unit, np.int16),
             np.asarray(value, np.float64),
             np.zeros(np.shape(value), np.bool_) if doubted is None else np.asarray(doubted, np.bool_),
+            np.zeros(np.shape(value), np.bool_) if disturbed is None else np.asarray(disturbed, np.bool_),
+            np.zeros(np.shape(value), np.int8) if meal is None else np.asarray(meal, np.int8),
         )
         lengths = {column.shape for column in (made.patient, made.measured_at_us, made.reading_no, made.code)}
-        lengths |= {made.unit.shape, made.value.shape, made.doubted.shape}
+        lengths |= {column.shape for column in (made.unit, made.value, made.doubted, made.disturbed, made.meal)}
         if lengths != {(len(made),)}:
             raise ValueError("columns of a series have one length")
         return made.take(np.lexsort((made.code, made.reading_no, made.measured_at_us, made.patient)))
@@ -90,6 +102,8 @@ class Series:
             self.unit[rows],
             self.value[rows],
             self.doubted[rows],
+            self.disturbed[rows],
+            self.meal[rows],
         )
 
     def rows_of(self, codes: Sequence[int]) -> Ints:

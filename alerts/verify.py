@@ -75,16 +75,16 @@ def verify(
     values = tuple(_values(quantities, at))
     for rule in rules:
         band = rule.band(Severity.URGENT)
-        if band is None or rule.gain_since:
+        if band is None or rule.measure is not None or rule.pregnancy == "only" or rule.meal is not None:
+            # A trend is of no single value, and nobody knows of a held one whether it was fasting or in pregnancy.
             continue
         for value in values:
             if value.quantity not in band.limits or value.unit not in BY_NAME[value.quantity].units:
                 continue
-            limit = limits.limit(rule, band.severity, value.quantity, value.unit, patient=patient or 0)
+            limit = limits.effective(rule, band.severity, value.quantity, value.unit, patient=patient or 0)
             comparison = band.limits[value.quantity].comparison
-            if limit is not None and crosses(value.value, comparison, limit):
-                own = limits.is_own(rule, band.severity, value.quantity, value.unit, patient=patient or 0)
-                crossed = CrossedLimit(value.quantity, comparison, limit, value.unit, own)
+            if limit is not None and crosses(value.value, comparison, limit.value):
+                crossed = CrossedLimit.of(limit, value.quantity, comparison, value.unit)
                 shown = [one for one in values if one.quantity in _shown_with(value.quantity)]
                 return Verification(
                     rule_id=rule.id,

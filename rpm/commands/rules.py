@@ -1,15 +1,27 @@
 """`rpm-cloud rules`: look at a rules file before it judges anybody."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from alerts.rules import Rule, RulesError, read_rules
-from alerts.sentences import number
+from alerts.rulefile import RulesError, read_rules
+from alerts.rules import Rule
+from alerts.sentences import label, number
 from rpm.errors import UserError
 from rpm.settings import read_settings
-from schemas.codes import UNIT_LABEL
+
+#: What an amount is, before the words of its measure.
+_MEASURED: Final = {
+    "gain_since": "gained ",
+    "loss_since": "lost ",
+    "rise_from_baseline": "up, ",
+    "fall_from_baseline": "down, ",
+    "rising": "up ",
+    "falling": "down ",
+    "drift_up": "up, ",
+    "drift_down": "down, ",
+}
 
 
 def register(app: typer.Typer) -> None:
@@ -39,15 +51,9 @@ def _bands(rule: Rule) -> list[str]:
     lines: list[str] = []
     for band in rule.bands:
         for name, limit in band.limits.items():
-            written = " | ".join(
-                f"{number(value, decimals=0)} {UNIT_LABEL[unit]}" for unit, value in limit.values.items()
-            )
-            gain = ""
-            if rule.gain_since:
-                since = rule.gain_since
-                gain = f" gained since the {since.take} value of {since.from_h:g} to {since.to_h:g} h before"
-            counted = (
-                f", {band.sessions.breaching} of the last {band.sessions.of_last} sessions" if band.sessions else ""
-            )
-            lines.append(f"{band.severity.word:8} {name} {limit.comparison.replace('_', ' ')} {written}{gain}{counted}")
+            written = " | ".join(f"{number(value, decimals=0)} {label(unit)}" for unit, value in limit.values.items())
+            measured = f" {_MEASURED.get(rule.measure_name or '', '')}{rule.measure.words}" if rule.measure else ""
+            counted = f",{band.condition.text}" if band.condition else ""
+            comparison = limit.comparison.replace("_", " ")
+            lines.append(f"{band.severity.word:8} {name} {comparison} {written}{measured}{counted}")
     return lines

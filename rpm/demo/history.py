@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from alerts.escalation import read_plan
-from alerts.rules import read_rules
+from alerts.rulefile import read_rules
 from rpm.jobs import evaluate
 from rpm.settings import CARE
 from rpm.store import alerts, seed

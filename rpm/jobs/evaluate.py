@@ -83,6 +83,8 @@ def run_once(database: Database, *, now: datetime, judgement: Judgement, limit: 
         log.error("rule_failed", rule=failure.rule_id, version=failure.rule_version, error=failure.error)
     if findings.limits.ignored:
         log.warning("patient_limits_ignored", count=len(findings.limits.ignored))
+    if findings.limits.refused:
+        log.warning("limits_refused", count=len(findings.limits.refused))
     with database.transaction() as connection:
         held = series.claim_held(connection, limit=HELD_LIMIT)
         _announce(connection, _verify(connection, held, judgement, now=now))
@@ -127,7 +129,9 @@ def _save(
             connection,
             change,
             practice_id=practice_id,
-            next_step_at=calls.first(practice_id, alert.patient, alert.severity, late=alert.late, now=now),
+            next_step_at=calls.first(
+                practice_id, alert.patient, alert.severity, late=alert.late or alert.asks, now=now
+            ),
             reading_ids=reading_ids,
         )
     return len(changed)
@@ -148,7 +152,7 @@ class _Calls:
     def first(
         self, practice_id: int, patient: int | None, severity: Severity, *, late: bool, now: datetime
     ) -> datetime | None:
-        """When a new or worsened alert calls; late ones never do, whatever a policy says of their severity."""
+        """When a new or worsened alert calls; late ones and questions never do, whatever a policy says of their severity."""
         program = "" if patient is None else self.programs.get(patient, "")
         return None if late else first_step_at(self.plans.of(practice_id), severity, program=program, now=now)
 

@@ -15,7 +15,7 @@ import structlog
 
 from alerts.channels import Channel, ChannelError, EmailChannel, NoChannel
 from alerts.escalation import EscalationError, Plan, read_plan
-from alerts.rules import RulesError, read_rules
+from alerts.rulefile import RulesError, read_rules
 from rpm.errors import UserError
 from rpm.jobs import cover, escalate, evaluate, expiries, rollup, scheduler, send, silence
 from rpm.settings import Settings

@@ -66,7 +66,16 @@ def own_limits(connection: Connection, patients: Sequence[int]) -> list[PatientL
     """The patients' own limits."""
     rows = connection.execute(_SQL["own_limits"], {"patients": list(patients)}).fetchall()
     return [
-        PatientLimit(row["patient_id"], row["rule_id"], row["band"], row["quantity"], row["unit"], row["value"])
+        PatientLimit(
+            row["patient_id"],
+            row["rule_id"],
+            row["band"],
+            row["quantity"],
+            row["unit"],
+            row["value"],
+            row["approved_by"],
+            row["approved_at"],
+        )
         for row in rows
     ]
 

@@ -20,7 +20,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
 from alerts.escalation import EscalationError, Plan, read_plan
-from alerts.rules import Rule, RulesError, read_rules
+from alerts.rulefile import RulesError, read_rules
+from alerts.rules import Rule
 from rpm import web
 from rpm.access import Role
 from rpm.enrolment import UNAVAILABLE

@@ -98,7 +98,16 @@ class Chart:
 def limits_of(rows: Iterable[Mapping[str, Any]], rules: Sequence[Rule], *, patient_id: int) -> Limits:
     """A patient's own limits from rows of `patient_limit`."""
     own = [
-        PatientLimit(patient_id, row["rule_id"], row["band"], row["quantity"], row["unit"], row["value"])
+        PatientLimit(
+            patient_id,
+            row["rule_id"],
+            row["band"],
+            row["quantity"],
+            row["unit"],
+            row["value"],
+            row["approved_by"],
+            row["approved_at"],
+        )
         for row in rows
     ]
     return Limits.of(own, rules)
@@ -144,7 +153,7 @@ def _chart(
 def _lines(vital: Vital, unit: str, rules: Sequence[Rule], limits: Limits, *, patient_id: int) -> Iterable[LimitLine]:
     """The limits of threshold rules that speak of this vital."""
     for rule, severity, quantity, comparison, value, own in _limits(vital, unit, rules, limits, patient_id=patient_id):
-        if rule.gain_since is None:
+        if rule.measure is None:
             whose = " (own)" if own else ""
             label = f"{quantity} {_WORDS[comparison]} {_short(value, quantity, unit)}{whose}"
             yield LimitLine(label, BY_NAME[quantity].label, severity, value)
@@ -153,7 +162,7 @@ def _lines(vital: Vital, unit: str, rules: Sequence[Rule], limits: Limits, *, pa
 def _notes(vital: Vital, unit: str, rules: Sequence[Rule], limits: Limits, *, patient_id: int) -> Iterable[str]:
     """Limits that are no line: a gain is counted from where one was."""
     for rule, severity, quantity, _, value, own in _limits(vital, unit, rules, limits, patient_id=patient_id):
-        if rule.gain_since is not None:
+        if rule.reference is not None:
             whose = " (own limit)" if own else ""
             yield f"{rule.title}: {severity} above {_short(value, quantity, unit)} {UNIT_LABEL[unit]}{whose}"
 
@@ -164,6 +173,8 @@ def _limits(
     for rule in rules:
         for band in rule.bands:
             for quantity in vital.quantities:
+                if quantity not in rule.quantities or unit not in rule.units_of(quantity):
+                    continue
                 value = limits.limit(rule, band.severity, quantity, unit, patient=patient_id)
                 if quantity in band.limits and value is not None:
                     own = limits.is_own(rule, band.severity, quantity, unit, patient=patient_id)

@@ -11,7 +11,8 @@ import numpy as np
 
 from alerts.evaluate import evaluate
 from alerts.limits import Limits
-from alerts.rules import Rule, read_rules
+from alerts.rulefile import read_rules
+from alerts.rules import Rule
 from alerts.series import Series, instant_of
 from rpm.settings import CARE
 from schemas.codes import BY_NUMBER, UNIT_BY_NUMBER

@@ -7,7 +7,7 @@ from typing import Any
 
 from alerts.channels import Answer
 from alerts.escalation import Plan, parse_plan
-from alerts.rules import read_rules
+from alerts.rulefile import read_rules
 from rpm.jobs import escalate, evaluate, send
 from rpm.settings import CARE
 from rpm.store.database import Database

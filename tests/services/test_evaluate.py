@@ -185,7 +185,7 @@ def test_a_rule_that_raises_is_told_and_silences_no_other(desk: Desk, monkeypatc
         raise ZeroDivisionError
 
     patient = desk.clinic.patient("Maria", "Alvarez")
-    monkeypatch.setattr("alerts.evaluate.earlier_value", broken)
+    monkeypatch.setattr("alerts.kernels.gains.earlier_value", broken)
     for _ in range(2):
         desk.clinic.measure(patient, Kind.BODY_WEIGHT, {"body_weight": (80.0, "kg")}, at=desk.now)
         desk.clinic.pressure(patient, 190, 100)

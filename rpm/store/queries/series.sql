@@ -18,7 +18,9 @@ where patient_id = any(%(patients)s) and code = any(%(codes)s)
 
 -- own_limits
 -- What replaces the rules' defaults for some patients.
-select patient_id, rule_id, band, quantity, unit, value from patient_limit where patient_id = any(%(patients)s);
+select patient_id, rule_id, band, quantity, unit, value, approved_by, approved_at
+from patient_limit
+where patient_id = any(%(patients)s);
 
 -- reading_ids
 -- The names of some readings. The time bound keeps the search to a few chunks.

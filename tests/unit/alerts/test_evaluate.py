@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.evaluate import evaluate
-from alerts.gain import earlier_value
+from alerts.kernels.gains import earlier_value
 from alerts.limits import NO_LIMITS, Limits, PatientLimit
-from alerts.rules import read_rules
+from alerts.rulefile import read_rules
 from alerts.series import Series, microseconds
 from rpm.settings import CARE
 from schemas.codes import BY_NAME, UNIT_NUMBER
@@ -115,7 +115,9 @@ def own_limits(draw: st.DrawFn) -> list[PatientLimit]:
         name = draw(st.sampled_from(sorted(band.limits)))
         unit = draw(st.sampled_from(BY_NAME[name].units))
         value = draw(_VALUES[(name, unit)]) if rule.gain_since is None else draw(st.sampled_from([0.5, 1.0, 2.0]))
-        row = PatientLimit(draw(st.integers(1, 4)), rule.id, band.severity.word, name, unit, value)
+        row = PatientLimit(
+            draw(st.integers(1, 4)), rule.id, band.severity.word, name, unit, value, "the medical director"
+        )
         rows[(row.patient, row.rule_id, row.band, row.quantity, row.unit)] = row
     return list(rows.values())
 
@@ -195,7 +197,7 @@ def test_orange_blood_pressure_needs_two_of_the_last_three_sessions() -> None:
 
 
 def test_a_patient_s_own_limit_replaces_the_default_whichever_way() -> None:
-    own = [PatientLimit(1, "blood_pressure_high", "urgent", "systolic", "mm[Hg]", 200)]
+    own = [PatientLimit(1, "blood_pressure_high", "urgent", "systolic", "mm[Hg]", 200, "the medical director")]
     assert found_by_numpy(pressure(0, 1, 195), own) == []
     assert len(found_by_numpy(pressure(0, 1, 201), own)) == 1
     assert len(found_by_numpy(pressure(0, 1, 195, patient=2), own)) == 1
@@ -212,7 +214,7 @@ def test_one_broken_rule_leaves_the_others_speaking(monkeypatch: pytest.MonkeyPa
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("82.1 kg")
 
-    monkeypatch.setattr("alerts.evaluate.earlier_value", broken)
+    monkeypatch.setattr("alerts.kernels.gains.earlier_value", broken)
     rows = weight(1, 24, 1, 80.0) + weight(1, 0, 2, 84.0) + pressure(0, 3, 190)
     result = evaluate(series_of(rows), RULES, limits=NO_LIMITS, now=NOW)
     assert [(one.rule_id, one.error) for one in result.failures] == [
@@ -295,7 +297,8 @@ def test_a_finding_names_its_readings_limit_and_version() -> None:
     assert (found.limit.value, found.limit.unit, found.rule_version) == (1.36, "kg", BY_ID["weight_gain_24h"].version)
 
 
-def test_an_impossible_span_is_refused_not_wrapped_around() -> None:
-    patients = np.array([1, 2], np.int64)
-    with pytest.raises(ValueError, match="too long a time"):
-        earlier_value(patients, np.array([0, 2**62], np.int64), take="newest", from_us=1, to_us=2)
+def test_times_ages_apart_do_not_wrap_around() -> None:
+    """Whoever is first in time is not found through another patient's row or a sum beyond 63 bits."""
+    at = np.array([0, 2**62, 2**62 + 30], np.int64)
+    found = earlier_value(at, np.array([0, 0, 1], np.int32), take="newest", from_us=10, to_us=50)
+    assert found.tolist() == [-1, -1, 1]

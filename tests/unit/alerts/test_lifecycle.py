@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from alerts.evaluate import evaluate
 from alerts.lifecycle import JUDGED_MAX, Alert, AlertKind, Change, ChangeReason, fold, settled
 from alerts.limits import NO_LIMITS
-from alerts.rules import read_rules
+from alerts.rulefile import read_rules
 from alerts.severity import Severity
 from rpm.settings import CARE
 from tests.unit.alerts.scalar import Row

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.limits import Limits, PatientLimit
-from alerts.rules import read_rules
+from alerts.rulefile import read_rules
 from alerts.severity import Severity
 from alerts.verify import verify
 from rpm.settings import CARE

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from alerts.rules import read_rules
+from alerts.rulefile import read_rules
 from rpm.settings import CARE
 from rpm.store.charts import FLAGGED, LATE, Point
 from rpm.web.chart import Chart, charts, limits_of
@@ -18,7 +18,7 @@ def point(name: str, value: float, unit: str, *, hours_ago: float, quality: int 
     return Point(NOW - timedelta(hours=hours_ago), BY_NAME[name].number, value, UNIT_NUMBER[unit], quality, UUID(int=1))
 
 
-def drawn(*points: Point, own: list[dict[str, str | float]] | None = None) -> dict[str, Chart]:
+def drawn(*points: Point, own: list[dict[str, object]] | None = None) -> dict[str, Chart]:
     ordered = sorted(points, key=lambda one: one.measured_at)
     limits = limits_of(own or [], RULES, patient_id=PATIENT)
     return {chart.vital.key: chart for chart in charts(ordered, RULES, limits, patient_id=PATIENT)}
@@ -57,12 +57,14 @@ def test_limits_are_those_of_the_unit_not_converted_ones() -> None:
 
 
 def test_a_patients_own_limit_replaces_the_rules() -> None:
-    own = {
+    own: dict[str, object] = {
         "rule_id": "blood_pressure_high",
         "band": "urgent",
         "quantity": "systolic",
         "unit": "mm[Hg]",
         "value": 170.0,
+        "approved_by": "the medical director",
+        "approved_at": None,
     }
     lines = drawn(point("systolic", 150, "mm[Hg]", hours_ago=1), own=[own])["blood_pressure"].limits
     assert ("systolic above 170 (own)", 170.0) in {(line.label, line.value) for line in lines}

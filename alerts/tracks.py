@@ -1,0 +1,108 @@
+"""One quantity of every patient as a line through time: what trends are measured on.
+
+A track holds what a rule may look at and no more: finite values, in one unit for each patient (that of the newest reading;
+what came in another unit is converted onto its step), without what the rule leaves out.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from alerts.facts import Facts
+from alerts.kernels.days import day_of, in_morning, local_us, new_days
+from alerts.kernels.gains import in_unit
+from alerts.kernels.windows import Counts, positions
+from alerts.rules import Meal, Rule
+from alerts.series import MEALS, Bools, Floats, Ints, Series, run_starts
+from schemas.codes import BY_NAME
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """Columns of one length: `rows` are indices into the series, `position` the place within the patient, from 0."""
+
+    quantity: str
+    rows: Ints
+    patient: Ints
+    at_us: Ints
+    reading_no: Ints
+    value: Floats
+    unit: NDArray[np.int16]
+    position: Counts
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, keep: Bools) -> "Track":
+        """The rows that are kept, as a track of their own."""
+        if keep.all():
+            return self
+        patient = self.patient[keep]
+        return Track(
+            self.quantity,
+            self.rows[keep],
+            patient,
+            self.at_us[keep],
+            self.reading_no[keep],
+            self.value[keep],
+            self.unit[keep],
+            positions(patient),
+        )
+
+    def local(self, facts: Facts) -> Ints:
+        """Microseconds by the clock on each patient's wall."""
+        if not len(facts):
+            return self.at_us
+        place = facts.place(self.patient)
+        zone = np.where(place >= 0, facts.zone[place], -1).astype(np.int16)
+        return local_us(self.at_us, zone, facts.zones)
+
+    def days(self, facts: Facts) -> tuple[NDArray[np.int32], Bools]:
+        """Each row's clinical day, and whether it is the first of its patient in it."""
+        day = day_of(self.local(facts))
+        return day, new_days(day, self.position)
+
+    def mornings(self, facts: Facts) -> Bools:
+        """Which rows were measured before noon."""
+        return in_morning(self.local(facts))
+
+
+def looked_at(series: Series, rule: Rule, facts: Facts, rows: Ints) -> Ints:
+    """Of these rows, those the rule looks at: by meal, by what the device says of itself, by pregnancy."""
+    keep = np.ones(len(rows), np.bool_)
+    if rule.meal is not None:
+        wanted = [MEALS.index(meal) for meal in Meal if meal in rule.meal]
+        keep &= np.isin(series.meal[rows], wanted)
+    if rule.flagged == "ignore" or (rule.flagged == "ask" and rule.measure is not None and rule.reference is None):
+        # A mean or a trend takes no value that its own device doubts.
+        keep &= ~series.disturbed[rows]
+    if rule.pregnancy != "any":
+        pregnant = facts.pregnant(series.patient[rows], series.measured_at_us[rows])
+        keep &= pregnant if rule.pregnancy == "only" else ~pregnant
+    return rows if keep.all() else rows[keep]
+
+
+def track_of(series: Series, quantity: str, rows: Ints) -> Track:
+    """The track of one quantity; `rows` are the series' rows to take it from."""
+    code = BY_NAME[quantity]
+    value = series.value[rows]
+    if not np.isfinite(value).all():
+        rows = rows[np.isfinite(value)]
+        value = series.value[rows]
+    patient, unit = series.patient[rows], series.unit[rows]
+    if len(code.units) > 1 and len(rows) and (unit != unit[0]).any():
+        value, unit = _one_unit(patient, value, unit)
+        if not np.isfinite(value).all():
+            # A unit that is none of this quantity's cannot be judged.
+            known = np.isfinite(value)
+            rows, patient, value, unit = rows[known], patient[known], value[known], unit[known]
+    at, numbers = series.measured_at_us[rows], series.reading_no[rows]
+    return Track(quantity, rows, patient, at, numbers, value, unit, positions(patient))
+
+
+def _one_unit(patient: Ints, value: Floats, unit: NDArray[np.int16]) -> tuple[Floats, NDArray[np.int16]]:
+    begins = run_starts(patient)
+    ends = np.append(begins[1:], len(patient))
+    newest = np.repeat(unit[ends - 1], ends - begins)
+    return in_unit(value, unit, newest), newest
