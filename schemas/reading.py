@@ -93,6 +93,10 @@ class Reading(BaseModel):
             receipt_mark=self.receipt_mark,
         )
 
+    def bears_its_name(self) -> bool:
+        """Whether `reading_id` follows from the reading's own facts."""
+        return self.reading_id == self.derived_id()
+
     def __repr__(self) -> str:
         """No value, no device: a reading in a log line is its name and kind."""
         return f"Reading({self.reading_id}, {self.kind})"

@@ -15,8 +15,9 @@ from rpm.ingest.attribution import Assignment, Device, owner, uncertainty_of
 from rpm.ingest.checks import Trouble, check_form, check_time, check_values, notes
 from rpm.ingest.plausibility import BMI_ABOVE, BMI_BELOW, Weighing
 from rpm.ingest.reasons import Reason
+from rpm.ingest.shape import AReading
 from schemas.codes import BY_NAME, UNIT_NUMBER, Kind
-from schemas.reading import Reading, TimeSource
+from schemas.reading import TimeSource
 
 #: Admitted later than this after it was measured, a reading enters history but is not news.
 LATE_AFTER: Final = timedelta(hours=1)
@@ -66,8 +67,7 @@ class Known:
     weighings: dict[int, list[Weighing]]
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """A patient's reading, with the values to store and what to know of it."""
 
     practice_id: int
@@ -105,7 +105,7 @@ UNCLAIMED: Final = 0
 
 
 def admit(
-    reading: Reading,
+    reading: AReading,
     *,
     gateway_id: str,
     known: Known,
@@ -121,7 +121,7 @@ def admit(
     practice_id = known.practices.get(gateway_id, UNCLAIMED)
     if practice_id == UNCLAIMED:
         return Quarantined(Reason.UNKNOWN_GATEWAY, "", UNCLAIMED)
-    if reading.reading_id != reading.derived_id():
+    if not reading.bears_its_name():
         return Quarantined(Reason.ID_MISMATCH, "/reading/reading_id", practice_id)
     device = known.devices.get((practice_id, reading.device.address))
     if device is None:
@@ -171,14 +171,14 @@ def admit(
     return Admitted(practice_id, whose, device.id, _observe(reading, quality, flags), tuple(flags), late)
 
 
-def _may_be_fresh(reading: Reading, now: datetime) -> bool:
+def _may_be_fresh(reading: AReading, now: datetime) -> bool:
     """Whether a reading that looks old may be news all the same, for its clock cannot be trusted."""
     if reading.time_source is TimeSource.ESTIMATED:
         return now - reading.measured_at <= LATE_AFTER + uncertainty_of(reading.time_source, reading.uncertainty_s)
     return reading.time_source is TimeSource.DEVICE and now - reading.received_at <= LATE_AFTER
 
 
-def _observe(reading: Reading, quality: int, flags: list[str]) -> tuple[Observed, ...]:
+def _observe(reading: AReading, quality: int, flags: list[str]) -> tuple[Observed, ...]:
     """The values to store. A mean pressure or body mass index that cannot be is left out, and said in `flags`."""
     observed: list[Observed] = []
     for name, quantity in reading.quantities.items():
@@ -201,7 +201,7 @@ def _observe(reading: Reading, quality: int, flags: list[str]) -> tuple[Observed
     return tuple(observed)
 
 
-def _is_between(reading: Reading, mean: float, unit: str) -> bool:
+def _is_between(reading: AReading, mean: float, unit: str) -> bool:
     """Whether a mean pressure lies between the other two."""
     systolic, diastolic = reading.quantities["systolic"], reading.quantities["diastolic"]
     if systolic.value is None or diastolic.value is None or unit != systolic.unit:

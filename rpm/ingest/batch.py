@@ -7,7 +7,6 @@ settled is known by (gateway, epoch, seq), a reading by its name.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -108,7 +107,7 @@ def _settle_apart(
             settlements += _settle_apart(database, message, part, kept, now=now) if done is None else done
         return settlements
     unjudged = [
-        placed._replace(row=replace(placed.row, reading=None, reason=Reason.NOT_STORABLE, pointer=""))
+        placed._replace(row=placed.row._replace(reading=None, reason=Reason.NOT_STORABLE, pointer=""))
         for placed in rows
         if placed.row.seq is not None
     ]
@@ -151,7 +150,7 @@ def _write(
     if not rows:
         return []
     plan = plan_of(connection, rows, incoming, now=now)
-    new = _store(connection, plan, now=now) if plan.entries else set[UUID]()
+    new = _store(connection, plan, now=now) if plan.entries else set[int]()
     for row in plan.twins:
         plan.settle(row, Outcome.DUPLICATE)
         if row.reading is not None:
@@ -174,20 +173,23 @@ def _place(told: Status | Event) -> tuple[str, bool, str, str]:
     return told.gateway_id, True, told.name, told.address or ""
 
 
-def _store(connection: Connection, plan: Plan, *, now: datetime) -> set[UUID]:
+def _store(connection: Connection, plan: Plan, *, now: datetime) -> set[int]:
     """Store what was admitted, but for what somebody has voided; the names nobody had stored before."""
-    voided = voided_of(connection, [(entry.decision.practice_id, name) for name, entry in plan.entries.items()])
-    entries = {name: entry for name, entry in plan.entries.items() if name not in voided}
-    new = readings.store(connection, list(entries.values()), now=now) if entries else set[UUID]()
+    asked = [(entry.decision.practice_id, entry.reading.reading_id) for entry in plan.entries.values()]
+    voided = {name.int for name in voided_of(connection, asked)}
+    entries = [entry for name, entry in plan.entries.items() if name not in voided]
+    new = readings.store(connection, entries, now=now) if entries else set[int]()
     for name, entry in plan.entries.items():
         key = entry.gateway_id, entry.epoch, entry.seq
         outcome = Outcome.STORED if name in new else Outcome.QUARANTINED if name in voided else Outcome.DUPLICATE
-        plan.settled[key] = (name, outcome)
+        plan.settled[key] = (entry.reading.reading_id, outcome)
         plan.settlements.append(Settlement(*key, outcome, "voided" if name in voided else ""))
         if outcome is Outcome.DUPLICATE:
             readings.add_context(connection, entry.reading, now=now)
     if new:
-        overtake(connection, [(entries[name].decision.practice_id, name) for name in new], now=now)
+        overtake(
+            connection, asked if len(new) == len(asked) else [named for named in asked if named[1].int in new], now=now
+        )
     return new
 
 

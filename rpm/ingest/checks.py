@@ -7,9 +7,10 @@ from typing import Final
 
 from rpm.ingest.plausibility import Verdict, Weighing, judge, judge_pulse_pressure, judge_weight_change
 from rpm.ingest.reasons import Reason
+from rpm.ingest.shape import AReading
 from schemas.codes import BY_NAME, REQUIRED, Kind
 from schemas.quantity import Absent, converted
-from schemas.reading import NOT_A_PATIENTS_STATUS, Reading, TimeSource
+from schemas.reading import NOT_A_PATIENTS_STATUS, TimeSource
 
 #: A clock may be this far ahead of ours before a reading of the future is held.
 FUTURE_MAX: Final = timedelta(minutes=5)
@@ -74,7 +75,7 @@ class Trouble:
     pointer: str
 
 
-def check_time(reading: Reading, now: datetime) -> Trouble | None:
+def check_time(reading: AReading, now: datetime) -> Trouble | None:
     """A time that can be one: not of the future, and not from before the project's devices existed."""
     if reading.measured_at > now + FUTURE_MAX:
         return Trouble(Reason.IN_THE_FUTURE, "/reading/measured_at")
@@ -83,7 +84,7 @@ def check_time(reading: Reading, now: datetime) -> Trouble | None:
     return None
 
 
-def check_form(reading: Reading) -> Trouble | None:
+def check_form(reading: AReading) -> Trouble | None:
     """Right quantities in right units, with a value where one must be. Control solution and HI/LO come first."""
     if "control_solution" in (reading.context.get("sample_location"), reading.context.get("sample_type")):
         return Trouble(Reason.CONTROL_SOLUTION, "/reading/context")
@@ -110,7 +111,7 @@ def check_form(reading: Reading) -> Trouble | None:
 
 
 def check_values(
-    reading: Reading, weighings: Sequence[Weighing], *, released: bool
+    reading: AReading, weighings: Sequence[Weighing], *, released: bool
 ) -> tuple[Trouble | None, list[str]]:
     """The first value that cannot be used as it is, else the flags of those that can."""
     flags = [word for word in reading.status if word in HOLDING_STATUS]
@@ -135,7 +136,7 @@ def check_values(
     return trouble, flags
 
 
-def _check_pressures(reading: Reading, flags: list[str], *, released: bool) -> Trouble | None:
+def _check_pressures(reading: AReading, flags: list[str], *, released: bool) -> Trouble | None:
     systolic, diastolic = reading.quantities["systolic"], reading.quantities["diastolic"]
     if systolic.value is None or diastolic.value is None:
         return None
@@ -152,7 +153,7 @@ def _check_pressures(reading: Reading, flags: list[str], *, released: bool) -> T
 
 
 def _check_weight(
-    reading: Reading, weighings: Sequence[Weighing], flags: list[str], *, released: bool
+    reading: AReading, weighings: Sequence[Weighing], flags: list[str], *, released: bool
 ) -> Trouble | None:
     weight_kg = weight_in_kg(reading)
     if weight_kg is None:
@@ -165,13 +166,13 @@ def _check_weight(
     return None
 
 
-def weight_in_kg(reading: Reading) -> float | None:
+def weight_in_kg(reading: AReading) -> float | None:
     """The body weight of a reading, in kg whatever its unit; None where it has none."""
     weight = reading.quantities.get("body_weight")
     return None if weight is None or weight.value is None else converted(weight.value, weight.unit, "kg")
 
 
-def notes(reading: Reading) -> list[str]:
+def notes(reading: AReading) -> list[str]:
     """Flags that come from what the device says of itself."""
     notes = [word for word in reading.status if word in FLAGGING_STATUS]
     if (

@@ -14,6 +14,7 @@ from rpm.ingest.checks import weight_in_kg
 from rpm.ingest.plausibility import Weighing
 from rpm.ingest.reasons import Reason
 from rpm.ingest.receipts import Outcome, Settlement
+from rpm.ingest.shape import AReading
 from rpm.ingest.unpack import Message, Row, as_json
 from rpm.store import archive, deliveries
 from rpm.store.archive import NOWHERE, Received, Source
@@ -23,7 +24,6 @@ from rpm.store.holding import ToHold
 from rpm.store.known import known_of
 from rpm.store.readings import Entry
 from schemas.ids import READING_NAMESPACE
-from schemas.reading import Reading
 
 
 class Placed(NamedTuple):
@@ -60,7 +60,8 @@ class Plan:
     """What to write, as it comes together."""
 
     settlements: list[Settlement] = field(default_factory=list[Settlement])
-    entries: dict[UUID, Entry] = field(default_factory=dict[UUID, Entry])
+    #: By their readings' names (`UUID.int`: a UUID computes its hash in Python, each time it is asked).
+    entries: dict[int, Entry] = field(default_factory=dict[int, Entry])
     #: Rows whose reading another row of this batch already brings.
     twins: list[Row] = field(default_factory=list[Row])
     to_hold: list[tuple[Row, ToHold]] = field(default_factory=list[tuple[Row, ToHold]])
@@ -68,7 +69,7 @@ class Plan:
         default_factory=dict[OutboxRow, tuple[UUID | None, Outcome]]
     )
     #: Device → the gateway that heard it, and its newest reading.
-    heard: dict[int, tuple[str, Reading]] = field(default_factory=dict[int, tuple[str, Reading]])
+    heard: dict[int, tuple[str, AReading]] = field(default_factory=dict[int, tuple[str, AReading]])
     #: Outbox rows whose delivery is written down already.
     before: set[OutboxRow] = field(default_factory=set[OutboxRow])
     #: Under what number the messages are kept.
@@ -151,12 +152,12 @@ def _decide(plan: Plan, placed: Placed, known: Known, *, reused: bool, now: date
         decision = Quarantined(Reason.SEQUENCE_REUSED, "/seq", decision.practice_id, decision.device_id, patient_id)
     if not isinstance(decision, Admitted):
         plan_to_hold(plan, placed, decision, reused=reused)
-    elif row.reading.reading_id in plan.entries:
+    elif (name := row.reading.reading_id.int) in plan.entries:
         plan.twins.append(row)
     else:
         assert row.epoch is not None
         assert row.seq is not None
-        plan.entries[row.reading.reading_id] = Entry(
+        plan.entries[name] = Entry(
             row.reading, decision, row.gateway_id, row.epoch, row.seq, source=plan.source(placed)
         )
         _remember_weight(known, decision, row.reading)
@@ -195,13 +196,13 @@ def plan_to_hold(plan: Plan, placed: Placed, decision: Quarantined | Unassigned,
     )
 
 
-def _hear(plan: Plan, device_id: int, gateway_id: str, reading: Reading) -> None:
+def _hear(plan: Plan, device_id: int, gateway_id: str, reading: AReading) -> None:
     heard = plan.heard.get(device_id)
     if heard is None or heard[1].received_at < reading.received_at:
         plan.heard[device_id] = gateway_id, reading
 
 
-def _remember_weight(known: Known, decision: Admitted, reading: Reading) -> None:
+def _remember_weight(known: Known, decision: Admitted, reading: AReading) -> None:
     """Weights of one batch are compared with one another, too."""
     weight_kg = weight_in_kg(reading)
     if weight_kg is not None:

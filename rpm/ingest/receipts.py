@@ -1,9 +1,8 @@
 """What is said back after the commit: one Receipt per gateway and epoch, cut where it would grow too large."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from schemas.messages import QuarantinedItem, Receipt
 
@@ -20,8 +19,7 @@ class Outcome(StrEnum):
     QUARANTINED = "quarantined"
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """One outbox row that is in the database now. `reason` is a word, for quarantined ones."""
 
     gateway_id: str

@@ -7,13 +7,16 @@ import hashlib
 import json
 import re
 import uuid
-from dataclasses import dataclass, replace
-from typing import Any, Final, cast
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple, cast
 
+import msgspec
 from pydantic import ValidationError
 from pydantic_core import from_json
 
+from rpm.ingest.quick import QuickItem, quick_batch
 from rpm.ingest.reasons import Reason
+from rpm.ingest.shape import AReading
 from schemas.ids import GATEWAY_ID_PATTERN, READING_NAMESPACE
 from schemas.messages import (
     SCHEMA_VERSION,
@@ -25,7 +28,7 @@ from schemas.messages import (
     UndecodedItem,
     gateway_of,
 )
-from schemas.reading import Reading, utc_text
+from schemas.reading import utc_text
 
 # Matched in full: `$` lets a line feed follow, and what a receipt cannot name must not become a row.
 _GATEWAY_ID: Final = re.compile(GATEWAY_ID_PATTERN)
@@ -47,8 +50,7 @@ class Message:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row of a gateway's outbox, or (`seq` None) a message of which none could be made.
 
     `reading_id` is what the sender calls it. `item` is what arrived, for whoever looks at it when it is held: a model, or
@@ -61,7 +63,7 @@ class Row:
     epoch: str | None
     seq: int | None
     reading_id: uuid.UUID | None
-    reading: Reading | None
+    reading: AReading | None
     item: Any
     raw: bytes | None = None
     reason: Reason | None = None
@@ -103,6 +105,9 @@ def unpack(message: Message) -> Unpacked:
 
 def as_json(item: Any) -> str | None:
     """`item` as JSON text that a jsonb column takes, else None: PostgreSQL knows no NUL, no NaN, no lone surrogate."""
+    if isinstance(item, QuickItem):
+        # Held as the models write it, whoever read it.
+        item = ReadingItem.model_validate_json(msgspec.json.encode(item))
     if isinstance(item, ReadingItem | UndecodedItem):
         text = item.model_dump_json()
     else:
@@ -115,6 +120,17 @@ def as_json(item: Any) -> str | None:
 
 
 def _readings(message: Message, gateway_id: str) -> Unpacked:
+    quick = quick_batch(message.payload)
+    if quick is not None and quick.gateway_id == gateway_id:
+        topic, epoch = message.topic, quick.epoch
+        return Unpacked(
+            tuple(
+                [
+                    Row(topic, gateway_id, epoch, item.seq, item.reading.reading_id, item.reading, item)
+                    for item in quick.items
+                ]
+            )
+        )
     try:
         batch = ReadingBatch.model_validate_json(message.payload)
     except ValidationError as error:
@@ -205,7 +221,7 @@ def _without_nul(row: Row) -> Row:
         return row
     raw = cast(ReadingItem, row.item).model_dump_json().encode()
     item: Any = json.loads(raw.replace(_NUL, _REPLACEMENT))
-    return replace(row, reading=None, item=item, raw=raw, reason=Reason.NOT_STORABLE, pointer="/reading")
+    return row._replace(reading=None, item=item, raw=raw, reason=Reason.NOT_STORABLE, pointer="/reading")
 
 
 def _unreadable(message: Message, gateway_id: str | None, pointer: str) -> Unpacked:

@@ -7,11 +7,11 @@ from typing import Any, Final
 from rpm.ingest.admit import UNCLAIMED, Known, Quality
 from rpm.ingest.attribution import Assignment, Device
 from rpm.ingest.plausibility import WEIGHT_MEDIAN_OVER, Weighing
+from rpm.ingest.shape import AReading
 from rpm.store.database import Connection
 from rpm.store.queries import load
 from schemas.codes import BY_NAME, UNIT_BY_NUMBER
 from schemas.quantity import converted
-from schemas.reading import Reading
 
 _SQL = load("known")
 _WEIGHT: Final = BY_NAME["body_weight"].number
@@ -20,7 +20,7 @@ _HISTORY_MAX: Final = timedelta(days=366)
 
 
 def known_of(
-    connection: Connection, readings: Iterable[tuple[str, Reading]], *, gateways: Iterable[str] = (), now: datetime
+    connection: Connection, readings: Iterable[tuple[str, AReading]], *, gateways: Iterable[str] = (), now: datetime
 ) -> Known:
     """What the database knows of these (gateway, reading) pairs: practices, devices, their users, earlier weights.
 

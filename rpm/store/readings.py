@@ -4,12 +4,12 @@ Names are claimed in a plain key table, and only the new ones are copied in: the
 deduplicate. Everything here runs in the caller's transaction.
 """
 
+import struct
 from collections import Counter
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -17,62 +17,35 @@ from psycopg.rows import tuple_row
 from psycopg.types.json import Jsonb
 
 from rpm.ingest.admit import Admitted
+from rpm.ingest.shape import AReading
+from rpm.store import binary
 from rpm.store.archive import NOWHERE, Source
 from rpm.store.arrays import array, name_array, word_array
 from rpm.store.database import Connection, Database, DatabaseUnavailable
 from rpm.store.queries import load
-from schemas.reading import Reading
 
 _SQL = load("readings")
 #: A context that came later belongs to a measurement at most this far from its own corrected time.
 CONTEXT_WITHIN: Final = timedelta(days=1)
-_READING_TYPES: Final = [
-    "int8",
-    "uuid",
-    "int4",
-    "int8",
-    "int8",
-    "text",
-    "text",
-    "int8",
-    "text",
-    "text",
-    "int2",
-    "timestamptz",
-    "text",
-    "text",
-    "float8",
-    "float8",
-    "int4",
-    "timestamptz",
-    "timestamptz",
-    "bool",
-    "bool",
-    "text[]",
-    "text[]",
-    "jsonb",
-    "bytea",
-    "bytea",
-    "int8",
-    "int8",
-    "int2",
-    "int2",
-]
-_OBSERVATION_TYPES: Final = ["timestamptz", "float8", "int8", "int8", "int4", "int2", "int2", "int2"]
+#: What every row of a reading and of a value begins with, in the order of the COPY statements: lengths and numbers.
+_READING: Final = struct.Struct(">h iq i16s ii iq iq iq iq iq iq i? i?")
+_READING_COLUMNS: Final = 30
+_VALUED: Final = struct.Struct(">h iq iq iq ii")
+_VALUED_COLUMNS: Final = 8
+_VALUE: Final = struct.Struct(">id ih ih ih")
 
 
 class Unstorable(ValueError):
     """The database refuses a value of this batch. Trying again will not help; trying its messages one by one will."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One reading to store: as it came, what was decided, and by which outbox row. `released_by` names who let it in.
 
     `source` says where it stands in the archive; None where it came by no message that is kept.
     """
 
-    reading: Reading
+    reading: AReading
     decision: Admitted
     gateway_id: str
     epoch: str
@@ -103,8 +76,8 @@ def stored_names(connection: Connection, names: Collection[UUID]) -> set[UUID]:
     return {row["reading_id"] for row in found}
 
 
-def store(connection: Connection, entries: Sequence[Entry], *, now: datetime) -> set[UUID]:
-    """Store readings, each once; the names of those that nobody had stored before. Names in `entries` differ."""
+def store(connection: Connection, entries: Sequence[Entry], *, now: datetime) -> set[int]:
+    """Store readings, each once; the names (`UUID.int`) of those that nobody had stored before. Names in `entries` differ."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         keys = cursor.execute(
             _SQL["insert_keys"],
@@ -113,90 +86,89 @@ def store(connection: Connection, entries: Sequence[Entry], *, now: datetime) ->
                 "practices": array(entry.decision.practice_id for entry in entries),
             },
         )
-        numbers: dict[UUID, int] = dict(keys)
-    new = [entry for entry in entries if entry.reading.reading_id in numbers]
+        # By number: a UUID computes its hash in Python, each time it is asked.
+        numbers: dict[int, int] = {name.int: number for name, number in keys}
+    new = [(numbers[name], entry) for entry in entries if (name := entry.reading.reading_id.int) in numbers]
     if not new:
         return set()
     with connection.cursor() as cursor:
         with cursor.copy(_SQL["copy_readings"]) as copy:
-            copy.set_types(_READING_TYPES)
-            for entry in new:
-                copy.write_row(_reading_row(numbers[entry.reading.reading_id], entry, now))
+            copy.write(_readings_packed(new, now))
         with cursor.copy(_SQL["copy_observations"]) as copy:
-            copy.set_types(_OBSERVATION_TYPES)
-            for entry in new:
-                number, decision, measured_at = (
-                    numbers[entry.reading.reading_id],
-                    entry.decision,
-                    entry.reading.measured_at,
-                )
-                for seen in decision.observations:
-                    copy.write_row(
-                        (
-                            measured_at,
-                            seen.value,
-                            number,
-                            decision.patient_id,
-                            decision.practice_id,
-                            seen.code,
-                            seen.unit,
-                            seen.quality,
-                        )
-                    )
-    _save_latest(connection, new, numbers)
-    counts = Counter((entry.decision.patient_id, entry.decision.practice_id) for entry in new)
+            copy.write(_observations_packed(new))
+    _save_latest(connection, new)
+    counts = Counter([(entry.decision.patient_id, entry.decision.practice_id) for _, entry in new])
     measured = {
         (entry.decision.patient_id, entry.decision.practice_id, entry.reading.measured_at.astimezone(UTC).date())
-        for entry in new
+        for _, entry in new
     }
     save_news(connection, counts, measured, now=now)
     return set(numbers)
 
 
-def _reading_row(number: int, entry: Entry, now: datetime) -> tuple[Any, ...]:
-    reading, decision = entry.reading, entry.decision
-    return (
-        number,
-        reading.reading_id,
-        decision.practice_id,
-        decision.patient_id,
-        decision.device_id,
-        entry.gateway_id,
-        entry.epoch,
-        entry.seq,
-        reading.kind,
-        reading.characteristic,
-        reading.user_slot,
-        reading.measured_at,
-        reading.device_time,
-        reading.time_source,
-        reading.clock_offset_s,
-        reading.uncertainty_s,
-        reading.sequence_number,
-        reading.received_at,
-        now,
-        reading.backfill,
-        decision.late,
-        list(reading.status),
-        list(decision.flags),
-        Jsonb(reading.context),
-        bytes.fromhex(reading.raw),
-        None if reading.raw_context is None else bytes.fromhex(reading.raw_context),
-        entry.released_by,
-        *(entry.source or NOWHERE),
-    )
+def _readings_packed(entries: Sequence[tuple[int, Entry]], now: datetime) -> bytes:
+    """The envelopes of (number, entry), in the order of `copy_readings`."""
+    admitted_us = binary.microseconds(now)
+    parts = [binary.HEADER]
+    for number, entry in entries:
+        reading, decision = entry.reading, entry.decision
+        settled_no, message, item = entry.source or NOWHERE
+        head = _READING.pack(
+            _READING_COLUMNS, 8, number, 16, reading.reading_id.bytes, 4, decision.practice_id,
+            8, decision.patient_id, 8, decision.device_id, 8, entry.seq,
+            8, binary.microseconds(reading.measured_at), 8, binary.microseconds(reading.received_at), 8, admitted_us,
+            1, reading.backfill, 1, decision.late,
+        )  # fmt: skip
+        parts += (
+            head,
+            binary.word(entry.gateway_id),
+            binary.word(entry.epoch),
+            binary.word(reading.kind),
+            binary.word(reading.characteristic),
+            binary.word(reading.time_source),
+            binary.int2(reading.user_slot),
+            binary.text(reading.device_time),
+            binary.float8(reading.clock_offset_s),
+            binary.float8(reading.uncertainty_s),
+            binary.int4(reading.sequence_number),
+            binary.words(reading.status),
+            binary.words(decision.flags),
+            binary.facts(reading.context),
+            binary.data(bytes.fromhex(reading.raw)),
+            binary.NULL if reading.raw_context is None else binary.data(bytes.fromhex(reading.raw_context)),
+            binary.int8(entry.released_by),
+            binary.int8(settled_no),
+            binary.int2(message),
+            binary.int2(item),
+        )
+    parts.append(binary.TRAILER)
+    return b"".join(parts)
 
 
-def _save_latest(connection: Connection, entries: Sequence[Entry], numbers: Mapping[UUID, int]) -> None:
-    """The newest of each patient and code among `entries`, where it is newer than what is there."""
+def _observations_packed(entries: Sequence[tuple[int, Entry]]) -> bytes:
+    """The values of (number, entry), in the order of `copy_observations`."""
+    parts = [binary.HEADER]
+    add = parts.append
+    for number, (reading, decision, *_) in entries:
+        measured_us = binary.microseconds(reading.measured_at)
+        head = _VALUED.pack(
+            _VALUED_COLUMNS, 8, measured_us, 8, number, 8, decision.patient_id, 4, decision.practice_id
+        )  # fmt: skip
+        for code, value, unit, quality in decision.observations:
+            add(head + _VALUE.pack(8, value, 2, code, 2, unit, 2, quality))
+    add(binary.TRAILER)
+    return b"".join(parts)
+
+
+def _save_latest(connection: Connection, entries: Sequence[tuple[int, Entry]]) -> None:
+    """The newest of each patient and code among (number, entry), where it is newer than what is there."""
     newest: dict[tuple[int, int], tuple[Any, ...]] = {}
-    for entry in entries:
-        decision, measured_at = entry.decision, entry.reading.measured_at
-        number = numbers[entry.reading.reading_id]
-        for seen in decision.observations:
-            key = decision.patient_id, seen.code
+    for number, (reading, decision, *_) in entries:
+        measured_at = reading.measured_at
+        for code, value, unit, _ in decision.observations:
+            key = decision.patient_id, code
             if key not in newest or measured_at > newest[key][1]:
-                newest[key] = (decision.practice_id, measured_at, seen.value, seen.unit, number)
+                newest[key] = (decision.practice_id, measured_at, value, unit, number)
     connection.execute(
         _SQL["save_latest"],
         {
@@ -241,7 +213,7 @@ def tell(connection: Connection) -> None:
     connection.execute(_SQL["tell"])
 
 
-def add_context(connection: Connection, reading: Reading, *, now: datetime) -> bool:
+def add_context(connection: Connection, reading: AReading, *, now: datetime) -> bool:
     """Complete a stored glucose reading with a context that came later; whether it had none."""
     if reading.raw_context is None:
         return False
@@ -261,7 +233,7 @@ def add_context(connection: Connection, reading: Reading, *, now: datetime) -> b
     return True
 
 
-def saw_devices(connection: Connection, heard: Mapping[int, tuple[str, Reading]], *, now: datetime) -> None:
+def saw_devices(connection: Connection, heard: Mapping[int, tuple[str, AReading]], *, now: datetime) -> None:
     """Device id → gateway and newest reading by receipt: who heard it last and when, and what it says of itself."""
     identities = [reading.device for _, reading in heard.values()]
     connection.execute(

@@ -12,16 +12,16 @@ on conflict (reading_id) do nothing
 returning reading_id, reading_no;
 
 -- copy_readings
--- The envelopes of accepted readings.
-copy reading (reading_no, reading_id, practice_id, patient_id, device_id, gateway_id, epoch, seq, kind, characteristic,
-    user_slot, measured_at, device_time, time_source, clock_offset_s, uncertainty_s, sequence_number, received_at,
-    admitted_at, backfill, late, status, flags, context, raw, raw_context, released_by,
+-- The envelopes of accepted readings. What every row has stands first: its columns are packed together.
+copy reading (reading_no, reading_id, practice_id, patient_id, device_id, seq, measured_at, received_at, admitted_at,
+    backfill, late, gateway_id, epoch, kind, characteristic, time_source, user_slot, device_time, clock_offset_s,
+    uncertainty_s, sequence_number, status, flags, context, raw, raw_context, released_by,
     settled_no, message_place, item_place)
 from stdin (format binary);
 
 -- copy_observations
 -- Their values.
-copy observation (measured_at, value, reading_no, patient_id, practice_id, code, unit, quality)
+copy observation (measured_at, reading_no, patient_id, practice_id, value, code, unit, quality)
 from stdin (format binary);
 
 -- save_latest

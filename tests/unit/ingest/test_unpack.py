@@ -16,6 +16,7 @@ from schemas.messages import (
     Channel,
     Event,
     ReadingBatch,
+    ReadingItem,
     Status,
     StatusKind,
     UndecodedItem,
@@ -44,7 +45,7 @@ def test_a_good_batch_is_its_readings() -> None:
         (GATEWAY, EPOCH, 5, None),
         (GATEWAY, EPOCH, 6, None),
     ]
-    assert rows[0].reading == GOOD
+    assert as_json(rows[0].item) == ReadingItem(seq=5, reading=GOOD).model_dump_json()
 
 
 def test_one_bad_item_is_alone() -> None:
