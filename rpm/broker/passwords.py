@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from rpm.broker.roles import WORKER, deny_all, gateway_role, worker_role
+from rpm.broker.roles import LOAD, WORKER, deny_all, gateway_role, load_role, worker_role
 from schemas.messages import MESSAGE_BYTES_MAX
 
 #: The plugin takes exactly these (mosquitto 2.0, plugins/dynamic-security): PBKDF2 with HMAC-SHA512, 64 bytes out.
@@ -72,21 +72,28 @@ def configuration(*, port: int, plugin: Path, accounts_file: Path, run_as: str |
 
 
 def accounts(
-    *, worker_password: str, gateways: Mapping[str, str], draw: Callable[[int], bytes] = secrets.token_bytes
+    *,
+    worker_password: str,
+    gateways: Mapping[str, str],
+    load_password: str = "",
+    draw: Callable[[int], bytes] = secrets.token_bytes,
 ) -> str:
     """The dynamic-security file (JSON): the workers' account, and one account and role for each gateway.
 
-    `gateways` maps gateway id to password; `draw(n)` gives n bytes of salt. Holds only salted hashes.
+    `gateways` maps gateway id to password; a `load_password` makes an account that speaks as any gateway; `draw(n)` gives
+    n bytes of salt. Holds only salted hashes.
     """
+    loads = [LOAD] if load_password else []
     return json.dumps(
         {
             "defaultACLAccess": deny_all(),
             "clients": [
                 _client(WORKER, worker_password, draw, client_id=None),
+                *(_client(name, load_password, draw, client_id=None) for name in loads),
                 *(_client(name, password, draw, client_id=name) for name, password in sorted(gateways.items())),
             ],
             "groups": [],
-            "roles": [worker_role(), *(gateway_role(name) for name in sorted(gateways))],
+            "roles": [worker_role(), *(load_role() for _ in loads), *(gateway_role(name) for name in sorted(gateways))],
         },
         indent=1,
     )

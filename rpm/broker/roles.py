@@ -8,11 +8,13 @@ pattern for "one's own name" in a role, so that every gateway has a role of its 
 from typing import Any, Final
 
 from schemas import messages
-from schemas.messages import DOWN, UP
+from schemas.messages import DOWN, UP, Channel
 
 WORKER: Final = "worker"
 GUARD: Final = "guard"
 GATEWAY: Final = "gateway"
+#: Many simulated gateways over few connections; no installation has it unless somebody gives it.
+LOAD: Final = "load"
 #: Where the plugin is told what to change while the broker runs, and where it answers.
 CONTROL_TOPIC: Final = "$CONTROL/dynamic-security/v1"
 RESPONSE_TOPIC: Final = f"{CONTROL_TOPIC}/response"
@@ -48,6 +50,16 @@ def gateway_role(gateway_id: str) -> Json:
         *(_allow("publishClientReceive", name) for name in hears),
     ]
     return {"rolename": gateway_id, "acls": acls}
+
+
+def load_role() -> Json:
+    """Speaks as any gateway and hears what any is told: for a broker that is tried out, never for one that is used."""
+    hears = messages.topic("+", Channel.RECEIPTS)
+    acls = [
+        _allow("publishClientSend", messages.topic("+", Channel.READINGS)),
+        *(_allow(kind, hears) for kind in ("subscribePattern", "unsubscribePattern", "publishClientReceive")),
+    ]
+    return {"rolename": LOAD, "acls": acls}
 
 
 def guard_role() -> Json:

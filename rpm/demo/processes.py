@@ -111,7 +111,7 @@ class Household:
 
     def __init__(self) -> None:
         self.children: list[Child] = []
-        self._endings: list[Callable[[], None]] = []
+        self._endings: list[Callable[[], object]] = []
 
     def __enter__(self) -> Self:
         return self
@@ -127,7 +127,7 @@ class Household:
         self._endings.append(child.stop)
         return child
 
-    def afterwards(self, ending: Callable[[], None]) -> None:
+    def afterwards(self, ending: Callable[[], object]) -> None:
         """Do this when the rest has ended."""
         self._endings.append(ending)
 

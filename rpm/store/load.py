@@ -17,6 +17,8 @@ from rpm.store.seed import add
 
 _SQL = load("load")
 PRACTICE: Final = "Load test: nobody here is real"
+#: A run of millions of readings is read back, or taken away, by one statement.
+STATEMENT_S_MAX: Final = 900
 TIME_ZONE: Final = "America/New_York"
 #: The cuffs were theirs before anything was measured.
 OWNED_FOR: Final = timedelta(days=365)
@@ -53,6 +55,16 @@ def settle_in(connection: Connection, *, gateways: Sequence[str], addresses: Seq
     people = {"addresses": list(addresses), "time_zone": TIME_ZONE, "since": now - OWNED_FOR}
     connection.execute(_SQL["add_people"], {**facts, **people})
     return practice_id
+
+
+def analyze(connection: Connection) -> None:
+    """Tell the planner of everybody who was just entered."""
+    connection.execute(_SQL["analyze"])
+
+
+def take_time(connection: Connection) -> None:
+    """Let each statement of this transaction take STATEMENT_S_MAX: all rows of a run are looked at."""
+    connection.execute(_SQL["take_time"], {"limit": f"{STATEMENT_S_MAX}s"})
 
 
 def last_number(connection: Connection) -> int:

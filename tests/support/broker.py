@@ -13,6 +13,7 @@ from typing import Self
 import pytest
 
 from rpm.broker import WORKER, accounts, configuration
+from rpm.broker.roles import LOAD
 from tests.support.provisioning import free_port, run_script
 
 #: Gateways that have an account from the start.
@@ -36,10 +37,11 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> bool:
 class Broker:
     """One broker. `start`, `stop` and `kill` may follow one another; port, accounts and passwords stay."""
 
-    def __init__(self, folder: Path, *, gateways: tuple[str, ...] = GATEWAYS) -> None:
+    def __init__(self, folder: Path, *, gateways: tuple[str, ...] = GATEWAYS, load: bool = False) -> None:
         self.folder = folder
         self.port = free_port()
-        self.passwords = {name: secrets.token_hex(16) for name in (WORKER, *gateways)}
+        #: `load`: with an account that speaks as any gateway.
+        self.passwords = {name: secrets.token_hex(16) for name in (WORKER, *gateways, *([LOAD] if load else []))}
         self._gateways = gateways
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -65,7 +67,10 @@ class Broker:
         if not config.exists():
             plugin = Path(run_script("provision.sh", "dynsec"))
             passwords = {name: self.passwords[name] for name in self._gateways}
-            accounts_file.write_text(accounts(worker_password=self.passwords[WORKER], gateways=passwords), "utf-8")
+            told = accounts(
+                worker_password=self.passwords[WORKER], gateways=passwords, load_password=self.passwords.get(LOAD, "")
+            )
+            accounts_file.write_text(told, "utf-8")
             accounts_file.chmod(0o600)
             text = configuration(port=self.port, plugin=plugin, accounts_file=accounts_file, run_as=getpass.getuser())
             config.write_text(text + self._more_configuration(), "utf-8")

@@ -16,6 +16,7 @@ COMMANDS_WITH_A_DATABASE = [
     ("held", "list", "--as", "nora"),
     ("gateway", "list", "--as", "nora"),
     ("billing", "report", "--month", "2026-10"),
+    ("bench", "clean"),
 ]
 
 
@@ -58,6 +59,9 @@ def test_a_database_that_is_not_to_be_had_is_one_line(
     "arguments, told",
     [
         (("nosuch",), "No such command 'nosuch'. See: "),
+        (("bench", "ingest", "--homes", "0"), "Invalid value for '--homes'"),
+        (("bench", "ingest", "--rate", "fast"), "Invalid value for '--rate'"),
+        (("bench", "ingest", "--local", "--dsn", "x"), "--local brings servers of its own: name none beside it"),
         (("held", "list"), "Missing option '--as'. See: "),
         (("held", "show", "many", "--as", "nora"), "Invalid value for 'number'"),
         (("held", "show", "9223372036854775808", "--as", "nora"), "Invalid value for 'number'"),

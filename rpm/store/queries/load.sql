@@ -43,6 +43,14 @@ select %(practice_id)s, device.id, 1, person.id, tstzrange(%(since)s, null)
 from (select id, row_number() over (order by id) as place from devices) as device
     join (select id, row_number() over (order by id) as place from people) as person using (place);
 
+-- analyze
+-- What was just entered is many times what was there: tell the planner.
+analyze patient, device, device_assignment, gateway;
+
+-- take_time
+-- In this transaction a statement may take so long.
+select set_config('statement_timeout', %(limit)s, true);
+
 -- last_number
 -- The number of the newest reading: what comes later has a higher one.
 select coalesce(max(reading_no), 0) as number from reading_key;
