@@ -104,8 +104,9 @@ def test_every_reading_is_looked_for_and_nothing_is_left(bench: Bench) -> None:
         assert bench.count(nobodys) == 0, nobodys
     assert bench.count("staff join practice on practice.id = practice_id where practice.id > 0") == 0
     assert bench.run("clean")[:2] == (0, "900 readings of made-up patients are gone\n")
-    for gone in ("observation", "reading", "reading_key", "delivery", "latest", "gateway where retired_at is null"):
+    for gone in ("observation", "reading", "reading_key", "delivery", "latest", "message", "rollup", "rollup_mark"):
         assert bench.count(gone) == 0, gone
+    assert bench.count("gateway where retired_at is null") == 0
 
 
 def test_the_same_homes_serve_again_at_a_rate(bench: Bench) -> None:

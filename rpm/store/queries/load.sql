@@ -43,10 +43,6 @@ select %(practice_id)s, device.id, 1, person.id, tstzrange(%(since)s, null)
 from (select id, row_number() over (order by id) as place from devices) as device
     join (select id, row_number() over (order by id) as place from people) as person using (place);
 
--- analyze
--- What was just entered is many times what was there: tell the planner.
-analyze patient, device, device_assignment, gateway;
-
 -- take_time
 -- In this transaction a statement may take so long.
 select set_config('statement_timeout', %(limit)s, true);
@@ -95,6 +91,23 @@ delete from latest where practice_id = %(practice_id)s;
 -- forget_news
 -- That there is something new to judge.
 delete from patient_news where practice_id = %(practice_id)s;
+
+-- forget_rollups
+-- What their days came to.
+delete from rollup where practice_id = %(practice_id)s;
+
+-- forget_rollup_marks
+-- That days are to be summed anew.
+delete from rollup_mark where practice_id = %(practice_id)s;
+
+-- forget_messages
+-- The bytes in which it came.
+delete from message where practice_id = %(practice_id)s;
+
+-- forget_held
+-- What was held, unless somebody was told of it.
+delete from held
+where practice_id = %(practice_id)s and not exists (select from alert where alert.held_id = held.id);
 
 -- retire_gateways
 -- Simulated gateways are silent from now on, and that is as it should be.
