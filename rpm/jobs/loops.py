@@ -99,7 +99,7 @@ def loops(database: Database, settings: Settings) -> list[Loop]:
         Loop("expiries", expiries.Expiries(database, plan).turn),
         silence_loop(database, settings, plan),
         Loop("cover", cover.Cover(database, plan).turn),
-        Loop("rollup", lambda now: rollup.run_once(database, now=now)),
+        Loop("rollup", lambda _now: rollup.run_once(database)),
         *[sender] * SENDERS,
     ]
 

@@ -103,6 +103,12 @@ def move(
     _correct(connection, stored, Kind.MOVE, patient_id, stored.voided_at, reason=reason, actor=actor, now=now)
 
 
+def is_stored(connection: Connection, reading_id: UUID, *, practice_id: int) -> bool:
+    """Whether a practice has a stored reading of this name."""
+    asked = {"reading_id": reading_id, "practice_id": practice_id}
+    return connection.execute(_SQL["take"], asked).fetchone() is not None
+
+
 def corrections(connection: Connection, reading_id: UUID, *, practice_id: int) -> list[Correction]:
     """What was done to one reading, oldest first."""
     rows = connection.execute(_SQL["list"], {"reading_id": reading_id, "practice_id": practice_id}).fetchall()

@@ -63,7 +63,7 @@ class Ward:
             connection.execute("update patient set time_zone = %s where id = %s", [zone, person.id])
 
     def roll_up(self) -> None:
-        while rollup.run_once(self.database, now=NOW, limit=3).more:
+        while rollup.run_once(self.database, limit=3).more:
             pass
 
 
@@ -141,7 +141,7 @@ def test_whatever_happened_a_roll_up_is_what_a_recompute_gives(ward: Ward, steps
         elif verb == "zone":
             ward.move_house(people[int(what[0])], str(what[1]))
         elif verb == "roll up":
-            rollup.run_once(ward.database, now=NOW, limit=int(what))
+            rollup.run_once(ward.database, limit=int(what))
         elif sent:
             reading = sent[int(what) % len(sent)]
             name = reading.reading_id
@@ -206,9 +206,9 @@ def test_what_is_not_committed_yet_is_rolled_up_when_it_is(ward: Ward) -> None:
     ward.send(measured(maria, 2, 601, "mg/dL", 1))
     with ward.database.transaction() as connection:
         corrections.void(connection, first.reading_id, reason="a mistake", actor=ward.rosa, now=NOW)
-        assert rollup.run_once(ward.database, now=NOW).done == 1
+        assert rollup.run_once(ward.database).done == 1
         assert rolled_up(ward.database, [maria]) == recomputed(ward.database, [maria])
-    assert rollup.run_once(ward.database, now=NOW).done == 1
+    assert rollup.run_once(ward.database).done == 1
     assert rolled_up(ward.database, [maria]) == recomputed(ward.database, [maria])
     assert {key[1]: found[0] for key, found in rolled_up(ward.database, [maria]).items()} == {"day": 1, "week": 1}
 
@@ -219,7 +219,7 @@ def test_of_two_workers_one_rolls_up(ward: Ward) -> None:
     done: list[int] = []
     with ward.database.transaction() as connection:
         assert rollups.roll_up(connection, limit=5) == 1
-        thread = threading.Thread(target=lambda: done.append(rollup.run_once(ward.database, now=NOW).done))
+        thread = threading.Thread(target=lambda: done.append(rollup.run_once(ward.database).done))
         thread.start()
         thread.join(timeout=10)
     assert done == [0]
