@@ -9,6 +9,9 @@ import psycopg
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from rpm.store.queries import load
+
+_SQL = load("practice")
 Connection = psycopg.Connection[DictRow]
 
 #: A statement that waits longer than this for a lock or an answer is abandoned: the caller tries again (E9).
@@ -32,8 +35,14 @@ class DatabaseUnavailable(RuntimeError):
 
 
 def _alive(connection: Connection) -> None:
-    """Raise where the server no longer answers on this connection: the pool then opens another one."""
-    ConnectionPool[Any].check_connection(connection)
+    """Raise where the server no longer answers on this connection: the pool then opens another one.
+
+    It is asked to forget who was there before, too: nobody leaves a role behind, and if one day somebody does it is not
+    for the next to have (A7).
+    """
+    connection.autocommit = True
+    connection.execute("reset role; reset rpm.practice; reset search_path")
+    connection.autocommit = False
 
 
 class Database:
@@ -89,6 +98,16 @@ class Database:
                 yield connection
         except (PoolTimeout, psycopg.OperationalError) as error:
             raise DatabaseUnavailable(DatabaseUnavailable.__doc__) from error
+
+    @contextmanager
+    def of_practice(self, practice_id: int | None) -> Generator[Connection]:
+        """One transaction for which only this practice's rows are there (F40); none at all where there is no practice.
+
+        Role, practice and search path are the transaction's own: a session goes back into the pool as it came (A7).
+        """
+        with self.transaction() as connection:
+            connection.execute(_SQL["enter"], {"practice": "" if practice_id is None else str(practice_id)})
+            yield connection
 
     def clock(self) -> datetime:
         """The database's clock: the one clock of all replicas (H12). DatabaseUnavailable where it does not answer."""

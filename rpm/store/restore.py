@@ -16,6 +16,7 @@ from typing import Any, Final, LiteralString
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import DictRow
 
 from rpm.errors import UserError
 from rpm.store import backup, programs
@@ -75,11 +76,15 @@ def as_owner(dsn: str, manifest: Manifest) -> str:
 
 def _restore_as(server: Connection, dsn: str, scratch: str, dump: Path, manifest: Manifest) -> None:
     """The backup as a new database `scratch`, compared; there is none of that name where this raises."""
-    _require_able(server, manifest)
+    able = _require_able(server, manifest)
     restoring = programs.program("pg_restore", manifest.server_major)
     _drop(server, scratch)
     try:
         _do(server, "create database {} owner {} template template0 encoding 'UTF8'", scratch, manifest.owner)
+        # A role is the server's: a dump has none, and refers to this one.
+        if not able["has_practice"]:
+            _do(server, "create role rpm_practice nologin")
+        _do(server, "grant rpm_practice to {}", manifest.owner)
         there = make_conninfo(dsn, dbname=scratch)
         with connect(there, autocommit=True) as connection:
             connection.execute(
@@ -98,7 +103,7 @@ def _restore_as(server: Connection, dsn: str, scratch: str, dump: Path, manifest
         raise
 
 
-def _require_able(server: Connection, manifest: Manifest) -> None:
+def _require_able(server: Connection, manifest: Manifest) -> DictRow:
     row = server.execute(_SQL["server"], {"owner": manifest.owner, "timescaledb": manifest.timescaledb}).fetchone()
     assert row is not None
     if not row["superuser"]:
@@ -110,7 +115,10 @@ def _require_able(server: Connection, manifest: Manifest) -> None:
     if not row["has_timescaledb"]:
         raise UserError(f"this server does not offer TimescaleDB {manifest.timescaledb}, which the backup is of")
     if not row["has_owner"]:
-        raise UserError(f"the tables belong to {manifest.owner}, whom this server does not know: create role first")
+        raise UserError(
+            f"the tables belong to {manifest.owner}, whom this server does not know: create that role first"
+        )
+    return row
 
 
 @contextmanager

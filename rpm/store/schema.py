@@ -13,11 +13,16 @@ from rpm.store.queries import load
 
 _SQL = load("schema")
 _HEAD = "-- Generated from a migrated database (python -m rpm.store.schema). Do not edit: write a migration.\n"
+#: A role is the server's, and no part of a database: another one of this server may have made it.
+_ROLE = """do $$ begin
+    if not exists (select from pg_roles where rolname = 'rpm_practice') then create role rpm_practice nologin; end if;
+end $$;"""
 
 
 def describe(connection: Connection) -> str:
     """The schema as SQL statements, in an order in which they can be executed."""
-    parts = [_HEAD]
+    parts = [_HEAD, _ROLE]
+    parts += [f"create schema {row['name']};" for row in connection.execute(_SQL["schemas"], {})]
     parts += [f"create extension if not exists {row['name']};" for row in connection.execute(_SQL["extensions"])]
     parts += [f"{row['definition'].rstrip()};" for row in connection.execute(_SQL["functions"])]
     links: list[str] = []
@@ -41,6 +46,11 @@ def describe(connection: Connection) -> str:
             )
         late += [f"{row['definition']};" for row in connection.execute(_SQL["indexes"], asked)]
         late += [f"{row['definition']};" for row in connection.execute(_SQL["triggers"], asked)]
+    for row in connection.execute(_SQL["views"], {}).fetchall():
+        late.append(f"{row['definition']};")
+        for query in ("view_defaults", "triggers"):
+            late += [f"{each['definition']};" for each in connection.execute(_SQL[query], {"table": row["id"]})]
+    late += [f"{row['definition']};" for query in ("policies", "grants") for row in connection.execute(_SQL[query], {})]
     return "\n\n".join([*parts, *links, *late]) + "\n"
 
 

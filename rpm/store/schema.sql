@@ -1,13 +1,35 @@
 -- Generated from a migrated database (python -m rpm.store.schema). Do not edit: write a migration.
 
 
+do $$ begin
+    if not exists (select from pg_roles where rolname = 'rpm_practice') then create role rpm_practice nologin; end if;
+end $$;
+
+create schema own;
+
 create extension if not exists timescaledb;
 
 create extension if not exists btree_gist;
 
+CREATE OR REPLACE FUNCTION public.add_own()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+begin
+    if new.practice_id is distinct from this_practice() then
+        raise insufficient_privilege using message = format('a row of %s is of another practice', tg_table_name);
+    end if;
+    execute format('insert into public.%I select ($1).*', tg_table_name) using new;
+    return new;
+end $function$;
+
 CREATE OR REPLACE FUNCTION public.audit_chain()
  RETURNS trigger
  LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
 AS $function$
 begin
     -- One writer at a time, or two rows would name the same predecessor.
@@ -19,6 +41,44 @@ begin
         new.patient_id, new.action, new.detail::text, encode(coalesce(new.previous_hash, ''), 'hex')), 'UTF8'));
     return new;
 end $function$;
+
+CREATE OR REPLACE PROCEDURE public.keep_apart(IN relation regclass, IN nobodys boolean DEFAULT false)
+ LANGUAGE plpgsql
+AS $procedure$
+declare
+    -- The sub-select is evaluated once a statement, not once a row.
+    own text := 'practice_id = (select this_practice())';
+begin
+    if nobodys then
+        own := own || ' or practice_id = 0 and (select this_practice()) is not null';
+    end if;
+    execute format('alter table %s enable row level security', relation);
+    execute format('create policy kept_apart on %s to rpm_practice using (%s) with check (%s)', relation, own, own);
+    execute format('grant select, insert, update, delete on %s to rpm_practice', relation);
+end $procedure$;
+
+CREATE OR REPLACE PROCEDURE public.keep_apart_hypertable(IN relation regclass, IN nobodys boolean DEFAULT false)
+ LANGUAGE plpgsql
+AS $procedure$
+declare
+    name text := (select relname from pg_class where oid = relation);
+    own text := 'practice_id = (select this_practice())';
+    given record;
+begin
+    if nobodys then
+        own := own || ' or practice_id = 0 and (select this_practice()) is not null';
+    end if;
+    execute format('create or replace view own.%I as select * from %s where %s with check option', name, relation, own);
+    -- What was measured is corrected, never deleted.
+    execute format('grant select, insert, update on own.%I to rpm_practice', name);
+    for given in
+        select attname, pg_get_expr(adbin, adrelid) as said
+        from pg_attrdef join pg_attribute on attrelid = adrelid and attnum = adnum
+        where adrelid = relation
+    loop
+        execute format('alter view own.%I alter column %I set default %s', name, given.attname, given.said);
+    end loop;
+end $procedure$;
 
 CREATE OR REPLACE FUNCTION public.mark_patient_for_rollup()
  RETURNS trigger
@@ -48,6 +108,12 @@ begin
         to_jsonb(new) - 'item' - 'raw');
     return null;
 end $function$;
+
+CREATE OR REPLACE FUNCTION public.this_practice()
+ RETURNS integer
+ LANGUAGE sql
+ STABLE PARALLEL SAFE
+AS $function$ select nullif(current_setting('rpm.practice', true), '')::integer $function$;
 
 create table alert (
     id bigint not null generated always as identity,
@@ -880,3 +946,264 @@ CREATE INDEX rota_override_of_practice ON public.rota_override USING btree (prac
 CREATE INDEX time_entry_by_patient ON public.time_entry USING btree (patient_id, started_at);
 
 CREATE TRIGGER time_entry_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.time_entry FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+create view own.message as SELECT settled_no,
+    place,
+    practice_id,
+    received_at,
+    topic,
+    payload,
+    sha256
+   FROM message
+  WHERE ((practice_id = ( SELECT this_practice() AS this_practice)) OR ((practice_id = 0) AND (( SELECT this_practice() AS this_practice) IS NOT NULL))) with cascaded check option;
+
+create view own.observation as SELECT measured_at,
+    value,
+    reading_no,
+    patient_id,
+    practice_id,
+    code,
+    unit,
+    quality
+   FROM observation
+  WHERE (practice_id = ( SELECT this_practice() AS this_practice)) with cascaded check option;
+
+CREATE TRIGGER observation_added INSTEAD OF INSERT ON own.observation FOR EACH ROW EXECUTE FUNCTION add_own();
+
+create view own.reading as SELECT reading_no,
+    reading_id,
+    practice_id,
+    patient_id,
+    device_id,
+    gateway_id,
+    epoch,
+    seq,
+    kind,
+    characteristic,
+    user_slot,
+    measured_at,
+    device_time,
+    time_source,
+    clock_offset_s,
+    sequence_number,
+    received_at,
+    admitted_at,
+    backfill,
+    late,
+    automatic,
+    status,
+    flags,
+    context,
+    raw,
+    raw_context,
+    voided_at,
+    released_by,
+    uncertainty_s,
+    settled_no,
+    message_place,
+    item_place
+   FROM reading
+  WHERE (practice_id = ( SELECT this_practice() AS this_practice)) with cascaded check option;
+
+alter view own.reading alter column automatic set default true;
+
+CREATE TRIGGER reading_added INSTEAD OF INSERT ON own.reading FOR EACH ROW EXECUTE FUNCTION add_own();
+
+alter table alert enable row level security;
+
+create policy kept_apart on alert to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table alert_event enable row level security;
+
+create policy kept_apart on alert_event to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table audit enable row level security;
+
+create policy kept_apart on audit to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table certificate enable row level security;
+
+create policy kept_apart on certificate to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table correction enable row level security;
+
+create policy kept_apart on correction to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table device enable row level security;
+
+create policy kept_apart on device to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table device_assignment enable row level security;
+
+create policy kept_apart on device_assignment to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table enrolment enable row level security;
+
+create policy kept_apart on enrolment to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table escalation_plan enable row level security;
+
+create policy kept_apart on escalation_plan to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table gateway enable row level security;
+
+create policy kept_apart on gateway to rpm_practice using (((practice_id = ( SELECT this_practice() AS this_practice)) OR ((practice_id = 0) AND (( SELECT this_practice() AS this_practice) IS NOT NULL)))) with check (((practice_id = ( SELECT this_practice() AS this_practice)) OR ((practice_id = 0) AND (( SELECT this_practice() AS this_practice) IS NOT NULL))));
+
+alter table gateway_claim enable row level security;
+
+create policy kept_apart on gateway_claim to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table gateway_event enable row level security;
+
+create policy kept_apart on gateway_event to rpm_practice using (((practice_id = ( SELECT this_practice() AS this_practice)) OR ((practice_id = 0) AND (( SELECT this_practice() AS this_practice) IS NOT NULL)))) with check (((practice_id = ( SELECT this_practice() AS this_practice)) OR ((practice_id = 0) AND (( SELECT this_practice() AS this_practice) IS NOT NULL))));
+
+alter table gateway_event_latest enable row level security;
+
+create policy kept_apart on gateway_event_latest to rpm_practice using (((practice_id = ( SELECT this_practice() AS this_practice)) OR ((practice_id = 0) AND (( SELECT this_practice() AS this_practice) IS NOT NULL)))) with check (((practice_id = ( SELECT this_practice() AS this_practice)) OR ((practice_id = 0) AND (( SELECT this_practice() AS this_practice) IS NOT NULL))));
+
+alter table gateway_request enable row level security;
+
+create policy kept_apart on gateway_request to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table gateway_status enable row level security;
+
+create policy kept_apart on gateway_status to rpm_practice using (((practice_id = ( SELECT this_practice() AS this_practice)) OR ((practice_id = 0) AND (( SELECT this_practice() AS this_practice) IS NOT NULL)))) with check (((practice_id = ( SELECT this_practice() AS this_practice)) OR ((practice_id = 0) AND (( SELECT this_practice() AS this_practice) IS NOT NULL))));
+
+alter table held enable row level security;
+
+create policy kept_apart on held to rpm_practice using (((practice_id = ( SELECT this_practice() AS this_practice)) OR ((practice_id = 0) AND (( SELECT this_practice() AS this_practice) IS NOT NULL)))) with check (((practice_id = ( SELECT this_practice() AS this_practice)) OR ((practice_id = 0) AND (( SELECT this_practice() AS this_practice) IS NOT NULL))));
+
+alter table latest enable row level security;
+
+create policy kept_apart on latest to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table notification enable row level security;
+
+create policy kept_apart on notification to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table patient enable row level security;
+
+create policy kept_apart on patient to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table patient_limit enable row level security;
+
+create policy kept_apart on patient_limit to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table patient_news enable row level security;
+
+create policy kept_apart on patient_news to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table practice enable row level security;
+
+create policy kept_apart on practice to rpm_practice using ((id = ( SELECT this_practice() AS this_practice)));
+
+alter table reading_key enable row level security;
+
+create policy kept_apart on reading_key to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table record_change enable row level security;
+
+create policy kept_apart on record_change to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table rollup enable row level security;
+
+create policy kept_apart on rollup to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table rollup_mark enable row level security;
+
+create policy kept_apart on rollup_mark to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table rota_override enable row level security;
+
+create policy kept_apart on rota_override to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table session enable row level security;
+
+create policy kept_apart on session to rpm_practice using ((staff_id IN ( SELECT staff.id
+   FROM staff)));
+
+alter table staff enable row level security;
+
+create policy kept_apart on staff to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table time_entry enable row level security;
+
+create policy kept_apart on time_entry to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table timer enable row level security;
+
+create policy kept_apart on timer to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+grant usage on schema own to rpm_practice;
+
+grant insert, select, update on own.message to rpm_practice;
+
+grant insert, select, update on own.observation to rpm_practice;
+
+grant insert, select, update on own.reading to rpm_practice;
+
+grant delete, insert, select, update on alert to rpm_practice;
+
+grant delete, insert, select, update on alert_event to rpm_practice;
+
+grant delete, insert, select, update on audit to rpm_practice;
+
+grant delete, insert, select, update on certificate to rpm_practice;
+
+grant delete, insert, select, update on correction to rpm_practice;
+
+grant insert, select on delivery to rpm_practice;
+
+grant delete, insert, select, update on device to rpm_practice;
+
+grant delete, insert, select, update on device_assignment to rpm_practice;
+
+grant delete, insert, select, update on enrolment to rpm_practice;
+
+grant delete, insert, select, update on escalation_plan to rpm_practice;
+
+grant delete, insert, select, update on gateway to rpm_practice;
+
+grant delete, insert, select, update on gateway_claim to rpm_practice;
+
+grant delete, insert, select, update on gateway_event to rpm_practice;
+
+grant delete, insert, select, update on gateway_event_latest to rpm_practice;
+
+grant delete, insert, select, update on gateway_request to rpm_practice;
+
+grant delete, insert, select, update on gateway_status to rpm_practice;
+
+grant select on heartbeat to rpm_practice;
+
+grant delete, insert, select, update on held to rpm_practice;
+
+grant delete, insert, select, update on latest to rpm_practice;
+
+grant delete, insert, select, update on notification to rpm_practice;
+
+grant delete, insert, select, update on patient to rpm_practice;
+
+grant delete, insert, select, update on patient_limit to rpm_practice;
+
+grant delete, insert, select, update on patient_news to rpm_practice;
+
+grant select, update on practice to rpm_practice;
+
+grant delete, insert, select, update on reading_key to rpm_practice;
+
+grant delete, insert, select, update on record_change to rpm_practice;
+
+grant delete, insert, select, update on rollup to rpm_practice;
+
+grant delete, insert, select, update on rollup_mark to rpm_practice;
+
+grant delete, insert, select, update on rota_override to rpm_practice;
+
+grant delete, select on session to rpm_practice;
+
+grant delete, insert, select, update on staff to rpm_practice;
+
+grant delete, insert, select, update on time_entry to rpm_practice;
+
+grant delete, insert, select, update on timer to rpm_practice;

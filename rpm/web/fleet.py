@@ -17,11 +17,10 @@ from rpm.audit import Action, record
 from rpm.fleet import BATTERY_LOW_PERCENT, LABELS, Home, Need, Notice, notices
 from rpm.silence import Cause, Guess, Silent
 from rpm.store import homes as store_homes
-from rpm.store.database import Database
 from rpm.store.devices import LABEL_LENGTH_MAX
 from rpm.store.events import number
 from rpm.web.pages import render
-from rpm.web.session import Keeper, Now, Store
+from rpm.web.session import Keeper, Now, OwnStore, Store
 from rpm.web.shown import showing
 from schemas.messages import EventName
 
@@ -88,7 +87,7 @@ def rows(request: Request, actor: Keeper, store: Store, now: Now) -> Response:
     return render(request, "fleet_rows.html", now=now, **_facts(request, store, actor, opening=False, now=now))
 
 
-def _facts(request: Request, store: Database, actor: Actor, *, opening: bool, now: datetime) -> dict[str, Any]:
+def _facts(request: Request, store: OwnStore, actor: Actor, *, opening: bool, now: datetime) -> dict[str, Any]:
     practice_id, page = actor.practice_id, showing(request, "fleet")
     with store.transaction() as connection:
         homes = store_homes.homes(connection, practice_id=practice_id, unclaimed=actor.role is Role.ADMIN, now=now)

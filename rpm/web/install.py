@@ -17,13 +17,13 @@ from rpm.errors import UserError
 from rpm.installing import finished, steps
 from rpm.store import gateways, installs
 from rpm.store.claims import Opened
-from rpm.store.database import Connection, Database
+from rpm.store.database import Connection
 from rpm.store.devices import LABEL_LENGTH_MAX
 from rpm.store.gateways import Gateway
 from rpm.web.held import told
 from rpm.web.pages import render
 from rpm.web.problems import NotFound
-from rpm.web.session import Admin, Fitter, Now, Store
+from rpm.web.session import Admin, Fitter, Now, OwnStore, Store
 from rpm.web.shown import showing
 
 router = APIRouter()
@@ -123,7 +123,7 @@ def _box(connection: Connection, gateway_id: str, actor: Actor) -> Gateway:
     return box
 
 
-def _code(request: Request, store: Database, actor: Actor, opened: Opened, *, now: datetime) -> Response:
+def _code(request: Request, store: OwnStore, actor: Actor, opened: Opened, *, now: datetime) -> Response:
     """The page with the code on it. It answers the form itself: an address that showed a code again would be a leak."""
     with store.transaction() as connection:
         facts = _facts(connection, opened.gateway_id, actor, now=now)

@@ -25,7 +25,7 @@ from rpm.store import worklist
 from rpm.store.database import Clock, Database, DatabaseUnavailable
 from rpm.store.heartbeats import heartbeats
 from rpm.store.listener import Listener, ListenerLost
-from rpm.web.session import Nurse, Store, find_session, now_of, require, token_of
+from rpm.web.session import Everything, Nurse, find_session, now_of, require, token_of
 
 router = APIRouter()
 _log = structlog.get_logger()
@@ -170,7 +170,9 @@ def watcher_of(request: Request) -> Watcher:
 
 
 @router.get("/live")
-def live(request: Request, actor: Nurse, store: Store, watcher: Annotated[Watcher, Depends(watcher_of)]) -> Response:
+def live(
+    request: Request, actor: Nurse, store: Everything, watcher: Annotated[Watcher, Depends(watcher_of)]
+) -> Response:
     """A stream of what changed in the practice's worklist. Ends when the session does."""
     if watcher.streams >= STREAMS_MAX:
         return Response("Too many pages are open.", status_code=503)

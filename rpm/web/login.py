@@ -16,8 +16,8 @@ from rpm.store.database import Database
 from rpm.web.pages import HOME, render
 from rpm.web.session import (
     Anybody,
+    Everything,
     Now,
-    Store,
     drop_cookie,
     find_session,
     own_origin,
@@ -43,7 +43,7 @@ def local_path(path: str) -> str:
 
 @router.get("/login")
 def show(
-    request: Request, store: Store, now: Now, following: Annotated[str, Query(alias="next")] = "/", why: str = ""
+    request: Request, store: Everything, now: Now, following: Annotated[str, Query(alias="next")] = "/", why: str = ""
 ) -> Response:
     """The log-in form; somebody already signed in goes on."""
     with store.transaction() as connection:
@@ -57,7 +57,7 @@ def show(
 @router.post("/login", dependencies=[Depends(own_origin)])
 def sign_in(
     request: Request,
-    store: Store,
+    store: Everything,
     now: Now,
     username: Annotated[str, Form(max_length=NAME_LENGTH_MAX)] = "",
     password: Annotated[str, Form()] = "",
@@ -127,7 +127,7 @@ def _refused(request: Request, username: str, following: str, wrong: str, *, now
 
 
 @router.post("/logout")
-def sign_out(request: Request, actor: Anybody, store: Store, now: Now) -> Response:
+def sign_out(request: Request, actor: Anybody, store: Everything, now: Now) -> Response:
     """End this session."""
     token = token_of(request)
     assert token is not None, "require found the session by it"

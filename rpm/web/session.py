@@ -9,6 +9,8 @@
 `<input type="hidden" name="csrf" value="{{ csrf }}">`. A test goes over all routes and fails on one without it.
 """
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Final, cast
 from urllib.parse import urlsplit
@@ -43,7 +45,24 @@ def now_of(request: Request) -> datetime:
     return cast(Clock, request.app.state.clock)()
 
 
-Store = Annotated[Database, Depends(database_of)]
+class OwnStore:
+    """What a page may reach: the rows of the practice of who is signed in; none before somebody is."""
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+
+    @contextmanager
+    def transaction(self) -> Generator[Connection]:
+        """One transaction of that practice; as Database.transaction otherwise."""
+        session: sessions.Session | None = getattr(self._request.state, "session", None)
+        practice_id = None if session is None else session.actor.practice_id
+        with database_of(self._request).of_practice(practice_id) as connection:
+            yield connection
+
+
+Store = Annotated[OwnStore, Depends(OwnStore)]
+#: Every practice's rows: to find out who somebody is.
+Everything = Annotated[Database, Depends(database_of)]
 Now = Annotated[datetime, Depends(now_of)]
 
 
@@ -91,7 +110,7 @@ def find_session(
     return (None, ended) if ended else (session, None)
 
 
-def current_session(request: Request, store: Store, now: Now) -> sessions.Session:
+def current_session(request: Request, store: Everything, now: Now) -> sessions.Session:
     """The session of this request; raises NotSignedIn. A person's request keeps it alive, a page's own does not."""
     token = token_of(request)
     with store.transaction() as connection:

@@ -11,12 +11,12 @@ from fastapi.responses import Response
 from rpm.access import Actor
 from rpm.audit import Action, record
 from rpm.store import worklist
-from rpm.store.database import Connection, Database
+from rpm.store.database import Connection
 from rpm.store.worklist import OpenAlert
 from rpm.web.arrangement import Arrangement, Filter, Tab, Who, arrange
 from rpm.web.due import due_at
 from rpm.web.pages import render
-from rpm.web.session import Now, Nurse, Store
+from rpm.web.session import Now, Nurse, OwnStore, Store
 from rpm.web.sparkline import Sparkline, sparkline
 from schemas.codes import BY_NAME, UNIT_BY_NUMBER
 from schemas.quantity import converted
@@ -124,7 +124,7 @@ def read_view(connection: Connection, actor: Actor, wanted: Filter, *, now: date
     )
 
 
-def answer_rows(request: Request, store: Database, actor: Actor, wanted: Filter, *, now: datetime) -> Response:
+def answer_rows(request: Request, store: OwnStore, actor: Actor, wanted: Filter, *, now: datetime) -> Response:
     """The list alone, for a page that is open already."""
     with store.transaction() as connection:
         standing = worklist.standings(connection).get(actor.practice_id)

@@ -14,6 +14,7 @@ select (select version_num from alembic_version) as revision,
 select current_setting('server_version_num')::int / 10000 as server_major,
     (select rolsuper from pg_roles where rolname = current_user) as superuser,
     exists (select from pg_roles where rolname = %(owner)s) as has_owner,
+    exists (select from pg_roles where rolname = 'rpm_practice') as has_practice,
     exists (
         select from pg_available_extension_versions where name = 'timescaledb' and version = %(timescaledb)s
     ) as has_timescaledb;

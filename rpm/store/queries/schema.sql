@@ -56,3 +56,53 @@ select hypertable_name as name, column_name as column, time_interval::text as in
 from timescaledb_information.dimensions
 where hypertable_schema = 'public'
 order by hypertable_name;
+
+-- schemas
+-- Our schemas beside public.
+select nspname as name from pg_namespace
+where nspname not like 'pg\_%%' and nspname not in ('public', 'information_schema')
+    and not exists (select from pg_depend where objid = pg_namespace.oid and deptype = 'e')
+    and nspname not like '\_timescaledb\_%%' and nspname not like 'timescaledb\_%%'
+order by nspname;
+
+-- views
+-- Views of ours, with what is to be done where somebody adds a row.
+select pg_class.oid::bigint as id, format('create view %%s as%%s%%s', pg_class.oid::regclass,
+    rtrim(pg_get_viewdef(pg_class.oid), ';'),
+    (
+        select ' with ' || option_value || ' check option' from pg_options_to_table(reloptions)
+        where option_name = 'check_option'
+    )) as definition
+from pg_class join pg_namespace on pg_namespace.oid = relnamespace
+where relkind = 'v' and nspname = 'own'
+order by relname;
+
+-- view_defaults
+-- What a view's column is where nobody says it.
+select format('alter view %%s alter column %%I set default %%s', adrelid::regclass, attname, pg_get_expr(adbin, adrelid)) as definition
+from pg_attrdef join pg_attribute on attrelid = adrelid and attnum = adnum
+where adrelid = %(table)s::bigint::oid
+order by attnum;
+
+-- policies
+-- Which rows a role sees and may write.
+select format('alter table %%I enable row level security', relname) as definition, relname, '' as policy
+from pg_class where relnamespace = 'public'::regnamespace and relrowsecurity
+union all
+select format('create policy %%I on %%I to %%s using (%%s)%%s', polname, relname,
+    (select string_agg(rolname, ', ' order by rolname) from pg_roles where oid = any(polroles)),
+    pg_get_expr(polqual, polrelid), ' with check (' || pg_get_expr(polwithcheck, polrelid) || ')'), relname, polname
+from pg_policy join pg_class on pg_class.oid = polrelid
+order by relname, policy;
+
+-- grants
+-- What the role of a practice may do.
+select format('grant %%s on schema %%I to rpm_practice', lower(privilege_type), nspname) as definition, nspname as place, '' as name
+from pg_namespace, aclexplode(nspacl) where grantee = 'rpm_practice'::regrole
+union all
+select format('grant %%s on %%s to rpm_practice', string_agg(lower(privilege_type), ', ' order by privilege_type),
+    pg_class.oid::regclass), nspname, relname
+from pg_class join pg_namespace on pg_namespace.oid = relnamespace, aclexplode(relacl)
+where grantee = 'rpm_practice'::regrole and nspname in ('public', 'own')
+group by pg_class.oid, nspname, relname
+order by place, name;
