@@ -41,7 +41,7 @@ class Device:
 
     def is_another(self, serial: str | None) -> bool:
         """Whether one that gives this serial number is certainly not it. Who does not say, or was not heard yet, is."""
-        return None not in {serial, self.serial} and serial != self.serial
+        return serial is not None and self.serial is not None and serial != self.serial
 
 
 @dataclass(frozen=True, slots=True)

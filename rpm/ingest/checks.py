@@ -86,7 +86,8 @@ def check_time(reading: AReading, now: datetime) -> Trouble | None:
 
 def check_form(reading: AReading) -> Trouble | None:
     """Right quantities in right units, with a value where one must be. Control solution and HI/LO come first."""
-    if "control_solution" in (reading.context.get("sample_location"), reading.context.get("sample_type")):
+    context = reading.context
+    if context and "control_solution" in (context.get("sample_location"), context.get("sample_type")):
         return Trouble(Reason.CONTROL_SOLUTION, "/reading/context")
     if not NOT_A_PATIENTS_STATUS.isdisjoint(reading.status):
         return Trouble(Reason.DEMONSTRATION, "/reading/status")
@@ -121,13 +122,14 @@ def check_values(
         if quantity.value is None:
             continue
         verdict = judge(name, quantity.value, quantity.unit)
+        if verdict is Verdict.FINE:
+            continue
         pointer = f"/reading/quantities/{name}/value"
         if verdict is Verdict.REJECT:
             return Trouble(Reason.VALUE_IMPOSSIBLE, pointer), []
         if verdict is Verdict.HOLD and not released:
             return Trouble(Reason.VALUE_IMPLAUSIBLE, pointer), []
-        if verdict is not Verdict.FINE:
-            flags.append(f"{name}_unusual")
+        flags.append(f"{name}_unusual")
     trouble = None
     if reading.kind is Kind.BLOOD_PRESSURE:
         trouble = _check_pressures(reading, flags, released=released)

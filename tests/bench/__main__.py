@@ -24,21 +24,21 @@ from tests.support.provisioning import ROOT, NotProvided
 from tests.support.surroundings import forget_settings
 
 #: Of the table, where nobody's terminal says.
-WIDTH: Final = 170
+WIDTH: Final = 200
 
 
-def bench(plan: Plan, output: Path, console: Console) -> int:
+def bench(plan: Plan, output: Path, console: Console, *, ingest_alone: bool = False) -> int:
     """Measure, write, show; the exit status."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=steps(plan))
+        task = progress.add_task("", total=steps(plan, ingest_alone=ingest_alone))
 
         def step(what: str) -> None:
             progress.update(task, description=what, advance=1)
             if not console.is_terminal:
                 sys.stderr.write(f"{datetime.now(UTC):%H:%M:%S} {what}\n")
 
-        facts, results = measure(plan, output.parent / "bench", step)
+        facts, results = measure(plan, output.parent / "bench", step, ingest_alone=ingest_alone)
     output.parent.mkdir(parents=True, exist_ok=True)
     document = {**facts, "results": [result.as_json() for result in results]}
     output.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
@@ -79,6 +79,7 @@ def main() -> int:
     """Read the arguments; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=(__doc__ or "").split("\n\n", 1)[0])
     parser.add_argument("--quick", action="store_true", help="small and once: shows that the benchmark works, no more")
+    parser.add_argument("--ingest", action="store_true", help="only ingest, and what it is held against (3 minutes)")
     parser.add_argument("--box", type=float, metavar="MINUTES", help="only the box in the home, for about so long")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench.json", metavar="FILE")
     arguments = parser.parse_args()
@@ -88,9 +89,8 @@ def main() -> int:
     try:
         if arguments.box is not None:
             return box_alone(arguments.box, arguments.output, Console(width=None if sys.stdout.isatty() else WIDTH))
-        return bench(
-            QUICK if arguments.quick else USUAL, arguments.output, Console(width=None if sys.stdout.isatty() else WIDTH)
-        )
+        console = Console(width=None if sys.stdout.isatty() else WIDTH)
+        return bench(QUICK if arguments.quick else USUAL, arguments.output, console, ingest_alone=arguments.ingest)
     except (BenchFailed, NotProvided, RuntimeError) as error:
         sys.stderr.write(f"bench: {error}\n")
         return 2

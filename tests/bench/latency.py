@@ -7,7 +7,7 @@ moment it is visible to others, that is, committed.
 
 import time
 from threading import Event, Thread
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import psycopg
@@ -81,11 +81,37 @@ def measure(ground: Ground, found: dict[str, Result], run: Run, *, per_second: f
         helper.end()
     counts = verify(ground.dsn, run, told)
     counts["lost"] += len(set(cuffs) - watch.seen.keys())
-    sent = told["published"]
-    visible = [watch.seen[cuff] - at for cuff, at in zip(cuffs, sent, strict=True) if cuff in watch.seen]
-    receipted = [heard - at for heard, at in zip(told["receipted"], sent, strict=True) if heard is not None]
-    for stage, times in (("alert", visible), ("receipt", receipted)):
+    visible = [watch.seen[cuff] - at for cuff, at in zip(cuffs, told["published"], strict=True) if cuff in watch.seen]
+    for stage, times in (("alert", visible), ("receipt", _receipted(told))):
         for percentile in PERCENTILES:
-            # With nothing to show there is nothing to measure: `lost` says why.
-            taken_ms = float(np.percentile(times, percentile)) * 1000 if times else 0.0
-            found[f"{stage}_p{percentile}"].add(round(taken_ms, 1), meter.cpus, counts)
+            found[f"{stage}_p{percentile}"].add(_percentile_ms(times, percentile), meter.cpus, counts)
+
+
+def receipt_results(which: str) -> dict[int, Result]:
+    """What `measure_receipts` adds to, by percentile. `which` is said of them."""
+    return {percentile: Result(f"publish → receipt{which}, p{percentile}", "ms") for percentile in PERCENTILES}
+
+
+def measure_receipts(ground: Ground, found: dict[int, Result], run: Run, *, per_second: float) -> None:
+    """Add one repetition to each of `receipt_results()`: readings of every kind of past, one by one."""
+    ground.wait_judged()
+    helper = publisher(ground, run, per_second=per_second)
+    try:
+        with ground.meter(gateways=helper.pid) as meter:
+            helper.begin()
+            told = helper.hear()
+    finally:
+        helper.end()
+    counts = verify(ground.dsn, run, told)
+    for percentile, result in found.items():
+        result.add(_percentile_ms(_receipted(told), percentile), meter.cpus, counts)
+
+
+def _receipted(told: dict[str, Any]) -> list[float]:
+    """How long each reading waited for its receipt, in seconds."""
+    return [heard - at for heard, at in zip(told["receipted"], told["published"], strict=True) if heard is not None]
+
+
+def _percentile_ms(times_s: list[float], percentile: int) -> float:
+    # With nothing to show there is nothing to measure: `lost` says why.
+    return round(float(np.percentile(times_s, percentile)) * 1000, 1) if times_s else 0.0

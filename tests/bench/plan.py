@@ -16,6 +16,9 @@ class Plan:
     alert_reps: int
     alerts: int
     alerts_per_second: float
+    #: Readings that come one by one, at such a rate.
+    receipts: int
+    receipts_per_second: float
     judged_patients: int
     #: Of the box in the home: how long it idles, how often each device measures, and how long after the time before.
     box_idle_s: float
@@ -30,8 +33,8 @@ class Plan:
 
     @property
     def people(self) -> int:
-        """Cuffs of all repetitions: of ingest by one worker and by two, and of alerts."""
-        return 2 * self.reps * len(self.readings) * self.cuffs + self.alert_reps * self.alerts
+        """Cuffs of all repetitions: of ingest by one worker and by two, of receipts, and of alerts."""
+        return (2 * self.reps * len(self.readings) + self.alert_reps) * self.cuffs + self.alert_reps * self.alerts
 
 
 USUAL: Final = Plan(
@@ -42,6 +45,8 @@ USUAL: Final = Plan(
     alert_reps=2,
     alerts=200,
     alerts_per_second=10.0,
+    receipts=4000,
+    receipts_per_second=500.0,
     judged_patients=20_000,
     box_idle_s=20.0,
     box_rounds=5,
@@ -59,6 +64,8 @@ QUICK: Final = Plan(
     alert_reps=1,
     alerts=10,
     alerts_per_second=10.0,
+    receipts=200,
+    receipts_per_second=100.0,
     judged_patients=200,
     box_idle_s=2.0,
     box_rounds=1,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rpm.load.messages import Run
-from tests.bench import box, connect, ingest, judgement, latency, limits, machine, outbox, wire
+from tests.bench import box, connect, ingest, judgement, latency, limits, machine, outbox, peers, wire
 from tests.bench.ground import Ground, ground, utc_now
 from tests.bench.plan import Plan
 from tests.bench.results import Result
@@ -16,14 +16,16 @@ from tests.bench.results import Result
 Step = Callable[[str], None]
 
 
-def steps(plan: Plan) -> int:
+def steps(plan: Plan, *, ingest_alone: bool = False) -> int:
     """How often `measure` says what it does."""
-    loads = len(plan.readings)
-    return 9 + plan.reps * loads * 4 + plan.alert_reps
+    more = 1 + plan.alert_reps if ingest_alone else 9 + 2 * plan.alert_reps
+    return more + plan.reps * len(plan.readings) * 5
 
 
-def measure(plan: Plan, folder: Path, step: Step) -> tuple[dict[str, Any], list[Result]]:
+def measure(plan: Plan, folder: Path, step: Step, *, ingest_alone: bool = False) -> tuple[dict[str, Any], list[Result]]:
     """Everything: the facts beside the figures, and the figures. `step` is told what is being done.
+
+    `ingest_alone`: only ingest, and what it is held against.
 
     BenchFailed or NotProvided where it cannot be carried out.
     """
@@ -32,7 +34,10 @@ def measure(plan: Plan, folder: Path, step: Step) -> tuple[dict[str, Any], list[
     with ground(folder, gateways=plan.gateways, cuffs=plan.people, process=os.getpid()) as made:
         facts: dict[str, Any] = {"machine": machine.facts(made.dsn), "versions": machine.versions(made.dsn)}
         bench = _Bench(plan, made, step)
-        results = [*bench.ingest(workers=1), *bench.alerts(), *bench.ingest(workers=2), *bench.limits()]
+        results: list[Result] = [*bench.ingest(workers=1), *bench.receipts(), *([] if ingest_alone else bench.alerts())]
+        results += [*bench.ingest(workers=2), *bench.limits()]
+        if ingest_alone:
+            return _with_parameters(facts, plan, began), results
         # Nobody else takes what is for the workers now.
         made.start_workers(0)
         step("outbox: a backlog")
@@ -47,10 +52,16 @@ def measure(plan: Plan, folder: Path, step: Step) -> tuple[dict[str, Any], list[
     results += box.measure(
         folder / "box", idle_s=plan.box_idle_s, rounds=plan.box_rounds, rest_s=plan.box_rest_s, step=step
     )
-    facts["parameters"] = asdict(plan)
-    facts["measured_at"] = utc_now().isoformat(timespec="seconds")
-    facts["took_s"] = round(time.monotonic() - began)
-    return facts, results
+    return _with_parameters(facts, plan, began), results
+
+
+def _with_parameters(facts: dict[str, Any], plan: Plan, began: float) -> dict[str, Any]:
+    return {
+        **facts,
+        "parameters": asdict(plan),
+        "measured_at": utc_now().isoformat(timespec="seconds"),
+        "took_s": round(time.monotonic() - began),
+    }
 
 
 @dataclass(slots=True)
@@ -88,11 +99,24 @@ class _Bench:
             latency.measure(self.made, found, run, per_second=self.plan.alerts_per_second)
         yield from found.values()
 
+    def receipts(self) -> Iterator[Result]:
+        """From publish to receipt where readings come one by one, with one worker."""
+        self.made.start_workers(1)
+        rate = self.plan.receipts_per_second
+        found = latency.receipt_results(f", {rate:.0f} a second")
+        for _ in range(self.plan.alert_reps):
+            self.step("publish → receipt")
+            run = self._run(1, self.plan.receipts, cuffs=self.plan.cuffs)
+            latency.measure_receipts(self.made, found, run, per_second=rate)
+        yield from found.values()
+
     def limits(self) -> Iterator[Result]:
         """What could be reached with less, and how ingest compares."""
         self.made.start_workers(0)
         copier = limits.Copier(self.made)
+        peer = peers.Peer(self.made, gateways=self.plan.gateways, cuffs=self.plan.people)
         for per_message, readings in self.plan.readings:
+            rival = Result(f"{peers.NAME}, {per_message} per message", "readings/s")
             received = Result(f"paho alone, {per_message} per message", "readings/s")
             copied = Result(f"COPY alone, {readings:,} readings", "readings/s")
             for run, _ in self.ingested[per_message][: self.plan.reps]:
@@ -100,10 +124,14 @@ class _Bench:
                 limits.receive(self.made, received, replace(run, number=self.made.next_run()))
                 self.step(copied.name)
                 copier.copy(copied, run)
+                self.step(rival.name)
+                peer.measure(rival, replace(run, number=self.made.next_run()))
             for result in {id(result): result for _, result in self.ingested[per_message]}.values():
                 result.compare(received, name="paho")
                 result.compare(copied, name="COPY")
-            yield from (received, copied)
+                result.compare(rival, name=peers.NAME)
+            rival.compare(copied, name="COPY")
+            yield from (received, copied, rival)
 
     def _run(self, per_message: int, readings: int, *, cuffs: int, urgent: bool = False) -> Run:
         first, self._cuffs_used = self._cuffs_used, self._cuffs_used + cuffs

@@ -29,12 +29,12 @@ def test_the_small_run_measures_everything_and_loses_nothing(tmp_path: Path) -> 
     assert all(found["versions"].values())
     results = {result["name"]: result for result in found["results"]}
     alerts = [name for name in results if name.startswith("publish → ")]
-    assert len(alerts) == 4
+    assert len(alerts) == 6
     for name in [*INGEST, *alerts]:
         assert (results[name]["counts"]["lost"], results[name]["counts"]["duplicates"]) == (0, 0), name
         assert results[name]["counts"]["sent"] > 0
     for name in INGEST:
-        assert set(results[name]["beside"]) == {"paho", "COPY"}
+        assert set(results[name]["beside"]) == {"paho", "COPY", "mq-bridge"}
     assert set(results["evaluate()"]["beside"]) == {"copyto", "reference"}
     box = [result for name, result in results.items() if name.startswith("gateway, ")]
     assert [result["unit"] for result in box] == ["MiB", "MiB"]
