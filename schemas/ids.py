@@ -41,10 +41,7 @@ Address = Annotated[str, AfterValidator(normal_address)]
 def _is_dated(device_time: str | None) -> bool:
     """Whether a device time (`YYYY-MM-DDThh:mm:ss`) names a day: no part of its date is zero, which says unknown."""
     return (
-        device_time is not None
-        and device_time[:4] != "0000"
-        and device_time[5:7] != "00"
-        and device_time[8:10] != "00"
+        device_time is not None and device_time[:4] != "0000" and device_time[5:7] != "00" and device_time[8:10] != "00"
     )
 
 

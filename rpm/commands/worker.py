@@ -3,7 +3,8 @@
 import gc
 import signal
 import threading
-from typing import Final
+from enum import StrEnum
+from typing import Annotated, Final
 
 import structlog
 import typer
@@ -21,12 +22,26 @@ SHUTDOWN_S_MAX: Final = 10.0
 COLLECT_AFTER: Final = (50_000, 20, 50)
 
 
-def worker() -> None:
+class Part(StrEnum):
+    """What a worker may do alone."""
+
+    INGEST = "ingest"
+    JUDGE = "judge"
+
+
+def worker(
+    only: Annotated[
+        Part | None,
+        typer.Option(
+            help="take in readings and nothing else, or do everything else: each needs a process of the other sort"
+        ),
+    ] = None,
+) -> None:
     """Take in readings, judge them, call for help. Any number of workers may run; they share the work."""
     from rpm.ingest import worker as ingest
     from rpm.jobs import loops
 
-    settings = read_settings().require("dsn", "broker_url")
+    settings = read_settings().require("dsn", *(() if only is Part.JUDGE else ("broker_url",)))
     database = open_current(settings.dsn, size_max=POOL_SIZE)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -36,9 +51,11 @@ def worker() -> None:
     threads: list[threading.Thread] = []
     try:
         # The loops first: a wrong rules file is told before the broker hands anything over.
-        threads += loops.start(database, settings, stop)
-        threads += ingest.start(database, settings, stop)
-        _log.info("worker.started")
+        if only is not Part.INGEST:
+            threads += loops.start(database, settings, stop)
+        if only is not Part.JUDGE:
+            threads += ingest.start(database, settings, stop)
+        _log.info("worker.started", only=only)
         stop.wait()
     finally:
         stop.set()

@@ -49,16 +49,16 @@ class Ground:
         self.runs += 1
         return self.runs
 
-    def start_workers(self, count: int) -> None:
-        """Have exactly so many `rpm-cloud worker` processes, with default settings."""
-        while len(self.workers) > count:
+    def start_workers(self, count: int, *options: str) -> None:
+        """Have exactly so many `rpm-cloud worker` processes, with default settings; with options: all of them anew."""
+        while len(self.workers) > (0 if options else count):
             self.workers.pop().stop()
         while len(self.workers) < count:
             name = f"worker-{len(self.workers) + 1}"
             environment = {"RPM_DSN": self.dsn, "RPM_BROKER_URL": self.broker.url(), "PYTHONUNBUFFERED": "1"}
             log = self.folder / f"{name}.log"
             log.unlink(missing_ok=True)
-            worker = Child(name, [sys.executable, "-m", "rpm", "worker"], log, environment).start()
+            worker = Child(name, [sys.executable, "-m", "rpm", "worker", *options], log, environment).start()
             self.workers.append(worker)
             if not _until(lambda worker=worker: b"worker.started" in worker.log.read_bytes() or not worker.running()):
                 raise BenchFailed(f"{name} did not start: its log is {log}")

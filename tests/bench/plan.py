@@ -33,8 +33,8 @@ class Plan:
 
     @property
     def people(self) -> int:
-        """Cuffs of all repetitions: of ingest by one worker and by two, of receipts, and of alerts."""
-        return (2 * self.reps * len(self.readings) + self.alert_reps) * self.cuffs + self.alert_reps * self.alerts
+        """Cuffs of all repetitions: of ingest by one worker, by two and by one that does nothing else, of receipts, of alerts."""
+        return (3 * self.reps * len(self.readings) + self.alert_reps) * self.cuffs + self.alert_reps * self.alerts
 
 
 USUAL: Final = Plan(

@@ -19,7 +19,7 @@ Step = Callable[[str], None]
 def steps(plan: Plan, *, ingest_alone: bool = False) -> int:
     """How often `measure` says what it does."""
     more = 1 + plan.alert_reps if ingest_alone else 9 + 2 * plan.alert_reps
-    return more + plan.reps * len(plan.readings) * 5
+    return more + plan.reps * len(plan.readings) * 6
 
 
 def measure(plan: Plan, folder: Path, step: Step, *, ingest_alone: bool = False) -> tuple[dict[str, Any], list[Result]]:
@@ -35,7 +35,7 @@ def measure(plan: Plan, folder: Path, step: Step, *, ingest_alone: bool = False)
         facts: dict[str, Any] = {"machine": machine.facts(made.dsn), "versions": machine.versions(made.dsn)}
         bench = _Bench(plan, made, step)
         results: list[Result] = [*bench.ingest(workers=1), *bench.receipts(), *([] if ingest_alone else bench.alerts())]
-        results += [*bench.ingest(workers=2), *bench.limits()]
+        results += [*bench.ingest(workers=2), *bench.ingest_alone(), *bench.limits()]
         if ingest_alone:
             return _with_parameters(facts, plan, began), results
         # Nobody else takes what is for the workers now.
@@ -98,6 +98,18 @@ class _Bench:
             run = self._run(1, self.plan.alerts, cuffs=self.plan.alerts, urgent=True)
             latency.measure(self.made, found, run, per_second=self.plan.alerts_per_second)
         yield from found.values()
+
+    def ingest_alone(self) -> Iterator[Result]:
+        """The same by a worker that leaves the judging to another process, which is not there: the last of all ingest."""
+        self.made.start_workers(1, "--only", "ingest")
+        for per_message, readings in self.plan.readings:
+            result = Result(f"ingest, {per_message} per message, --only ingest", "readings/s")
+            for _ in range(self.plan.reps):
+                self.step(result.name)
+                run = self._run(per_message, readings, cuffs=self.plan.cuffs)
+                ingest.measure(self.made, result, run, judged=False)
+                self.ingested[per_message].append((run, result))
+            yield result
 
     def receipts(self) -> Iterator[Result]:
         """From publish to receipt where readings come one by one, with one worker."""
