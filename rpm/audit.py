@@ -52,6 +52,7 @@ class Action(StrEnum):
     READING_SET_ASIDE = "set a stored reading aside"
     READING_PUT_BACK = "put a reading back that was set aside"
     READING_MOVED = "gave a reading to another patient"
+    LET_GO = "let go of what was old enough"
     BILLING_EXPORTED = "exported billing"
     STAND_IN_MADE = "said who stands in on a rota"
     STAND_IN_WITHDRAWN = "withdrew who stands in on a rota"

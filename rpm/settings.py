@@ -3,12 +3,14 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from rpm.errors import UserError
 
 CARE = Path(__file__).parent / "care"
+#: Ten years and the leap days in them.
+READINGS_DAYS_MIN = 3653
 
 
 class Settings(BaseSettings):
@@ -70,10 +72,32 @@ class Settings(BaseSettings):
     readings_missed_days: Annotated[
         float, Field(description="Days without a reading of a patient until support is told", ge=1, le=60)
     ] = 3
+    keep_raw_days: Annotated[
+        int,
+        Field(
+            description="Days for which messages are kept as they came: a year in which a claim may be filed, and a month",
+            ge=30,
+        ),
+    ] = 400
+    keep_readings_days: Annotated[
+        int,
+        Field(description="Days for which readings are kept; 0: for ever. No less than ten years: bills rest on them"),
+    ] = 0
+    keep_events_days: Annotated[
+        int, Field(description="Days for which is kept what boxes tell of themselves and of devices", ge=30)
+    ] = 400
     rules_file: Annotated[Path, Field(description="Alert rules (TOML)")] = CARE / "rules.toml"
     escalation_file: Annotated[Path, Field(description="Escalation policies and rotas (TOML)")] = (
         CARE / "escalation.toml"
     )
+
+    @field_validator("keep_readings_days")
+    @classmethod
+    def _ten_years(cls, days: int) -> int:
+        """A bill may be audited for ten years (42 CFR 422.504(d); seven elsewhere)."""
+        if days and days < READINGS_DAYS_MIN:
+            raise ValueError(f"0 (for ever) or at least {READINGS_DAYS_MIN} days: bills rest on readings for ten years")
+        return days
 
     def require(self, *names: str) -> "Settings":
         """Self, or a UserError that names the first setting missing and how to give it."""

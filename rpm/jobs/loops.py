@@ -17,7 +17,7 @@ from alerts.channels import Channel, ChannelError, EmailChannel, NoChannel
 from alerts.escalation import EscalationError, Plan, read_plan
 from alerts.rulefile import RulesError, read_rules
 from rpm.errors import UserError
-from rpm.jobs import cover, escalate, evaluate, expiries, rollup, scheduler, send, silence
+from rpm.jobs import cover, escalate, evaluate, expiries, retention, rollup, scheduler, send, silence
 from rpm.settings import Settings
 from rpm.store import heartbeats
 from rpm.store.database import Clock, Database
@@ -100,6 +100,7 @@ def loops(database: Database, settings: Settings) -> list[Loop]:
         silence_loop(database, settings, plan),
         Loop("cover", cover.Cover(database, plan).turn),
         Loop("rollup", lambda _now: rollup.run_once(database)),
+        Loop("retention", retention.Retention(database, retention.Keep.of(settings)).turn),
         *[sender] * SENDERS,
     ]
 

@@ -12,13 +12,12 @@ from typing import Any, Final
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from rpm.store import events, sessions
+from rpm.store import sessions
 from rpm.store.database import Clock, Database
 
 log = structlog.get_logger()
 
 SESSIONS_EVERY_S: Final = 300
-EVENTS_EVERY_S: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +34,7 @@ def _expire_sessions(database: Database, now: datetime) -> None:
         sessions.expire(connection, now=now)
 
 
-def _forget_events(database: Database, now: datetime) -> None:
-    with database.transaction() as connection:
-        gone = events.forget(connection, now=now)
-    if gone:
-        log.info("events_forgotten", count=gone)
-
-
-CHORES: Final = (
-    Chore("expire_sessions", SESSIONS_EVERY_S, _expire_sessions),
-    Chore("forget_events", EVENTS_EVERY_S, _forget_events),
-)
+CHORES: Final = (Chore("expire_sessions", SESSIONS_EVERY_S, _expire_sessions),)
 
 
 def start(database: Database, clock: Clock) -> Callable[[], None]:

@@ -150,9 +150,9 @@ def number(value: str | None) -> float | None:
     return found if abs(found) < float("inf") else None
 
 
-def forget(connection: Connection, *, now: datetime) -> int:
+def forget(connection: Connection, *, kept_for: timedelta = KEPT_FOR, now: datetime) -> int:
     """Let the oldest events go, FORGET_MAX of each sort at most; how many went."""
-    gone = connection.execute(_SQL["forget_old"], {"before": now - KEPT_FOR, "limit": FORGET_MAX}).rowcount
+    gone = connection.execute(_SQL["forget_old"], {"before": now - kept_for, "limit": FORGET_MAX}).rowcount
     gone += connection.execute(_SQL["forget_crowded"], {"keep": KEPT_MAX, "limit": FORGET_MAX}).rowcount
-    connection.execute(_SQL["forget_old_latest"], {"before": now - KEPT_FOR})
+    connection.execute(_SQL["forget_old_latest"], {"before": now - kept_for})
     return gone

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from psycopg.rows import class_row
 
+from rpm.store import retention
 from rpm.store.arrays import array, word_array
 from rpm.store.database import Connection
 from rpm.store.queries import load
@@ -84,16 +85,27 @@ def roll_up(connection: Connection, *, limit: int) -> int:
         return 0
     whole = {mark["patient_id"] for mark in marks if mark["measured_on"] is None}
     days = {(mark["patient_id"], mark["measured_on"]) for mark in marks if mark["patient_id"] not in whole}
+    since = _complete_since(connection)
     touched: list[_Day] = []
     if whole:
-        connection.execute(_SQL["forget_whole"], {"patients": array(whole), "since": date.min})
+        connection.execute(_SQL["forget_whole"], {"patients": array(whole), "since": since})
         touched += _days(connection, "whole", {"patients": array(whole)})
     if days:
         asked = {"patients": array(patient for patient, _ in days), "days": word_array(str(day) for _, day in days)}
         touched += _days(connection, "touched", asked)
+    touched = [each for each in touched if each.day >= since]
     if touched:
         _make_anew(connection, touched)
     return len(marks)
+
+
+def _complete_since(connection: Connection) -> date:
+    """The first Monday of which every value is still there: what was let go for its age is not summed anew."""
+    before = retention.dropped_before(connection, "reading")
+    if before is None:
+        return date.min
+    day = (before + _ZONE_MAX).date() + timedelta(days=1)
+    return day + timedelta(days=-day.weekday() % 7)
 
 
 def _days(connection: Connection, statement: str, asked: dict[str, Any]) -> list[_Day]:

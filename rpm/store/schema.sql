@@ -594,6 +594,14 @@ create table record_change (
     constraint record_change_relation_check CHECK ((relation = ANY (ARRAY['gateway'::text, 'device'::text, 'device_assignment'::text, 'held'::text, 'correction'::text])))
 );
 
+create table retention (
+    id bigint not null generated always as identity,
+    relation text not null,
+    dropped_before timestamp with time zone not null,
+    constraint retention_pkey PRIMARY KEY (id),
+    constraint retention_relation_check CHECK ((relation = ANY (ARRAY['message'::text, 'reading'::text])))
+);
+
 create table revocation_list (
     authority text not null,
     number bigint not null,

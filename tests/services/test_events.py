@@ -9,7 +9,8 @@ import pytest
 
 from rpm.ingest.batch import settle
 from rpm.ingest.unpack import Message
-from rpm.jobs.scheduler import CHORES
+from rpm.jobs import retention
+from rpm.settings import Settings
 from rpm.store import events
 from rpm.store.database import Database
 from rpm.store.gateways import gateway, register_gateway
@@ -140,8 +141,7 @@ def test_the_oldest_go_in_time_and_no_series_grows_for_ever(
         tell(database, EventName.DEVICE_CLOCK, float(number), at=at, address="C0:00:00:00:0A:02")
         tell(database, EventName.DEVICE_BATTERY, float(number), at=at)
         tell(database, EventName.DEVICE_CLOCK, float(number), at=at, gateway_id=OTHER_GATEWAY)
-    [forget] = [chore for chore in CHORES if chore.name == "forget_events"]
-    forget.run(database, NOW)
+    retention.run_once(database, keep=retention.Keep.of(Settings()), now=NOW)
     left = rows_of(
         database,
         "select gateway_id, name, address, array_agg(value order by id) as told from gateway_event group by 1, 2, 3",

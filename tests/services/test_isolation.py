@@ -28,6 +28,7 @@ NOBODYS = {
     "delivery": "which rows of a gateway's outbox were settled: numbers",
     "heartbeat": "signs of life of the pipeline",
     "login_failure": "hashes by which wrong log-ins are counted, before anybody is known",
+    "retention": "before when messages or readings were let go for their age",
     "revocation_list": "numbers of certificates, public to every broker",
 }
 #: Kept apart by what they refer to.
