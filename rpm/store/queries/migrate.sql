@@ -9,3 +9,11 @@ select exists(select from pg_settings where name = %(setting)s::text) as preload
 -- one_at_a_time
 -- Wait until no other program migrates; held until the connection closes.
 select pg_advisory_lock(%(key)s::bigint);
+
+-- edition
+-- Which edition of TimescaleDB the server has, and whether its columnstore is in use already.
+select current_setting('timescaledb.license') as license,
+    exists (
+        select from timescaledb_information.hypertables
+        where hypertable_schema = 'public' and hypertable_name = 'observation' and compression_enabled
+    ) as columnstore;
