@@ -87,7 +87,8 @@ def owner(
     """The patient's id, or why there is none.
 
     A reading whose clock leaves open on which side of a change of hands it falls is nobody's (NEAR_REASSIGNMENT), even
-    where its time as given points at one of the two.
+    where its time as given points at one of the two. To be taken back is such a change, also where nobody has it next:
+    whoever tries the returned device is not its old patient.
     """
     slot = None if user_slot == UNKNOWN_USER else user_slot
     if slot is None and not device.single_person:
@@ -95,8 +96,8 @@ def owner(
     of_slot = [assignment for assignment in assignments if assignment.user_slot == slot]
     if not of_slot:
         return Reason.NOBODY_ASSIGNED
-    if len(of_slot) == 1 and of_slot[0].holds(measured_at):
-        # The usual case, without a look at neighbours it does not have.
+    if len(of_slot) == 1 and of_slot[0].end is None and of_slot[0].holds(measured_at):
+        # The usual case, without a look at neighbours and an end it does not have.
         return _confirmed(of_slot[0])
     uncertainty = uncertainty_of(time_source, uncertainty_s)
     earliest, latest = measured_at - uncertainty, measured_at + uncertainty
@@ -105,10 +106,21 @@ def owner(
         return Reason.NEAR_REASSIGNMENT
     for assignment in of_slot:
         if assignment.holds(measured_at):
-            return _confirmed(assignment)
+            return _confirmed(assignment) if _goes_on(of_slot, assignment, latest) else Reason.NEAR_REASSIGNMENT
     if all(measured_at < (assignment.start or _NO_START) for assignment in of_slot):
         return Reason.BEFORE_ASSIGNMENT
     return Reason.NOBODY_AT_THAT_TIME
+
+
+def _goes_on(of_slot: Sequence[Assignment], assignment: Assignment, latest: datetime) -> bool:
+    """Whether the use reaches beyond `latest`, by itself or by uses that begin where it ends. Nobody else's is near."""
+    following = {each.start: each for each in of_slot}
+    end = assignment.end
+    while end is not None and end <= latest:
+        if end not in following:
+            return False
+        end = following[end].end
+    return True
 
 
 def _confirmed(assignment: Assignment) -> int | Reason:

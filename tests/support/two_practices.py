@@ -67,7 +67,7 @@ def value(type_name: str, number: int, *, column: str = "", place: int = 0) -> A
                 "bigint": number, "integer": number, "smallint": 1, "double precision": 1.0, "numeric": 1, "boolean": True,
                 "date": date(2026, 1, 1), "xid8": None, "interval": timedelta(days=1),
             }  # fmt: skip
-            return plain[type_name]
+            return plain.get(type_name, f"x{number}")
 
 
 def tables(connection: Connection) -> dict[str, list[dict[str, Any]]]:

@@ -114,13 +114,15 @@ def test_before_the_first_use_and_after_the_last() -> None:
     assert _whose(SINGLE) is Reason.NOBODY_ASSIGNED
 
 
+_EVER = datetime.max.replace(tzinfo=UTC)
 _instants = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
 
 
 @st.composite
 def _histories(draw: st.DrawFn) -> list[Assignment]:
-    """Uses of one slot that follow one another, with or without gaps, as the table's constraint allows."""
-    times = sorted(draw(st.lists(_instants, min_size=2, max_size=8, unique=True)))
+    """Uses of one slot that follow one another, with or without gaps, as the table's constraint allows; hours or years long."""
+    near = st.integers(0, 400).map(lambda hours: NOON + timedelta(hours=hours))
+    times = sorted(draw(st.lists(st.one_of(_instants, near), min_size=2, max_size=8, unique=True)))
     return [
         Assignment(None, draw(st.integers(1, 3)), start, end) for start, end in pairwise(times) if draw(st.booleans())
     ]
@@ -134,3 +136,41 @@ def test_never_given_to_one_who_did_not_use_it(history: list[Assignment], at: da
         assert {whose} == users
         reach = CLOCK_UNCERTAINTY[source]
         assert {use.patient_id for use in history if use.touches(at - reach, at + reach)} == {whose}
+
+
+@pytest.mark.parametrize("before_s, whose", [(59, Reason.NEAR_REASSIGNMENT), (61, HERS)])
+def test_near_its_return_it_is_nobodys_though_nobody_has_it_next(before_s: int, whose: int | Reason) -> None:
+    at = NOON - timedelta(seconds=before_s)
+    assert _whose(SINGLE, _hers(NOON - timedelta(days=30), NOON), at=at) == whose
+    assert _whose(SINGLE, _hers(NOON - timedelta(days=30), NOON), _hers(NOON), at=at) == HERS, "it was not taken back"
+
+
+def _oracle(history: list[Assignment], at: datetime, reach: timedelta) -> int | None:
+    """The patient who alone can have used it: asked instant by instant, at every one where anything changes."""
+    moment = timedelta(microseconds=1)
+    edges = [edge for use in history for edge in (use.start, use.end) if edge is not None]
+    instants = {at, at - reach, at + reach, *(edge + shift for edge in edges for shift in (-moment, timedelta(0)))}
+
+    def user(instant: datetime) -> int | None:
+        return next(
+            (use.patient_id for use in history if (use.start or NOON) <= instant and (use.end or _EVER) > instant), None
+        )
+
+    now_or_later = {user(each) for each in instants if at <= each <= at + reach}
+    earlier = {user(each) for each in instants if at - reach <= each < at}
+    # Before a first use a device lay in its box: that leaves no doubt. After a return somebody may try it.
+    certain = len(now_or_later) == 1 and earlier <= now_or_later | {None}
+    return next(iter(now_or_later)) if certain else None
+
+
+@given(_histories(), st.data(), st.sampled_from(list(TimeSource)))
+def test_whatever_is_reassigned_it_is_whose_the_oracle_says(
+    history: list[Assignment], data: st.DataObject, source: TimeSource
+) -> None:
+    reach = CLOCK_UNCERTAINTY[source]
+    edges = [edge for use in history for edge in (use.start, use.end) if edge is not None] or [NOON]
+    # Most of time is far from any change: look where it matters.
+    near = st.tuples(st.sampled_from(edges), st.integers(-6, 6)).map(lambda drawn: drawn[0] + drawn[1] * reach / 4)
+    at = data.draw(st.one_of(near, _instants))
+    whose = _whose(SINGLE, *history, at=at, source=source)
+    assert (None if isinstance(whose, Reason) else whose) == _oracle(history, at, reach)
