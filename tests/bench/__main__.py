@@ -15,7 +15,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from tests.bench import box
+from tests.bench import box, grown, growth, soak
 from tests.bench.ground import BenchFailed, utc_now
 from tests.bench.plan import QUICK, USUAL, Plan, of_the_box
 from tests.bench.program import measure, steps
@@ -75,21 +75,60 @@ def box_alone(minutes: float, output: Path, console: Console) -> int:
     return 1 if any(result.wrong for result in results) else 0
 
 
+def growth_alone(rows: int, output: Path, console: Console) -> int:
+    """Measure databases of more and more rows, up to so many; write, show; the exit status."""
+    sizes = (*(size for size in growth.SIZES if size < rows), rows)
+    found = growth.measure(sizes, output.parent / "bench" / "growth", _say)
+    document = {"measured_at": utc_now().isoformat(timespec="seconds"), "results": found}
+    output.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    console.print(growth.table(found))
+    return 0
+
+
+def soak_alone(minutes: float, output: Path, console: Console) -> int:
+    """Watch a worker's memory for so long; write, show; the exit status."""
+    found = soak.measure(minutes, output.parent / "bench" / "soak", _say)
+    document = {"measured_at": utc_now().isoformat(timespec="seconds"), "minutes": minutes, **found}
+    output.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    shown = {name: value for name, value in found.items() if name not in {"series", "load"}}
+    console.print(f"a worker under {soak.RATE} readings/s for {minutes:g} minutes: {shown}; all of it: {output}")
+    return 0
+
+
+def _say(what: str) -> None:
+    sys.stderr.write(f"{datetime.now(UTC):%H:%M:%S} {what}\n")
+
+
 def main() -> int:
     """Read the arguments; the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=(__doc__ or "").split("\n\n", 1)[0])
     parser.add_argument("--quick", action="store_true", help="small and once: shows that the benchmark works, no more")
     parser.add_argument("--ingest", action="store_true", help="only ingest, and what it is held against (3 minutes)")
     parser.add_argument("--box", type=float, metavar="MINUTES", help="only the box in the home, for about so long")
+    parser.add_argument(
+        "--growth", type=int, metavar="ROWS", help="only ingest and the pages' statements, on up to ROWS observations"
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the grown database: the next --growth goes on with it"
+    )
+    parser.add_argument("--soak", type=float, metavar="MINUTES", help="only a worker's memory under load, for so long")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench.json", metavar="FILE")
     arguments = parser.parse_args()
     forget_settings()
+    arguments.output.parent.mkdir(parents=True, exist_ok=True)
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     # Whoever ends us ends our servers with us.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         if arguments.box is not None:
-            return box_alone(arguments.box, arguments.output, Console(width=None if sys.stdout.isatty() else WIDTH))
-        console = Console(width=None if sys.stdout.isatty() else WIDTH)
+            return box_alone(arguments.box, arguments.output, console)
+        if arguments.soak is not None:
+            return soak_alone(arguments.soak, arguments.output, console)
+        if arguments.growth is not None:
+            try:
+                return growth_alone(arguments.growth, arguments.output, console)
+            finally:
+                grown.end(keep=arguments.keep)
         return bench(QUICK if arguments.quick else USUAL, arguments.output, console, ingest_alone=arguments.ingest)
     except (BenchFailed, NotProvided, RuntimeError) as error:
         sys.stderr.write(f"bench: {error}\n")

@@ -17,7 +17,12 @@ with claim as (
     union all
     select reading.admitted_at, device.address
     from claim
-        join reading on reading.practice_id = claim.practice_id and reading.gateway_id = claim.gateway_id
+        -- By the numbers of what the gateway delivered, one home's: readings have no index by gateway.
+        join reading on reading.reading_no = any(array(
+                select reading_key.reading_no from delivery join reading_key on reading_key.reading_id = delivery.reading_id
+                where delivery.gateway_id = %(gateway_id)s and delivery.outcome = 'stored'
+            ))
+            and reading.practice_id = claim.practice_id and reading.gateway_id = claim.gateway_id
             and reading.admitted_at >= claim.heard_at
             and reading.measured_at >= (select opened_at from claim) - interval '1 day'
             and reading.measured_at < (select opened_at from claim) + interval '31 days'
