@@ -164,7 +164,7 @@ def _rolled_up(connection: psycopg.Connection[Any], dsn: str, now: datetime) -> 
             [people.practice_id, people.patients, days],
         )
         began = time.monotonic()
-        rollup.run_once(database, now=now)
+        rollup.run_once(database)
         return time.monotonic() - began
 
     try:
