@@ -157,11 +157,12 @@ def _rolled_up(connection: psycopg.Connection[Any], dsn: str, now: datetime) -> 
 
     def turn() -> float:
         people = grown.drawn(connection, rollup.CLAIM_LIMIT)
-        days = [(now - timedelta(days=draw.randint(1, 28))).date() for _ in people.patients]
+        patients = draw.choices(people.patients, k=rollup.CLAIM_LIMIT)
+        days = [(now - timedelta(days=draw.randint(1, 28))).date() for _ in patients]
         connection.execute(
             "insert into rollup_mark (patient_id, practice_id, measured_on)"
             " select patient_id, %s, day from unnest(%s::bigint[], %s::date[]) as row (patient_id, day)",
-            [people.practice_id, people.patients, days],
+            [people.practice_id, patients, days],
         )
         began = time.monotonic()
         rollup.run_once(database)

@@ -26,7 +26,8 @@ from tests.support.database import DatabaseServer
 #: Readings a second, ten to a message.
 RATE: Final = 200
 PER_MESSAGE: Final = 10
-HOMES: Final = 1000
+#: So many that nobody measures twenty times: what is judged of each patient must not grow with the run.
+HOMES: Final = 20_000
 LOOK_S: Final = 5.0
 READY_S_MAX: Final = 60.0
 #: After the load ends, its last receipts and the look at every row.
