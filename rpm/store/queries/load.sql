@@ -44,8 +44,8 @@ from (select id, row_number() over (order by id) as place from devices) as devic
     join (select id, row_number() over (order by id) as place from people) as person using (place);
 
 -- take_time
--- In this transaction a statement may take so long.
-select set_config('statement_timeout', %(limit)s, true);
+-- In this transaction a statement may take so long, and wait so long for whoever judges or sums up meanwhile.
+select set_config('statement_timeout', %(limit)s, true), set_config('lock_timeout', %(limit)s, true);
 
 -- last_number
 -- The number of the newest reading: what comes later has a higher one.
