@@ -137,6 +137,7 @@ def test_a_worker_may_come_and_another_be_killed_in_the_midst_of_it(bench: Bench
             while "receipted" not in running.stderr.readline():
                 assert running.poll() is None
             with bench.worker("second", tmp_path) as second:
+                assert running.poll() is None, "it is in the midst of it"
                 first.kill()
                 out, err = running.communicate(timeout=RUN_S_MAX)
                 assert second.running()
@@ -144,7 +145,9 @@ def test_a_worker_may_come_and_another_be_killed_in_the_midst_of_it(bench: Bench
     found: dict[str, Any] = json.loads(out)
     assert found["sent"] > 800
     assert (found["lost"], found["doubled"], found["unreceipted"], found["held"]) == (0, 0, 0, {})
-    assert found["wire_factor"] > 1.0, "the killed one had messages in hand: they were sent again"
+    # What the killed one had in hand the broker gives to the other one, or the gateways send it again.
+    assert found["wire_factor"] >= 1.0
+    assert found["took_s"] >= 9.0, "the other one had its share"
 
 
 def test_nobodys_patients_are_put_to_it_unasked(bench: Bench, database: Database) -> None:
