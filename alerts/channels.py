@@ -80,3 +80,23 @@ class NoChannel:
         """Never accepted."""
         del address, subject, body
         return Answer(False, "no e-mail is set up: RPM_MAIL_URL is empty")
+
+
+class AlarmChannel:
+    """One whole apprise URL, recipient and all: how the watcher tells whoever looks after an installation."""
+
+    def __init__(self, url: str) -> None:
+        """ChannelError where the URL is none of apprise's; its text does not repeat it, for it holds a password."""
+        self._made: Any = apprise.Apprise()
+        if not self._made.add(url):
+            raise ChannelError("is not an apprise URL: see github.com/caronc/apprise/wiki")
+
+    def send(self, *, subject: str, body: str) -> Answer:
+        """Hand one message to the provider, within ATTEMPT_TIMEOUT_S."""
+        try:
+            accepted = self._made.notify(
+                title=subject, body=body, body_format=apprise.NotifyFormat.TEXT, timeout=ATTEMPT_TIMEOUT_S
+            )
+        except (OSError, TypeError, ValueError) as error:
+            return Answer(False, f"the message could not be handed over ({type(error).__name__})")
+        return Answer(True, "taken") if accepted else Answer(False, "not taken")

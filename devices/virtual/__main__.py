@@ -15,6 +15,7 @@ from devices.recording import BadRecording
 from devices.virtual import control as control_port
 from devices.virtual import homes as many_homes
 from devices.virtual import scenario as scenario_file
+from devices.virtual import synthetic_scenario
 from devices.virtual.air import Air, PortTaken
 from devices.virtual.cohort import DAYS_DEFAULT, PATIENTS_DEFAULT, cohort, to_json
 from devices.virtual.control import serve_control
@@ -69,17 +70,34 @@ def cohort_command(
 @app.command(name="scenario")
 def scenario_command(
     out: Annotated[Path, typer.Option(help="The TOML file to write.")],
-    until: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The cohort's date: the day of the demo.")],
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The cohort's date: the day of the demo.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The cohort's seed.")] = SEED_DEFAULT,
-    hci_port: Annotated[int, typer.Option(min=0, max=65000, help="The first home's; 0: any.")] = HCI_PORT_FIRST,
+    hci_port: Annotated[int | None, typer.Option(min=0, max=65000, help="The first home's; 0: any.")] = None,
+    address: Annotated[str, typer.Option(help="The synthetic cuff's address.")] = synthetic_scenario.ADDRESS,
+    every_s: Annotated[
+        float, typer.Option(min=1, help="Seconds from one squeeze of the synthetic cuff to the next.")
+    ] = synthetic_scenario.EVERY_S,
     *,
     demo: Annotated[bool, typer.Option("--demo", help="The three homes of the demonstration.")] = False,
+    synthetic: Annotated[
+        bool, typer.Option("--synthetic", help="The synthetic patient's home: a red reading every hour.")
+    ] = False,
 ) -> None:
-    """Write the scenario in which a cohort's people go on measuring."""
-    if not demo:
-        raise BadScenario("only the demonstration is made this way: say --demo")
+    """Write the scenario in which a cohort's people go on measuring, or that of the synthetic patient."""
+    if synthetic and not demo:
+        port = synthetic_scenario.HCI_PORT if hci_port is None else hci_port
+        try:
+            text = synthetic_scenario.synthetic_scenario(address=address, every_s=every_s, hci_port=port)
+        except ValueError as error:
+            raise BadScenario(f"--address: {error}") from error
+        _write(out, text)
+        return
+    if not demo or synthetic or until is None:
+        raise BadScenario("say --demo and --until, or --synthetic")
     data = cohort(seed=seed, patients=PATIENTS_DEFAULT, days=DAYS_DEFAULT, until=until.date())
-    _write(out, demo_scenario(data, hci_port=hci_port))
+    _write(out, demo_scenario(data, hci_port=HCI_PORT_FIRST if hci_port is None else hci_port))
 
 
 @app.command(name="homes")

@@ -26,14 +26,21 @@ class Part(StrEnum):
     """What a worker may do alone."""
 
     INGEST = "ingest"
+    #: Everything else, which is also:
     JUDGE = "judge"
+    EVALUATE = "evaluate"
+    ESCALATE = "escalate"
+    SEND = "send"
+    #: Whoever misses the others, and what is tidied up.
+    UPKEEP = "upkeep"
 
 
 def worker(
     only: Annotated[
-        Part | None,
+        list[Part] | None,
         typer.Option(
-            help="take in readings and nothing else, or do everything else: each needs a process of the other sort"
+            help="take in readings and nothing else (ingest), do everything else (judge), or one part of that; may be"
+            " given again. Every part needs a process somewhere"
         ),
     ] = None,
 ) -> None:
@@ -41,7 +48,8 @@ def worker(
     from rpm.ingest import worker as ingest
     from rpm.jobs import loops
 
-    settings = read_settings().require("dsn", *(() if only is Part.JUDGE else ("broker_url",)))
+    parts = frozenset(only or Part)
+    settings = read_settings().require("dsn", *(("broker_url",) if Part.INGEST in parts else ()))
     database = open_current(settings.dsn, size_max=POOL_SIZE)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -51,11 +59,11 @@ def worker(
     threads: list[threading.Thread] = []
     try:
         # The loops first: a wrong rules file is told before the broker hands anything over.
-        if only is not Part.INGEST:
-            threads += loops.start(database, settings, stop)
-        if only is not Part.JUDGE:
+        if parts != {Part.INGEST}:
+            threads += loops.start(database, settings, stop, only=() if Part.JUDGE in parts else parts)
+        if Part.INGEST in parts:
             threads += ingest.start(database, settings, stop)
-        _log.info("worker.started", only=only)
+        _log.info("worker.started", only=sorted(only or ()))
         stop.wait()
     finally:
         stop.set()

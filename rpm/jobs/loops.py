@@ -5,7 +5,7 @@ name and tried again; the loop goes on. NOTIFY only shortens a wait.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -17,7 +17,7 @@ from alerts.channels import Channel, ChannelError, EmailChannel, NoChannel
 from alerts.escalation import EscalationError, Plan, read_plan
 from alerts.rulefile import RulesError, read_rules
 from rpm.errors import UserError
-from rpm.jobs import cover, escalate, evaluate, expiries, retention, rollup, scheduler, send, silence
+from rpm.jobs import cover, escalate, evaluate, expiries, retention, rollup, scheduler, send, silence, synthetic
 from rpm.settings import Settings
 from rpm.store import heartbeats
 from rpm.store.database import Clock, Database
@@ -33,6 +33,9 @@ HEARTBEAT_S: Final = 5.0
 #: Senders side by side: a mail server that answers one late does not hold up the other.
 SENDERS: Final = 2
 NEWS: Final = "patient_news"
+#: The loops that a worker may have alone, and the name of all others together.
+STAGES: Final = ("evaluate", "escalate", "send")
+UPKEEP: Final = "upkeep"
 
 
 class Report(Protocol):
@@ -59,18 +62,28 @@ class Loop:
 
 
 def start(
-    database: Database, settings: Settings, stop: threading.Event, *, clock: Clock | None = None
+    database: Database,
+    settings: Settings,
+    stop: threading.Event,
+    *,
+    clock: Clock | None = None,
+    only: Collection[str] = (),
 ) -> list[threading.Thread]:
     """Start judging, calling, sending and housekeeping until `stop` is set; the threads to join then.
 
-    UserError where the rules, the escalation file or the mail URL cannot be used.
+    `only`: these of STAGES alone, and with UPKEEP the loops that are none of them; empty: all. UserError where the rules, the escalation file or the mail
+    URL cannot be used.
     """
     ask = clock or database.clock
     threads = [
         threading.Thread(target=run, args=(loop, database, stop, ask), name=loop.name, daemon=True)
         for loop in loops(database, settings)
+        if not only or (loop.name if loop.name in STAGES else UPKEEP) in only
     ]
-    threads.append(threading.Thread(target=_keep_house, args=(database, stop, ask), name="housekeeping", daemon=True))
+    if not only or UPKEEP in only:
+        threads.append(
+            threading.Thread(target=_keep_house, args=(database, stop, ask), name="housekeeping", daemon=True)
+        )
     for thread in threads:
         thread.start()
     return threads
@@ -98,6 +111,7 @@ def loops(database: Database, settings: Settings) -> list[Loop]:
         Loop("escalate", lambda now: escalate.run_once(database, now=now, plan=plan)),
         Loop("expiries", expiries.Expiries(database, plan).turn),
         silence_loop(database, settings, plan),
+        Loop("synthetic", lambda now: synthetic.run_once(database, now=now)),
         Loop("cover", cover.Cover(database, plan).turn),
         Loop("rollup", lambda _now: rollup.run_once(database)),
         Loop("retention", retention.Retention(database, retention.Keep.of(settings)).turn),

@@ -941,6 +941,8 @@ CREATE INDEX observation_by_patient ON public.observation USING btree (patient_i
 
 CREATE INDEX patient_by_practice ON public.patient USING btree (practice_id, family_name);
 
+CREATE INDEX patient_synthetic ON public.patient USING btree (id) WHERE synthetic;
+
 CREATE TRIGGER patient_moved_house AFTER UPDATE ON public.patient FOR EACH ROW WHEN ((old.time_zone IS DISTINCT FROM new.time_zone)) EXECUTE FUNCTION mark_patient_for_rollup();
 
 CREATE INDEX reading_by_number ON public.reading USING btree (reading_no);

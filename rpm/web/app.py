@@ -28,7 +28,7 @@ from rpm.enrolment import UNAVAILABLE
 from rpm.errors import UserError
 from rpm.settings import Settings
 from rpm.store.database import Clock, Database, DatabaseUnavailable
-from rpm.web import enrol
+from rpm.web import enrol, health
 from rpm.web.live import Watcher
 from rpm.web.pages import STATIC, is_fragment, render
 from rpm.web.problems import BadInput, Forbidden, ForeignForm, NotFound, NotSignedIn
@@ -163,6 +163,7 @@ def create_app(database: Database, settings: Settings, clock: Clock) -> FastAPI:
     app.state.rules = _rules(settings)
     app.state.plan = _plan(settings)
     app.state.shown = Shown()
+    app.state.health = health.Desk(database)
     app.state.registrar = enrol.registrar_of(settings)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.state.paths = frozenset(path for router in routers() for path in paths(router))

@@ -140,6 +140,10 @@ class World:
         """Start a cloud worker: ingest, judgement, escalation, sending."""
         return self._start(name, [sys.executable, "-m", "rpm", "worker"], self._environment)
 
+    def start_program(self, name: str, arguments: list[str]) -> Child:
+        """Start another program of the installation, with its settings."""
+        return self._start(name, arguments, self._environment)
+
     def start_pages(self) -> str:
         """Start the pages; their URL."""
         pages = self._start("pages", [sys.executable, "-m", "rpm", "serve", "--web-only"], self._environment)

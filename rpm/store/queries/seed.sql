@@ -50,4 +50,6 @@ order by id;
 
 -- opened_since
 -- Whether an alert about a patient was raised after a time.
-select exists (select 1 from alert where opened_at >= %(since)s and patient_id is not null) as found;
+select exists (
+    select 1 from alert where opened_at >= %(since)s and patient_id is not null and kind <> 'technical'
+) as found;

@@ -1,5 +1,6 @@
 -- open_alerts
--- Every open alert of a practice with whom it is about, who has it, and who is with that patient right now.
+-- Every open alert of a practice with whom it is about, who has it, and who is with that patient right now. Not those of a
+-- synthetic patient, who is nobody.
 select alert.id, alert.public_id, alert.patient_id, alert.held_id, alert.kind, alert.rule_id, alert.band,
     alert.severity, alert.status, alert.confirmed, alert.late, alert.reason, alert.evidence, alert.measured_at,
     alert.opened_at, alert.back_in_range_at, alert.acknowledged_at,
@@ -18,7 +19,7 @@ from alert
         order by timer.started_at
         limit 1
     ) as with_patient on true
-where alert.practice_id = %(practice_id)s and alert.status <> 'closed'
+where alert.practice_id = %(practice_id)s and alert.status <> 'closed' and patient.synthetic is not true
 order by alert.severity desc, alert.opened_at, alert.id;
 
 -- recent_values
@@ -45,6 +46,7 @@ from (
         concat_ws('/', 'alert', count(*), max(id), sum(version), max(updated_at), max(acknowledged_at)) as mark
     from alert
     where status <> 'closed'
+        and not exists (select from patient where patient.id = alert.patient_id and patient.synthetic)
     group by practice_id
     union all
     select practice_id, 0, 0,

@@ -33,6 +33,7 @@ FITTERS = frozenset({"support", "admin"})
 MATRIX: dict[tuple[str, str], frozenset[str]] = {
     ("POST", ENROL_PATH): EVERYBODY,
     ("POST", RENEW_PATH): EVERYBODY,
+    ("GET", "/health"): EVERYBODY,
     ("GET", "/"): STAFF,
     ("GET", "/login"): EVERYBODY,
     ("POST", "/login"): EVERYBODY,
