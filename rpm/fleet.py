@@ -49,6 +49,7 @@ EVENTS: Final = (
     EventName.RECORDS_MISSING,
     EventName.OUTBOX_DROPPED,
     EventName.OUTBOX_NEARLY_FULL,
+    EventName.GATEWAY_HUNG,
 )
 
 PRIORITY: Final = 2
@@ -62,6 +63,7 @@ class Need(StrEnum):
     SILENT = "silent"
     RADIO = "radio"
     CLOCK = "clock"
+    HUNG = "hung"
     DROPPED = "dropped"
     FULL = "full"
     WAITING = "waiting"
@@ -84,6 +86,7 @@ LABELS: Final[Mapping[Need, str]] = {
     Need.SILENT: "box silent",
     Need.RADIO: "radio trouble",
     Need.CLOCK: "box without the time",
+    Need.HUNG: "box restarted itself",
     Need.DROPPED: "readings lost",
     Need.FULL: "box nearly full",
     Need.WAITING: "readings stuck",
@@ -190,6 +193,11 @@ def _of_box(home: Home, *, now: datetime) -> list[Notice]:
         found.append(Notice(Need.CLOCK, ROUTINE, said, "Let the home’s internet give it the time (NTP)."))
     told = {each.name: each for each in home.latest if not each.address}
     dropped, nearly_full = told.get(EventName.OUTBOX_DROPPED), told.get(EventName.OUTBOX_NEARLY_FULL)
+    hung = told.get(EventName.GATEWAY_HUNG)
+    if hung is not None and now - hung.heard_at <= TOLD_FOR:
+        part = f" ({hung.value})" if hung.value else ""
+        said = f"The box’s program hung{part} {span(now - hung.heard_at)} ago, and started itself anew."
+        found.append(Notice(Need.HUNG, ROUTINE, said, "Nothing at the home. If it comes again, send another box."))
     if dropped is not None and now - dropped.heard_at <= TOLD_FOR:
         said = f"The box was full and lost readings {span(now - dropped.heard_at)} ago."
         found.append(

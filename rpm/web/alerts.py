@@ -8,15 +8,16 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from rpm.access import Actor
+from rpm.access import Actor, Role
 from rpm.audit import Action, record
 from rpm.store import alerts, patients, worklist
 from rpm.store.alerts import Disposition, Outcome
 from rpm.store.database import Connection
+from rpm.web import faults
 from rpm.web.arrangement import Filter, Tab, Who
 from rpm.web.pages import is_fragment
 from rpm.web.problems import BadInput, NotFound
-from rpm.web.session import Now, Nurse, Store
+from rpm.web.session import Keeper, Now, Nurse, Store
 from rpm.web.worklist import SEARCH_LENGTH_MAX, answer_rows, filter_of
 
 router = APIRouter()
@@ -72,10 +73,18 @@ def _refuse(outcome: Outcome) -> None:
 
 
 @router.get("/alerts/{public_id}")
-def show(public_id: UUID, actor: Nurse, store: Store) -> Response:
-    """Where a message leads: the page of the alert's patient, or the held readings where nobody is known."""
+def show(public_id: UUID, actor: Keeper, store: Store) -> Response:
+    """Where a message leads: the page of the alert's patient, or the held readings where nobody is known.
+
+    Who mends boxes is led to the faults, whatever the alert is: there is nothing clinical there.
+    """
     with store.transaction() as connection:
         number = _number(connection, public_id, actor)
+        mended = any(alert.public_id == public_id for alert in faults.technical(connection, actor.practice_id))
+    if actor.role is not Role.NURSE:
+        return RedirectResponse("/faults", status_code=303)
+    if mended:
+        return RedirectResponse("/worklist?tab=technical", status_code=303)
     if number.patient_public_id is None:
         return RedirectResponse("/held", status_code=303)
     return RedirectResponse(f"/patients/{number.patient_public_id}?alert={public_id}", status_code=303)

@@ -38,6 +38,7 @@ PLACES: Final = (
     Place("/patients", "Patients", frozenset({Role.NURSE})),
     Place("/billing", "Billing", frozenset({Role.BILLER, Role.ADMIN})),
     Place("/held", "Held readings", frozenset({Role.NURSE, Role.ADMIN})),
+    Place("/faults", "Faults", frozenset({Role.SUPPORT, Role.ADMIN})),
     Place("/fleet", "Homes", frozenset({Role.NURSE, Role.SUPPORT, Role.ADMIN})),
     Place("/devices", "Devices", frozenset({Role.NURSE, Role.SUPPORT, Role.ADMIN})),
     Place("/oncall", "On call", frozenset({Role.NURSE, Role.SUPPORT, Role.ADMIN})),

@@ -78,6 +78,8 @@ def test_what_a_heartbeat_makes_of_a_box(change: dict[str, object], need: Need |
 @pytest.mark.parametrize(
     "event, need, severity",
     [
+        (told(EventName.GATEWAY_HUNG, "radio", at=ago(days=6)), Need.HUNG, ROUTINE),
+        (told(EventName.GATEWAY_HUNG, "radio", at=ago(days=8)), None, 0),
         (told(EventName.OUTBOX_DROPPED, at=ago(days=6)), Need.DROPPED, PRIORITY),
         (told(EventName.OUTBOX_DROPPED, at=ago(days=8)), None, 0),
         (told(EventName.OUTBOX_NEARLY_FULL), Need.FULL, PRIORITY),

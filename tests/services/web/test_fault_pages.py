@@ -1,0 +1,48 @@
+"""Support staff have a list of what does not work: they take it and close it, and see and touch no clinical alert."""
+
+import httpx
+
+from tests.support.clinic import PRIORITY, URGENT, Clinic, Person
+from tests.support.visitor import Visitor
+
+SILENT = "No readings for 3 days. Probably the box: no word from it for 3 days."
+
+
+def test_a_message_leads_support_staff_to_what_they_can_take_and_close(
+    clinic: Clinic, maria: Person, visitor: Visitor
+) -> None:
+    fault = clinic.alert(maria, "silence.readings", PRIORITY, SILENT, kind="technical")
+    support = visitor.sign_in("support")
+    assert support.get(f"/alerts/{fault.public_id}").headers["location"] == "/faults"
+    page = support.page("/faults")
+    assert "Alvarez, Maria" in page
+    assert SILENT in page
+    assert support.post(f"/faults/{fault.public_id}/acknowledge").status_code == httpx.codes.SEE_OTHER
+    assert "You have it" in support.page("/faults")
+    assert support.post(f"/faults/{fault.public_id}/close", disposition="called").status_code == httpx.codes.SEE_OTHER
+    assert "Nothing is amiss" in support.page("/faults")
+
+
+def test_a_clinical_alert_is_not_there_for_them(clinic: Clinic, maria: Person, visitor: Visitor) -> None:
+    red = clinic.alert(maria, "blood_pressure_high", URGENT, "Blood pressure 192/118 mmHg")
+    support = visitor.sign_in("support")
+    assert "192" not in support.page("/faults")
+    for act in ("acknowledge", "close"):
+        answer = support.post(f"/faults/{red.public_id}/{act}", disposition="called")
+        assert answer.status_code == httpx.codes.NOT_FOUND
+    with clinic.database.transaction() as connection:
+        rows = connection.execute("select status from alert").fetchall()
+    assert [row["status"] for row in rows] == ["open"]
+
+
+def test_a_nurse_is_led_to_the_technical_list(clinic: Clinic, rosa: Visitor) -> None:
+    fault = clinic.alert(None, "silence.pipeline", PRIORITY, "Nothing is judged.", kind="technical")
+    assert rosa.get(f"/alerts/{fault.public_id}").headers["location"] == "/worklist?tab=technical"
+
+
+def test_another_practices_faults_are_not_there(clinic: Clinic, visitor: Visitor) -> None:
+    other = Clinic(clinic.database, now=clinic.now, name="Other Clinic")
+    fault = other.alert(None, "silence.pipeline", PRIORITY, "Nothing is judged.", kind="technical")
+    support = visitor.sign_in("support")
+    assert "Nothing is judged" not in support.page("/faults")
+    assert support.post(f"/faults/{fault.public_id}/acknowledge").status_code == httpx.codes.NOT_FOUND
