@@ -61,6 +61,7 @@ WITHOUT = {
         "revocations",
         GUARD,
     ): "one_at_a_time newest revoked add forget to_cut cut accounts accounts_of grant_renewed to_grant grant",
+    ("retention", JOB): "*",
     ("rollups", JOB): "one_at_a_time claim touched whole forget_whole forget",
     (
         "schema",
@@ -77,6 +78,7 @@ WITHOUT = {
         JOB,
     ): "waiting boxes silent_boxes silent_patients given worsen outages retell boxes_back patients_back back close_old",
     ("staff", BEFORE): "by_username all set_password set_active practices insert_practice",
+    ("synthetic", OPERATOR): "found set_contact newest close_told",
     ("worklist", JOB): "standing",
 }
 ALL = [
