@@ -138,6 +138,8 @@ def night(tmp_path_factory: pytest.TempPathFactory, database_server: DatabaseSer
             night = Night(world, database_server, provider, alarms, watch_file)
             for part in WORKERS:
                 night.worker(part)
+            # A gateway that finds nobody listening pauses for half a minute, as it should.
+            world.until("every part beats", lambda: _beating(world) >= set(Stage), timeout_s=2 * READY_S_MAX)
             world.start_gateway(HOME)
             world.start_program("watch", [sys.executable, "-m", "rpm", "watch", str(watch_file)])
             yield night
@@ -148,6 +150,10 @@ def night(tmp_path_factory: pytest.TempPathFactory, database_server: DatabaseSer
         provider.stop()
         alarms.stop()
         database_server.drop(name)
+
+
+def _beating(world: World) -> set[str]:
+    return {stage for (stage,) in world.rows("select stage from heartbeat")}
 
 
 def _settings(url: str, door: int, alarm_url: str, folder: Path) -> str:
