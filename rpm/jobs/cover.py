@@ -52,7 +52,10 @@ def run_once(database: Database, *, now: datetime, plan: Plan) -> Told:
             own = current.of(practice_id)
             people = notifications.staff_of(connection, [practice_id])
             stand_ins = plans.stand_ins(connection, [practice_id], since=now)[practice_id]
-            found = gaps(own, people, [one.override for one in stand_ins], now=now)
+            # What does not work waits for whoever comes: a practice without support staff has its fallback for that.
+            clinical = tuple(policy for policy in own.policies if policy.queue is Queue.CLINICAL)
+            watched = own.model_copy(update={"policies": clinical})
+            found = gaps(watched, people, [one.override for one in stand_ins], now=now)
             if not found:
                 continue
             alert_id = alerts.open_technical(
