@@ -126,12 +126,10 @@ def test_from_the_cuff_to_the_claim(world: World, page: Page, mail_sink: MailSin
     page.get_by_role("button", name="Stop and save").click()
     expect(page.get_by_text("Minutes saved.")).to_be_visible()
     _twenty_one_minutes(page, datetime.now(ZoneInfo(world.zone)).date())
-    # The patient of whom nothing came before has a second alert, for support: this is the one about the pressure.
-    close = page.locator("#close")
-    close.get_by_text("Close…").click()
-    close.get_by_label("What was done").select_option("called")
-    close.get_by_role("textbox", name="Note").fill("Repeats it tonight.")
-    close.get_by_role("button", name="Close alert").click()
+    page.get_by_text("Close…").click()
+    page.get_by_label("What was done").select_option("called")
+    page.get_by_role("textbox", name="Note").last.fill("Repeats it tonight.")
+    page.get_by_role("button", name="Close alert").click()
     expect(page.get_by_role("heading", name="No open alerts")).to_be_visible()
 
     page.context.clear_cookies()

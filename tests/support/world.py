@@ -55,9 +55,10 @@ _DEVICE = """
 insert into device (practice_id, address, kind, label, created_at)
 values (%(practice)s, %(address)s, %(kind)s, %(label)s, 'epoch') returning id
 """
+#: Theirs for long, and confirmed now: nobody has waited for a reading yet, so nobody is told that none came.
 _ASSIGNMENT = """
-insert into device_assignment (practice_id, device_id, user_slot, patient_id, during)
-values (%(practice)s, %(device)s, %(slot)s, %(patient)s, tstzrange('2020-01-01', null))
+insert into device_assignment (practice_id, device_id, user_slot, patient_id, during, confirmed_at)
+values (%(practice)s, %(device)s, %(slot)s, %(patient)s, tstzrange('2020-01-01', null), now())
 """
 
 
