@@ -3,13 +3,13 @@
 It is looked at where a plan is saved, too; but people leave and switch accounts off without touching a plan.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from alerts.coverage import AHEAD, Gap, gaps
 from alerts.escalation import Plan, Queue, first_step_at
+from rpm.jobs.report import Done
 from rpm.store import alerts, notifications, plans, staff, worklist
 from rpm.store.database import Connection, Database
 
@@ -18,32 +18,7 @@ RULE: Final = "no_cover"
 VERSION: Final = "1"
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """How many alerts were opened in a turn."""
-
-    done: int
-    more: bool = False
-
-
-class Cover:
-    """Looks every hour; an alert that is open is not opened again, by whichever worker."""
-
-    def __init__(self, database: Database, plan: Plan) -> None:
-        self._database = database
-        self._plan = plan
-        self._looked_at: datetime | None = None
-
-    def turn(self, now: datetime) -> Told:
-        """Look, if it is time."""
-        if self._looked_at is not None and now - self._looked_at < LOOK_EVERY:
-            return Told(0)
-        told = run_once(self._database, now=now, plan=self._plan)
-        self._looked_at = now
-        return told
-
-
-def run_once(database: Database, *, now: datetime, plan: Plan) -> Told:
+def run_once(database: Database, *, now: datetime, plan: Plan) -> Done:
     """One technical alert for each practice with patients in which somebody may call for help and nobody be reached."""
     opened = 0
     with database.transaction() as connection:
@@ -70,7 +45,7 @@ def run_once(database: Database, *, now: datetime, plan: Plan) -> Told:
             if alert_id is not None:
                 worklist.announce(connection, practice_id)
                 opened += 1
-    return Told(opened)
+    return Done(opened)
 
 
 def _sentence(connection: Connection, practice_id: int, found: list[Gap]) -> str:

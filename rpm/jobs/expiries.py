@@ -4,7 +4,6 @@ A broker whose list of revoked certificates has expired refuses every gateway; a
 nothing in. Both are days of warning, and then silence at once: so somebody is told in each practice.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,6 +11,7 @@ from alerts.escalation import Plan, Queue, first_step_at
 from rpm import drills
 from rpm.identity.authority import Kind
 from rpm.identity.revocation import Standing, standing
+from rpm.jobs.report import Done
 from rpm.store import alerts, certificates, plans, revocations
 from rpm.store.database import Connection, Database
 
@@ -20,31 +20,7 @@ SERVICE_ALARM: Final = timedelta(days=21)
 VERSION: Final = "1"
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """How many alerts were opened in a turn."""
-
-    done: int
-    more: bool = False
-
-
-class Expiries:
-    """Looks every ten minutes; an alert that is open is not opened again, by whichever worker."""
-
-    def __init__(self, database: Database, plan: Plan) -> None:
-        self._database = database
-        self._plan = plan
-        self._looked_at: datetime | None = None
-
-    def turn(self, now: datetime) -> Told:
-        """Look, if it is time."""
-        if self._looked_at is not None and now - self._looked_at < LOOK_EVERY:
-            return Told(0)
-        self._looked_at = now
-        return run_once(self._database, now=now, plan=self._plan)
-
-
-def run_once(database: Database, *, now: datetime, plan: Plan) -> Told:
+def run_once(database: Database, *, now: datetime, plan: Plan) -> Done:
     """One technical alert for each practice that has gateways with certificates, and each thing that ends."""
     opened = 0
     with database.transaction() as connection:
@@ -70,7 +46,7 @@ def run_once(database: Database, *, now: datetime, plan: Plan) -> Told:
                     )
                     is not None
                 )
-    return Told(opened)
+    return Done(opened)
 
 
 def _ending(connection: Connection, *, now: datetime) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from alerts.escalation import EscalationError, Plan, read_plan
 from alerts.rulefile import RulesError, read_rules
 from rpm.errors import UserError
 from rpm.jobs import cover, escalate, evaluate, expiries, retention, rollup, scheduler, send, silence, synthetic
+from rpm.jobs.report import Done
 from rpm.settings import Settings
 from rpm.store import heartbeats
 from rpm.store.database import Clock, Database
@@ -54,11 +55,15 @@ class Report(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """One thread: `turn` is told the time and reports; `channel` is what it is woken by, if by anything."""
+    """One thread: `turn` is told the time and reports; `channel` is what it is woken by, if by anything.
+
+    `every`: what changes slowly is looked at this often; a turn that failed, or left something to do, is not waited after.
+    """
 
     name: str
     turn: Callable[[datetime], Report]
     channel: str | None = None
+    every: timedelta = timedelta(0)
 
 
 def start(
@@ -100,6 +105,7 @@ def loops(database: Database, settings: Settings) -> list[Loop]:
     for warning in plan.warnings():
         log.warning("uncovered_hours", said=warning)
     base = settings.public_url.rstrip("/")
+    keep = retention.Keep.of(settings)
     sender = Loop(
         "send",
         lambda now: send.run_once(
@@ -109,12 +115,20 @@ def loops(database: Database, settings: Settings) -> list[Loop]:
     return [
         Loop("evaluate", lambda now: evaluate.run_once(database, now=now, judgement=judgement), NEWS),
         Loop("escalate", lambda now: escalate.run_once(database, now=now, plan=plan)),
-        Loop("expiries", expiries.Expiries(database, plan).turn),
+        Loop(
+            "expiries",
+            lambda now: expiries.run_once(database, now=now, plan=plan),
+            every=expiries.LOOK_EVERY,
+        ),
         silence_loop(database, settings, plan),
         Loop("synthetic", lambda now: synthetic.run_once(database, now=now)),
-        Loop("cover", cover.Cover(database, plan).turn),
+        Loop("cover", lambda now: cover.run_once(database, now=now, plan=plan), every=cover.LOOK_EVERY),
         Loop("rollup", lambda _now: rollup.run_once(database)),
-        Loop("retention", retention.Retention(database, retention.Keep.of(settings)).turn),
+        Loop(
+            "retention",
+            lambda now: retention.run_once(database, keep=keep, now=now),
+            every=retention.LOOK_EVERY,
+        ),
         *[sender] * SENDERS,
     ]
 
@@ -145,10 +159,14 @@ def run(loop: Loop, database: Database, stop: threading.Event, clock: Clock) -> 
     """The life of one loop: turn, wait, until `stop`."""
     waiter = Waiter(database.dsn, loop.channel, stop)
     beat_at = -HEARTBEAT_S
+    looked_at: datetime | None = None
     while not stop.is_set():
         try:
             now = clock()
-            report = loop.turn(now)
+            report = Done(0)
+            if looked_at is None or now - looked_at >= loop.every:
+                report = loop.turn(now)
+                looked_at = None if report.more else now
             if monotonic() - beat_at >= HEARTBEAT_S:
                 with database.transaction() as connection:
                     heartbeats.beat(connection, loop.name, now=now, done=report.done)

@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 
+from rpm.jobs.report import Done
 from rpm.settings import Settings
 from rpm.store import events, retention
 from rpm.store.database import Database
@@ -33,33 +34,7 @@ class Keep:
         return cls(timedelta(days=settings.keep_raw_days), readings, timedelta(days=settings.keep_events_days))
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How many chunks and events went. `more`: there may be more at once."""
-
-    done: int
-    more: bool
-
-
-class Retention:
-    """Looks every hour; goes on at once while there is more."""
-
-    def __init__(self, database: Database, keep: Keep) -> None:
-        self._database = database
-        self._keep = keep
-        self._looked_at: datetime | None = None
-
-    def turn(self, now: datetime) -> Report:
-        """Look, if it is time."""
-        if self._looked_at is not None and now - self._looked_at < LOOK_EVERY:
-            return Report(0, more=False)
-        report = run_once(self._database, keep=self._keep, now=now)
-        if not report.more:
-            self._looked_at = now
-        return report
-
-
-def run_once(database: Database, *, keep: Keep, now: datetime) -> Report:
+def run_once(database: Database, *, keep: Keep, now: datetime) -> Done:
     """Let go of a bounded part of what is too old."""
     chunks = 0
     for relation, kept in (("message", keep.raw), ("reading", keep.readings)):
@@ -74,4 +49,4 @@ def run_once(database: Database, *, keep: Keep, now: datetime) -> Report:
         gone = events.forget(connection, kept_for=keep.events, now=now)
     if gone:
         log.info("events_forgotten", count=gone)
-    return Report(chunks + gone, more=chunks > 0 or gone >= events.FORGET_MAX)
+    return Done(chunks + gone, more=chunks > 0 or gone >= events.FORGET_MAX)

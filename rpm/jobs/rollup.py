@@ -4,9 +4,9 @@ Whoever changes a value marks its day in the same transaction. A turn takes the 
 commits both: a mark that it cannot see yet is the next turn's, and so is one that a killed worker left.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
+from rpm.jobs.report import Done
 from rpm.store import rollups
 from rpm.store.database import Database
 
@@ -14,16 +14,8 @@ from rpm.store.database import Database
 CLAIM_LIMIT: Final = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What one run did. `more`: there may be more at once."""
-
-    done: int
-    more: bool
-
-
-def run_once(database: Database, *, limit: int = CLAIM_LIMIT) -> Report:
+def run_once(database: Database, *, limit: int = CLAIM_LIMIT) -> Done:
     """Roll up at most `limit` changes. What was measured adds up to the same at any time: it takes no `now`."""
     with database.transaction() as connection:
         done = rollups.roll_up(connection, limit=limit)
-    return Report(done, done == limit)
+    return Done(done, done == limit)

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import psycopg
@@ -117,6 +117,30 @@ def test_a_full_claim_is_followed_without_a_wait(database: Database, stop: threa
     began = time.monotonic()
     loops.run(Loop("evaluate", turn), database, stop, SettableClock())
     assert time.monotonic() - began < loops.TICK_S
+
+
+def test_what_changes_slowly_is_looked_at_so_often_and_no_oftener(
+    database: Database, stop: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A turn that failed, or left something to do, is followed at once all the same."""
+    monkeypatch.setattr(loops, "TICK_S", 0.01)
+    monkeypatch.setattr(loops, "AFTER_FAILURE_S", 0.01)
+    clock, turns, asked = SettableClock(), list[int](), list[int]()
+
+    def minutes() -> datetime:
+        asked.append(1)
+        if len(asked) > 200:
+            stop.set()
+        return clock.forward(minutes=1)
+
+    def turn(now: datetime) -> _Report:
+        turns.append(round((now - MORNING) / timedelta(minutes=1)))
+        if len(turns) == 2:
+            raise ZeroDivisionError
+        return _Report(1, more=len(turns) == 3)
+
+    loops.run(Loop("cover", turn, every=timedelta(hours=1)), database, stop, minutes)
+    assert turns == [1, 61, 62, 63, 123, 183]
 
 
 @pytest.mark.parametrize(

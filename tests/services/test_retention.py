@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from rpm.ingest.batch import settle
 from rpm.jobs import retention, rollup
+from rpm.jobs.report import Done
 from rpm.jobs.retention import Keep
 from rpm.settings import Settings
 from rpm.store import retention as store
@@ -73,7 +74,7 @@ def test_messages_older_than_the_setting_go_by_whole_chunks_and_readings_stay(
 
 def test_nothing_is_old_enough(database: Database, maria: Person) -> None:
     received(database, maria, [100.0, 50.0])
-    assert retention.run_once(database, keep=KEEP, now=NOW) == retention.Report(0, more=False)
+    assert retention.run_once(database, keep=KEEP, now=NOW) == Done(0)
     assert (count_of(database, "message"), count_of(database, "audit")) == (2, 0)
 
 
