@@ -23,6 +23,7 @@ from sqlalchemy.pool import NullPool
 
 from rpm.errors import UserError
 from rpm.store.database import Connection, Database, DatabaseUnavailable
+from rpm.store.locks import Lock
 from rpm.store.queries import load
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -30,8 +31,6 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 EXTENSIONS = ("timescaledb", "btree_gist")
 #: Known to a server that loaded TimescaleDB when it started, and to no other.
 PRELOADED_SETTING = "timescaledb.max_background_workers"
-#: Key of the advisory lock that puts concurrent migrations in a row.
-LOCK_KEY = 20_260_002
 CONNECT_TIMEOUT_S = 5
 APPLICATION = "rpm-cloud migrate"
 
@@ -63,7 +62,7 @@ def upgrade(dsn: str) -> Migrated:
     """
     with _connection(dsn) as driver, _for_alembic(dsn) as connection:
         _require_extensions(driver)
-        driver.execute(load("migrate")["one_at_a_time"], {"key": LOCK_KEY})
+        driver.execute(load("migrate")["one_at_a_time"], {"key": Lock.MIGRATE})
         driver.commit()
         before = _revision(connection)
         config = _config()

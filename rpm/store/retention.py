@@ -11,11 +11,10 @@ from typing import Final
 from rpm.audit import Action
 from rpm.store import audit
 from rpm.store.database import Connection
+from rpm.store.locks import Lock
 from rpm.store.queries import load
 
 _SQL = load("retention")
-#: Key of the advisory lock of whoever lets go.
-LOCK_KEY: Final = 20_260_004
 #: Chunks of a table let go in one transaction: whoever waits for its locks waits that long.
 CHUNKS_MAX: Final = 8
 #: What goes together: a value without its reading says nothing.
@@ -37,7 +36,7 @@ def drop(connection: Connection, relation: str, *, before: datetime, now: dateti
 
     None where there is none, or another worker is at it. It stands on the record of every practice that had rows.
     """
-    row = connection.execute(_SQL["one_at_a_time"], {"key": LOCK_KEY}).fetchone()
+    row = connection.execute(_SQL["one_at_a_time"], {"key": Lock.LET_GO}).fetchone()
     if row is None or not row["mine"]:
         return None
     asked = {"relation": relation, "before": before, "limit": CHUNKS_MAX}

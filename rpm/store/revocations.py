@@ -12,13 +12,13 @@ from rpm.identity.authority import Kind, pem_of
 from rpm.identity.certificates import serial_text
 from rpm.identity.revocation import LISTED_AFTER_END, Newest, Revoked, Why
 from rpm.store.database import Connection
+from rpm.store.locks import Lock
 from rpm.store.queries import load
 
 _SQL = load("revocations")
 
 #: Of each authority's lists so many are kept: to see what a broker may still have.
 LISTS_KEPT: Final = 10
-LOCK_KEY: Final = 20_260_003
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def newest_list(connection: Connection, kind: Kind) -> tuple[Newest, str] | None
 
 def lock_lists(connection: Connection) -> None:
     """Until the transaction ends nobody else makes a list."""
-    connection.execute(_SQL["one_at_a_time"], {"key": LOCK_KEY})
+    connection.execute(_SQL["one_at_a_time"], {"key": Lock.REVOKE})
 
 
 def revoked(connection: Connection, kind: Kind, *, now: datetime) -> list[Revoked]:

@@ -15,11 +15,10 @@ from psycopg.rows import class_row
 from rpm.store import retention
 from rpm.store.arrays import array, word_array
 from rpm.store.database import Connection
+from rpm.store.locks import Lock
 from rpm.store.queries import load
 
 _SQL = load("rollups")
-#: Key of the advisory lock of whoever rolls up.
-LOCK_KEY: Final = 20_260_003
 #: No zone is further from UTC than this.
 _ZONE_MAX: Final = timedelta(days=1)
 
@@ -77,7 +76,7 @@ def buckets(
 
 def roll_up(connection: Connection, *, limit: int) -> int:
     """Make anew what is marked, `limit` marks at most; how many there were. 0 where another worker is at it."""
-    row = connection.execute(_SQL["one_at_a_time"], {"key": LOCK_KEY}).fetchone()
+    row = connection.execute(_SQL["one_at_a_time"], {"key": Lock.ROLL_UP}).fetchone()
     if row is None or not row["mine"]:
         return 0
     marks = connection.execute(_SQL["claim"], {"limit": limit}).fetchall()

@@ -12,6 +12,7 @@ from rpm.jobs.retention import Keep
 from rpm.settings import Settings
 from rpm.store import retention as store
 from rpm.store.database import Database
+from rpm.store.locks import Lock
 from tests.services.settling import count_of, cuff_of, message_of, rows_of, two_homes
 from tests.support.clinic import Clinic, Person
 from tests.support.readings import pressure
@@ -81,7 +82,7 @@ def test_nothing_is_old_enough(database: Database, maria: Person) -> None:
 def test_of_two_workers_one_lets_go(database: Database, maria: Person) -> None:
     received(database, maria, [419.0], now=NOW + timedelta(days=420))
     with database.transaction() as connection:
-        connection.execute("select pg_advisory_xact_lock(%s)", [store.LOCK_KEY])
+        connection.execute("select pg_advisory_xact_lock(%s)", [Lock.LET_GO])
         assert retention.run_once(database, keep=KEEP, now=NOW + timedelta(days=420)).done == 0
     assert retention.run_once(database, keep=KEEP, now=NOW + timedelta(days=420)).done == 1
 
