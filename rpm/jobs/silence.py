@@ -130,6 +130,7 @@ def run_once(
         raised = silences.worsen(
             connection,
             before=now - CALL_AFTER,
+            left_out=out,
             severity=Severity.PRIORITY,
             more=f" {ASK_AND_LOOK}",
             limit=limit,

@@ -171,6 +171,7 @@ def worsen(
     connection: Connection,
     *,
     before: datetime,
+    left_out: Collection[int],
     severity: Severity,
     more: str,
     limit: int,
@@ -178,11 +179,11 @@ def worsen(
 ) -> list[tuple[int, int]]:
     """Raise the alerts of people silent since `before` to `severity`, with `more` in the reason; alerts and practices.
 
-    Whoever raises them must set when they call.
+    Not those of practices `left_out`: while the pipeline is silent nobody can tell who else is. Whoever raises them must set when they call.
     """
     asked = {
         "rule": READINGS, "before": before, "band": severity.word, "severity": int(severity), "more": more,
-        "limit": limit, "now": now,
+        "left_out": list(left_out), "limit": limit, "now": now,
     }  # fmt: skip
     rows = connection.execute(_SQL["worsen"], asked).fetchall()
     for row in rows:

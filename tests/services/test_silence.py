@@ -219,6 +219,22 @@ def test_what_ended_ends_the_alert(watch: Watch) -> None:
     assert watch.standing() == []
 
 
+def test_while_the_pipeline_is_silent_nobody_is_called_for_someone_elses_silence(watch: Watch) -> None:
+    watch.patient(days_ago=5.99)
+    watch.look()
+    watch.clock.forward(hours=0.5)
+    for _ in range(2):
+        watch.look()
+    mild = {alert["rule_id"]: alert["severity"] for alert in watch.alerts()}
+    assert set(mild) == {"silence.pipeline", "silence.readings"}
+    assert mild["silence.readings"] < 2, "nothing can come from anybody"
+    watch.passes(minutes=5)
+    watch.homes.says()
+    for _ in range(2):
+        watch.look()
+    assert watch.alerts()[0]["severity"] == 2
+
+
 # The pipeline --------------------------------------------------------------------------------------------------------
 
 

@@ -109,6 +109,7 @@ where id in (
     select id from alert
     where status <> 'closed' and kind = 'technical' and rule_id = %(rule)s and severity < %(severity)s
         and back_in_range_at is null and measured_at <= %(before)s
+        and practice_id <> all(%(left_out)s::integer[])
     order by id
     limit %(limit)s
     for update skip locked
