@@ -65,7 +65,13 @@ def restore(dsn: str, dump: Path, *, replace: bool, now: datetime) -> tuple[Mani
             _rename(server, name, kept)
         elif _exists(server, name):
             _drop(server, name)
-        _rename(server, scratch, name)
+        try:
+            _rename(server, scratch, name)
+        except BaseException:
+            # Nothing would bear the name that every program asks for.
+            if kept is not None:
+                _rename(server, kept, name)
+            raise
     return manifest, kept
 
 
