@@ -65,6 +65,17 @@ def gaps(
     return found
 
 
+def uncovered_minutes(found: Sequence[Gap]) -> int:
+    """How many minutes lie in a gap of any policy, each counted once."""
+    minutes = 0
+    until: datetime | None = None
+    for gap in sorted(found, key=lambda gap: gap.begins):
+        begins = gap.begins if until is None else max(gap.begins, until)
+        minutes += max(0, round((gap.ends - begins) / timedelta(minutes=1)))
+        until = gap.ends if until is None else max(gap.ends, until)
+    return minutes
+
+
 def _changes(plan: Plan, overrides: Sequence[Override], *, since: datetime, until: datetime) -> list[datetime]:
     """`since`, each instant after it at which somebody may come or go, and `until`; in order, none twice."""
     instants = {since, until}

@@ -181,11 +181,14 @@ class Plan(_Model):
 def parse_plan(text: str, *, name: str = "escalation") -> Plan:
     """The plan a TOML text holds. EscalationError (one line) where it cannot be used."""
     try:
-        return Plan.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        # A number of thousands of digits, or brackets nested as deep, are no TOML either.
         raise EscalationError(f"{name}: not TOML: {error}") from error
+    try:
+        return Plan.model_validate(document)
     except ValidationError as error:
-        raise EscalationError(f"{name}: {one_line(error, tomllib.loads(text))}") from error
+        raise EscalationError(f"{name}: {one_line(error, document)}") from error
 
 
 def read_plan(path: Path) -> Plan:

@@ -25,6 +25,8 @@ from rpm.web.session import Keeper, Now, Store, session_of_request
 router = APIRouter()
 
 REASON_LENGTH_MAX: Final = 200
+#: What the database's own numbers go up to.
+NUMBER_MAX: Final = 2**63 - 1
 TIME_LENGTH_MAX: Final = 32
 #: A stand-in is for a shift or a holiday; what lasts longer is a change of the plan.
 STAND_IN_MAX: Final = timedelta(days=60)
@@ -213,6 +215,6 @@ def _severity(word: str) -> Severity:
 def _number(text: str) -> int | None:
     if not text:
         return None
-    if not text.isdigit():
+    if not text.isdecimal() or (number := int(text)) > NUMBER_MAX:
         raise BadInput("There is no such person in the practice.")
-    return int(text)
+    return number

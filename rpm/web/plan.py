@@ -5,7 +5,7 @@ from typing import Annotated, Final, cast
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
-from alerts.coverage import AHEAD, Gap, gaps
+from alerts.coverage import AHEAD, Gap, gaps, uncovered_minutes
 from alerts.escalation import EscalationError, Plan, parse_plan
 from rpm.audit import Action, record
 from rpm.settings import Settings
@@ -43,7 +43,7 @@ def save(
     seen: Annotated[int, Form()],
     note: Annotated[str, Form(max_length=NOTE_LENGTH_MAX)] = "",
     do: Annotated[str, Form(max_length=10)] = "check",
-    uncovered_minutes: Annotated[int, Form()] = 0,
+    agreed: Annotated[int, Form(alias="uncovered_minutes")] = 0,
 ) -> Response:
     """Check a plan; save it where asked to. One that leaves hours open is saved only by who has seen how many (E3)."""
     text = text.replace("\r\n", "\n")
@@ -58,11 +58,11 @@ def save(
         cover = OnCall.of(request, connection, actor, since=now)
         found = gaps(plan, cover.people, [one.override for one in cover.stand_ins], now=now)
         unknown = _unknown(plan, cover)
-        minutes = sum(gap.minutes for gap in found)
+        minutes = uncovered_minutes(found)
         problem = ""
         if do == "save" and not note.strip():
             problem = "Say what was changed and why: the next reader will ask."
-        elif do == "save" and minutes and minutes != uncovered_minutes:
+        elif do == "save" and minutes and minutes != agreed:
             problem = "This plan leaves hours open: look at them, and say that you have seen them."
         elif do == "save" and not unknown:
             _keep(connection, actor, text=text, note=note.strip(), seen=seen, now=now)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.coverage import gaps
+from alerts.coverage import gaps, uncovered_minutes
 from alerts.escalation import EscalationError, Plan, StaffMember, parse_plan, reached
 from alerts.rota import Override
 
@@ -155,3 +155,15 @@ def test_a_minute_is_in_a_gap_exactly_when_nobody_is_reached(
 def test_a_date_may_be_a_holiday_once() -> None:
     with pytest.raises(EscalationError, match="a date is a holiday twice"):
         parse_plan(TEXT + "\n[[rota.holiday]]\ndate = 2026-12-25\n")
+
+
+def test_a_minute_that_two_policies_leave_open_is_one_minute() -> None:
+    both = parse_plan(
+        TEXT + '\n[[policy]]\nseverity = "priority"\nstep = [{ after_min = 0, targets = ["rota:nurses"] }]\n'
+    )
+    away = Override("nurses", local("2026-12-28T10:00"), local("2026-12-28T14:00"), None, "staff:nell")
+    later = Override("nurses", local("2026-12-29T10:00"), local("2026-12-29T10:30"), None, "staff:nell")
+    found = gaps(both, STAFF, [away, later], now=NOW)
+    assert [gap.minutes for gap in found] == [240, 30, 240, 30]
+    assert uncovered_minutes(found) == 270
+    assert uncovered_minutes([]) == 0
