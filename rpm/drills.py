@@ -7,8 +7,9 @@ that it went well is a sign of life like a stage's of the pipeline, and its sile
 from datetime import datetime, timedelta
 from typing import Final
 
-from alerts.escalation import Plan, Queue, first_step_at
-from rpm.store import alerts, heartbeats, plans, staff
+from alerts.escalation import Plan
+from rpm import trouble
+from rpm.store import heartbeats, plans, staff
 from rpm.store.database import Connection
 
 #: Its sign of life; the guard of the broker keeps one, too.
@@ -39,15 +40,14 @@ def tell(connection: Connection, reason: str, *, plan: Plan, now: datetime) -> i
     """One technical alert in every practice that has none open about this; how many. `plan`: the installation's."""
     current = plans.current(connection, plan)
     return sum(
-        alerts.open_technical(
+        trouble.tell(
             connection,
+            current,
             practice_id=practice_id,
             rule_id=RULE,
             rule_version=VERSION,
             reason=reason,
-            next_step_at=first_step_at(current.of(practice_id), alerts.TECHNICAL, queue=Queue.TECHNICAL, now=now),
             now=now,
         )
-        is not None
         for practice_id in staff.practices(connection)
     )

@@ -6,13 +6,12 @@ from typing import Annotated, Final
 
 import typer
 
-from alerts.escalation import EscalationError, read_plan
 from rpm import drills
-from rpm.errors import RpmError, UserError
+from rpm.calling import installation_plan
+from rpm.errors import RpmError
 from rpm.settings import Settings, read_settings
 from rpm.store import backup, replays, restore
 from rpm.store.contents import NotTheSame
-from rpm.store.database import Database
 from rpm.store.migrate import open_current, pending, upgrade
 from rpm.store.programs import ProgramFailed
 
@@ -49,12 +48,16 @@ def back_up(
 
 
 def _drill(settings: Settings, file: Path) -> int:
+    # Before the drill: a plan that cannot be read must not stand between its failure and those who are told.
+    plan = installation_plan(settings.escalation_file)
     database = open_current(settings.dsn)
     try:
         try:
             manifest = restore.drill(settings.dsn, file)
         except (ProgramFailed, NotTheSame) as error:
-            _alarm(database, settings, f"The restore drill failed: {error}")
+            now = database.clock()
+            with database.transaction() as connection:
+                drills.tell(connection, f"The restore drill failed: {error}", plan=plan, now=now)
             return _failed(error)
         now = database.clock()
         with database.transaction() as connection:
@@ -65,16 +68,6 @@ def _drill(settings: Settings, file: Path) -> int:
         f"{file} was restored and is what was backed up at {manifest.taken_at:%Y-%m-%d %H:%M} UTC: {manifest.rows} rows"
     )
     return 0
-
-
-def _alarm(database: Database, settings: Settings, reason: str) -> None:
-    try:
-        plan = read_plan(settings.escalation_file)
-    except EscalationError as error:
-        raise UserError(str(error)) from error
-    now = database.clock()
-    with database.transaction() as connection:
-        drills.tell(connection, reason, plan=plan, now=now)
 
 
 def bring_back(

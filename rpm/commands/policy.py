@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 import typer
 
 from alerts.coverage import AHEAD, gaps
-from alerts.escalation import EscalationError, Plan, Queue, StaffMember, read_plan
-from alerts.rota import Override
+from alerts.escalation import Queue, StaffMember
 from alerts.severity import Severity
 from alerts.simulation import simulate
+from rpm.calling import installation_plan
+from rpm.commands.user import the_practice
 from rpm.errors import UserError
 from rpm.settings import read_settings
 from rpm.store import notifications, plans, staff
@@ -19,6 +20,8 @@ from rpm.store.migrate import open_current
 from rpm.wall_clock import NoSuchTime, instant_of
 
 DAYS_MAX: Final = 366
+#: How far back somebody may ask who would have been called.
+PAST_MAX: Final = timedelta(days=366)
 #: Exit status where hours are uncovered: a script that asks nightly can tell.
 UNCOVERED: Final = 1
 
@@ -41,7 +44,7 @@ def check(
     ] = None,
 ) -> None:
     """Print who is called when, who is on duty now, and hours no rota covers; exit 2 and one line where it is wrong."""
-    plan = _read(file or read_settings().escalation_file)
+    plan = installation_plan(file or read_settings().escalation_file)
     for policy in plan.policies:
         print(policy.title)
         for step in policy.steps:
@@ -72,9 +75,15 @@ def show_simulation(
         raise UserError(f"--severity: {error}") from error
     ground = _Ground(practice, file)
     opens = ground.instant(at) if at else ground.now
-    people, overrides = ground.people, ground.overrides(since=opens)
     played = simulate(
-        ground.plan, asked, people, overrides, at=opens, practice_id=ground.practice_id, queue=queue, program=program
+        ground.plan,
+        asked,
+        ground.people,
+        ground.overrides,
+        at=opens,
+        practice_id=ground.practice_id,
+        queue=queue,
+        program=program,
     )
     print(f"{asked.word}, {queue} alert that opens {ground.local(opens)}:")
     if played.policy is None:
@@ -97,7 +106,7 @@ def coverage(
     found = gaps(
         ground.plan,
         ground.people,
-        ground.overrides(since=ground.now),
+        ground.overrides,
         now=ground.now,
         ahead=timedelta(days=days),
     )
@@ -117,26 +126,21 @@ class _Ground:
 
     def __init__(self, practice: int | None, file: Path | None) -> None:
         settings = read_settings().require("dsn")
-        default = _read(file or settings.escalation_file)
-        self._database = open_current(settings.dsn)
-        self.now = self._database.clock()
-        with self._database.transaction() as connection:
-            known = staff.practices(connection)
-            if practice is None and len(known) == 1:
-                practice = next(iter(known))
-            if practice not in known:
-                listed = ", ".join(f"{one} ({name})" for one, name in known.items()) or "none yet"
-                raise UserError(f"say which practice with --practice: {listed}")
-            self.practice_id: int = practice
-            self.zone = staff.practice(connection, practice).time_zone
-            self.plan = default if file else plans.current(connection, default).of(practice)
-            self.people: list[StaffMember] = notifications.staff_of(connection, [practice])
-
-    def overrides(self, *, since: datetime) -> list[Override]:
-        """Who stands in for whom from then on."""
-        with self._database.transaction() as connection:
-            found = plans.stand_ins(connection, [self.practice_id], since=since)
-        return [one.override for one in found[self.practice_id]]
+        default = installation_plan(file or settings.escalation_file)
+        database = open_current(settings.dsn)
+        try:
+            self.now = database.clock()
+            with database.transaction() as connection:
+                chosen = the_practice(staff.practices(connection), practice)
+                self.practice_id = chosen
+                self.zone = staff.practice(connection, chosen).time_zone
+                self.plan = default if file else plans.current(connection, default).of(chosen)
+                self.people: list[StaffMember] = notifications.staff_of(connection, [chosen])
+                # Those that are over do no harm: what is asked may lie in the past.
+                stand_ins = plans.stand_ins(connection, [chosen], since=self.now - PAST_MAX)[chosen]
+                self.overrides = [one.override for one in stand_ins]
+        finally:
+            database.close()
 
     def instant(self, text: str) -> datetime:
         """An instant by the practice's wall clock; UserError where that shows no such time."""
@@ -148,10 +152,3 @@ class _Ground:
     def local(self, at: datetime) -> str:
         """An instant as the practice's clock shows it."""
         return f"{at.astimezone(ZoneInfo(self.zone)):%a %Y-%m-%d %H:%M %Z}"
-
-
-def _read(file: Path) -> Plan:
-    try:
-        return read_plan(file)
-    except EscalationError as error:
-        raise UserError(str(error)) from error

@@ -3,6 +3,7 @@
 import getpass
 import re
 import sys
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -51,13 +52,19 @@ def _practice(connection: Connection, number: int | None, new: str, time_zone: s
         except (ValueError, OSError, ZoneInfoNotFoundError) as error:
             raise UserError("--time-zone wants a name such as America/New_York: billing days follow it") from error
         return staff.add_practice(connection, name=new, time_zone=time_zone, now=now)
-    known = staff.practices(connection)
+    return the_practice(staff.practices(connection), number)
+
+
+def the_practice(known: Mapping[int, str], number: int | None) -> int:
+    """The practice of that number, or the only one there is; UserError where that says none."""
     if number is None and len(known) == 1:
         return next(iter(known))
-    if number in known:
+    if number is not None and number in known:
         return number
     if not known:
-        raise UserError("there is no practice yet: give --new-practice NAME and --time-zone ZONE")
+        raise UserError(
+            "there is no practice yet: `rpm-cloud user add` makes one by --new-practice NAME and --time-zone ZONE"
+        )
     listed = ", ".join(f"{one} ({name})" for one, name in known.items())
     raise UserError(f"say which practice with --practice: {listed}")
 

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from alerts.coverage import AHEAD, Gap, gaps
-from alerts.escalation import Plan, Queue, first_step_at
+from alerts.coverage import AHEAD, Gap, gaps, uncovered_minutes
+from alerts.escalation import Plan, Queue
+from rpm import trouble
 from rpm.jobs.report import Done
-from rpm.store import alerts, notifications, plans, staff, worklist
+from rpm.store import notifications, plans, staff
 from rpm.store.database import Connection, Database
 
 LOOK_EVERY: Final = timedelta(hours=1)
@@ -33,27 +34,23 @@ def run_once(database: Database, *, now: datetime, plan: Plan) -> Done:
             found = gaps(watched, people, [one.override for one in stand_ins], now=now)
             if not found:
                 continue
-            alert_id = alerts.open_technical(
+            opened += trouble.tell(
                 connection,
+                current,
                 practice_id=practice_id,
                 rule_id=RULE,
                 rule_version=VERSION,
                 reason=_sentence(connection, practice_id, found),
-                next_step_at=first_step_at(own, alerts.TECHNICAL, queue=Queue.TECHNICAL, now=now),
                 now=now,
             )
-            if alert_id is not None:
-                worklist.announce(connection, practice_id)
-                opened += 1
     return Done(opened)
 
 
 def _sentence(connection: Connection, practice_id: int, found: list[Gap]) -> str:
     zone = ZoneInfo(staff.practice(connection, practice_id).time_zone)
     first = min(found, key=lambda gap: gap.begins)
-    minutes = sum(gap.minutes for gap in found)
     return (
-        f"In the next {AHEAD.days} days there are {minutes} minutes in which a first call reaches nobody, the first from"
+        f"In the next {AHEAD.days} days there are {uncovered_minutes(found)} minutes in which a first call reaches nobody, the first from"
         f" {first.begins.astimezone(zone):%a %Y-%m-%d %H:%M %Z} ({first.policy}: {first.reason}). Who is called, and who"
         " could stand in, is on the page On call"
     )

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 import structlog
 
-from alerts.escalation import Plan, Queue, first_step_at
+from alerts.escalation import Plan, first_step_at
 from alerts.evaluate import RAISE_WINDOW_H, evaluate
 from alerts.findings import Findings
 from alerts.lifecycle import Change, ChangeReason, fold, settled
@@ -19,6 +19,7 @@ from alerts.limits import Limits
 from alerts.rules import Rule
 from alerts.severity import Severity
 from alerts.verify import Verification, verify
+from rpm import trouble
 from rpm.store import alerts, plans, series, worklist
 from rpm.store.database import Connection, Database
 from schemas.codes import BY_NAME
@@ -165,16 +166,16 @@ def _report_failures(
     current = plans.current(connection, judgement.plan) if findings.failures else plans.Plans(judgement.plan)
     for failure in findings.failures:
         for practice_id in sorted(practices):
-            opened = alerts.open_technical(
+            opened = trouble.tell(
                 connection,
+                current,
                 practice_id=practice_id,
                 rule_id=f"rule_failed.{failure.rule_id}",
                 rule_version=failure.rule_version,
                 reason=f"The rule {failure.rule_id} could not be applied ({failure.error}); other rules still work",
-                next_step_at=first_step_at(current.of(practice_id), alerts.TECHNICAL, queue=Queue.TECHNICAL, now=now),
                 now=now,
             )
-            if opened is not None:
+            if opened:
                 told.add(practice_id)
     return told
 

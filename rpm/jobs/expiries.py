@@ -7,12 +7,12 @@ nothing in. Both are days of warning, and then silence at once: so somebody is t
 from datetime import datetime, timedelta
 from typing import Final
 
-from alerts.escalation import Plan, Queue, first_step_at
-from rpm import drills
+from alerts.escalation import Plan
+from rpm import drills, trouble
 from rpm.identity.authority import Kind
 from rpm.identity.revocation import Standing, standing
 from rpm.jobs.report import Done
-from rpm.store import alerts, certificates, plans, revocations
+from rpm.store import certificates, plans, revocations
 from rpm.store.database import Connection, Database
 
 LOOK_EVERY: Final = timedelta(minutes=10)
@@ -32,19 +32,14 @@ def run_once(database: Database, *, now: datetime, plan: Plan) -> Done:
         current = plans.current(connection, plan)
         for rule_id, reason in ending:
             for practice_id in practices:
-                opened += (
-                    alerts.open_technical(
-                        connection,
-                        practice_id=practice_id,
-                        rule_id=rule_id,
-                        rule_version=VERSION,
-                        reason=reason,
-                        next_step_at=first_step_at(
-                            current.of(practice_id), alerts.TECHNICAL, queue=Queue.TECHNICAL, now=now
-                        ),
-                        now=now,
-                    )
-                    is not None
+                opened += trouble.tell(
+                    connection,
+                    current,
+                    practice_id=practice_id,
+                    rule_id=rule_id,
+                    rule_version=VERSION,
+                    reason=reason,
+                    now=now,
                 )
     return Done(opened)
 

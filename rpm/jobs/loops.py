@@ -14,8 +14,9 @@ from typing import Final, Protocol
 import structlog
 
 from alerts.channels import Channel, ChannelError, EmailChannel, NoChannel
-from alerts.escalation import EscalationError, Plan, read_plan
+from alerts.escalation import Plan
 from alerts.rulefile import RulesError, read_rules
+from rpm.calling import installation_plan
 from rpm.errors import UserError
 from rpm.jobs import cover, escalate, evaluate, expiries, retention, rollup, scheduler, send, silence, synthetic
 from rpm.jobs.report import Done
@@ -76,8 +77,8 @@ def start(
 ) -> list[threading.Thread]:
     """Start judging, calling, sending and housekeeping until `stop` is set; the threads to join then.
 
-    `only`: these of STAGES alone, and with UPKEEP the loops that are none of them; empty: all. UserError where the rules, the escalation file or the mail
-    URL cannot be used.
+    `only`: these of STAGES alone, and with UPKEEP the loops that are none of them; empty: all. UserError where the rules,
+    the escalation file or the mail URL cannot be used.
     """
     ask = clock or database.clock
     threads = [
@@ -96,11 +97,11 @@ def start(
 
 def loops(database: Database, settings: Settings) -> list[Loop]:
     """The loops of a worker. UserError as in `start`."""
+    plan = installation_plan(settings.escalation_file)
     try:
-        plan = read_plan(settings.escalation_file)
         judgement = evaluate.Judgement(read_rules(settings.rules_file), plan)
         channel: Channel = EmailChannel(settings.mail_url) if settings.mail_url else NoChannel()
-    except (RulesError, EscalationError, ChannelError) as error:
+    except (RulesError, ChannelError) as error:
         raise UserError(str(error)) from error
     for warning in plan.warnings():
         log.warning("uncovered_hours", said=warning)
@@ -145,10 +146,7 @@ def start_silence(
     database: Database, settings: Settings, stop: threading.Event, *, clock: Clock | None = None
 ) -> threading.Thread:
     """Only miss those who fall silent, until `stop` is set; the thread to join then. UserError as in `start`."""
-    try:
-        loop = silence_loop(database, settings, read_plan(settings.escalation_file))
-    except EscalationError as error:
-        raise UserError(str(error)) from error
+    loop = silence_loop(database, settings, installation_plan(settings.escalation_file))
     ask = clock or database.clock
     thread = threading.Thread(target=run, args=(loop, database, stop, ask), name=loop.name, daemon=True)
     thread.start()

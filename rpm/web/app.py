@@ -19,11 +19,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
-from alerts.escalation import EscalationError, Plan, read_plan
 from alerts.rulefile import RulesError, read_rules
 from alerts.rules import Rule
 from rpm import web
 from rpm.access import Role
+from rpm.calling import installation_plan
 from rpm.enrolment import UNAVAILABLE
 from rpm.errors import UserError
 from rpm.settings import Settings
@@ -161,7 +161,7 @@ def create_app(database: Database, settings: Settings, clock: Clock) -> FastAPI:
     app.state.settings = settings
     app.state.clock = clock
     app.state.rules = _rules(settings)
-    app.state.plan = _plan(settings)
+    app.state.plan = installation_plan(settings.escalation_file)
     app.state.shown = Shown()
     app.state.health = health.Desk(database)
     app.state.registrar = enrol.registrar_of(settings)
@@ -195,14 +195,6 @@ def _rules(settings: Settings) -> tuple[Rule, ...]:
         return read_rules(settings.rules_file)
     except RulesError as error:
         raise UserError(f"RPM_RULES_FILE: {error}") from error
-
-
-def _plan(settings: Settings) -> Plan:
-    """Who is called where a practice has no plan of its own; UserError where the file cannot be used."""
-    try:
-        return read_plan(settings.escalation_file)
-    except EscalationError as error:
-        raise UserError(f"RPM_ESCALATION_FILE: {error}") from error
 
 
 def _not_signed_in(request: Request, _error: Exception) -> Response:
