@@ -176,9 +176,12 @@ class AlertNumber:
     alert_id: int
     patient_id: int | None
     patient_public_id: UUID | None
+    technical: bool
 
 
 def alert_number(connection: Connection, public_id: UUID, *, practice_id: int) -> AlertNumber | None:
     """The inner numbers of an alert of the practice; None for nobody's id and for another practice's alike."""
     row = connection.execute(_SQL["alert_ids"], {"public_id": public_id, "practice_id": practice_id}).fetchone()
-    return None if row is None else AlertNumber(row["id"], row["patient_id"], row["patient_public_id"])
+    if row is None:
+        return None
+    return AlertNumber(row["id"], row["patient_id"], row["patient_public_id"], row["technical"])

@@ -13,7 +13,6 @@ from rpm.audit import Action, record
 from rpm.store import alerts, patients, worklist
 from rpm.store.alerts import Disposition, Outcome
 from rpm.store.database import Connection
-from rpm.web import faults
 from rpm.web.arrangement import Filter, Tab, Who
 from rpm.web.pages import is_fragment
 from rpm.web.problems import BadInput, NotFound
@@ -60,14 +59,14 @@ def _number(connection: Connection, public_id: UUID, actor: Actor) -> patients.A
     return number
 
 
-def _noted(
-    connection: Connection, actor: Actor, number: patients.AlertNumber, action: Action, *, now: datetime
-) -> None:
+def noted(connection: Connection, actor: Actor, number: patients.AlertNumber, action: Action, *, now: datetime) -> None:
+    """Something was done about an alert: every open list shows it, and the record says who did."""
     worklist.announce(connection, actor.practice_id)
     record(connection, actor, action, now=now, patient_id=number.patient_id, alert=number.alert_id)
 
 
-def _refuse(outcome: Outcome) -> None:
+def refuse(outcome: Outcome) -> None:
+    """BadInput with the reason where nothing was changed."""
     if not outcome.done:
         raise BadInput(f"Nothing was changed: {outcome.reason}.")
 
@@ -80,10 +79,9 @@ def show(public_id: UUID, actor: Keeper, store: Store) -> Response:
     """
     with store.transaction() as connection:
         number = _number(connection, public_id, actor)
-        mended = any(alert.public_id == public_id for alert in faults.technical(connection, actor.practice_id))
     if actor.role is not Role.NURSE:
         return RedirectResponse("/faults", status_code=303)
-    if mended:
+    if number.technical:
         return RedirectResponse("/worklist?tab=technical", status_code=303)
     if number.patient_public_id is None:
         return RedirectResponse("/held", status_code=303)
@@ -103,8 +101,8 @@ def acknowledge(
     """I have it: nobody else is called any more, and colleagues see who it is."""
     with store.transaction() as connection:
         number = _number(connection, public_id, actor)
-        _refuse(alerts.acknowledge(connection, alert_id=number.alert_id, staff_id=actor.staff_id, now=now))
-        _noted(connection, actor, number, Action.ACKNOWLEDGED, now=now)
+        refuse(alerts.acknowledge(connection, alert_id=number.alert_id, staff_id=actor.staff_id, now=now))
+        noted(connection, actor, number, Action.ACKNOWLEDGED, now=now)
     if is_fragment(request):
         return answer_rows(request, store, actor, filter_from(back), now=now)
     if patient is not None:
@@ -127,7 +125,7 @@ def close(
         raise BadInput("Choose what was done before closing an alert.")
     with store.transaction() as connection:
         number = _number(connection, public_id, actor)
-        _refuse(
+        refuse(
             alerts.close(
                 connection,
                 alert_id=number.alert_id,
@@ -137,5 +135,5 @@ def close(
                 now=now,
             )
         )
-        _noted(connection, actor, number, Action.CLOSED, now=now)
+        noted(connection, actor, number, Action.CLOSED, now=now)
     return RedirectResponse(f"/patients/{patient}" if patient else "/worklist", status_code=303)

@@ -3,7 +3,6 @@
 Nothing of what was measured is shown here, as on the homes page; who is shown is recorded.
 """
 
-from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -13,9 +12,11 @@ from fastapi.responses import RedirectResponse, Response
 from rpm.access import Actor
 from rpm.audit import Action, record
 from rpm.store import alerts, worklist
-from rpm.store.alerts import Disposition, Outcome
+from rpm.store.alerts import Disposition
 from rpm.store.database import Connection
+from rpm.store.patients import AlertNumber, alert_number
 from rpm.store.worklist import OpenAlert
+from rpm.web.alerts import NOTE_LENGTH_MAX, noted, refuse
 from rpm.web.pages import render
 from rpm.web.problems import BadInput, NotFound
 from rpm.web.session import Keeper, Now, Store
@@ -23,7 +24,6 @@ from rpm.web.session import Keeper, Now, Store
 router = APIRouter()
 
 ROWS_MAX: Final = 400
-NOTE_LENGTH_MAX: Final = 2000
 #: What support staff do about a fault.
 LABELS: Final = {
     Disposition.CALLED: "Spoke with the patient",
@@ -45,7 +45,15 @@ def show(request: Request, actor: Keeper, store: Store, now: Now) -> Response:
         shown = found[:ROWS_MAX]
         seen = [alert.subject.patient_id for alert in shown if alert.subject]
         record(connection, actor, Action.SAW_FLEET, now=now, patients=seen)
-    return render(request, "faults.html", now=now, faults=shown, more=len(found) - len(shown), labels=LABELS)
+    return render(
+        request,
+        "faults.html",
+        now=now,
+        faults=shown,
+        more=len(found) - len(shown),
+        labels=LABELS,
+        note_length_max=NOTE_LENGTH_MAX,
+    )
 
 
 @router.post("/faults/{public_id}/acknowledge")
@@ -54,7 +62,8 @@ def acknowledge(public_id: UUID, actor: Keeper, store: Store, now: Now) -> Respo
     with store.transaction() as connection:
         alert = _found(connection, actor, public_id)
         outcome = alerts.acknowledge(connection, alert_id=alert.alert_id, staff_id=actor.staff_id, now=now)
-        _noted(connection, actor, alert, outcome, Action.ACKNOWLEDGED, now=now)
+        refuse(outcome)
+        noted(connection, actor, alert, Action.ACKNOWLEDGED, now=now)
     return RedirectResponse("/faults", status_code=303)
 
 
@@ -80,23 +89,14 @@ def close(
             note=note.strip(),
             now=now,
         )
-        _noted(connection, actor, alert, outcome, Action.CLOSED, now=now)
+        refuse(outcome)
+        noted(connection, actor, alert, Action.CLOSED, now=now)
     return RedirectResponse("/faults", status_code=303)
 
 
-def _found(connection: Connection, actor: Actor, public_id: UUID) -> OpenAlert:
+def _found(connection: Connection, actor: Actor, public_id: UUID) -> AlertNumber:
     """A clinical alert is not there for whoever mends boxes."""
-    for alert in technical(connection, actor.practice_id):
-        if alert.public_id == public_id:
-            return alert
-    raise NotFound
-
-
-def _noted(
-    connection: Connection, actor: Actor, alert: OpenAlert, outcome: Outcome, action: Action, *, now: datetime
-) -> None:
-    if not outcome.done:
-        raise BadInput(f"Nothing was changed: {outcome.reason}.")
-    worklist.announce(connection, actor.practice_id)
-    patient_id = alert.subject.patient_id if alert.subject else None
-    record(connection, actor, action, now=now, patient_id=patient_id, alert=alert.alert_id)
+    number = alert_number(connection, public_id, practice_id=actor.practice_id)
+    if number is None or not number.technical:
+        raise NotFound
+    return number

@@ -63,7 +63,7 @@ where alert_event.alert_id = any(%(alert_ids)s) and alert_event.practice_id = %(
 order by alert_event.id;
 
 -- alert_ids
--- The inner number of a practice's alert, and whom it is about.
-select alert.id, alert.patient_id, patient.public_id as patient_public_id
+-- The inner number of a practice's alert, whom it is about, and whether it is about something of ours.
+select alert.id, alert.patient_id, patient.public_id as patient_public_id, alert.kind = 'technical' as technical
 from alert left join patient on patient.id = alert.patient_id
 where alert.public_id = %(public_id)s and alert.practice_id = %(practice_id)s;
