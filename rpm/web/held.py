@@ -16,6 +16,7 @@ from rpm.errors import UserError
 from rpm.store import held, holding, patients
 from rpm.store.holding import NOTE_LENGTH_MAX, Held
 from rpm.store.suggestions import suggestions
+from rpm.wall_clock import NoSuchTime, instant_of
 from rpm.web.formats import number
 from rpm.web.pages import render
 from rpm.web.patients import find
@@ -57,10 +58,12 @@ def told() -> Generator[None]:
 
 def local_instant(text: str, zone: str) -> datetime:
     """What a date-and-time field holds, as an instant; BadInput where it is none."""
+    if not text:
+        raise BadInput("Give the day and the time.")
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
-    except ValueError as error:
-        raise BadInput("Give the day and the time.") from error
+        return instant_of(text, zone)
+    except NoSuchTime as error:
+        raise BadInput(f"{error}.") from error
 
 
 def shown(one: Held) -> Shown:
