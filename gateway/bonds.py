@@ -59,8 +59,8 @@ class Bonds:
 class KnownDevices:
     """What each address said of itself before, in a file: another device may stand behind an enrolled address one day.
 
-    Its serial number, its firmware, and the record up to which it was read, as a digest: a meter that was reset gives that number to another
-    record.
+    Its serial number, its firmware, and the record up to which it was read, as a digest: a meter that was reset gives
+    that number to another record.
     """
 
     def __init__(self, path: Path) -> None:

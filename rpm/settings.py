@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         Field(description="Who vouches for the broker to gateways (PEM); empty: services.crt of RPM_CA_FOLDER"),
     ] = None
     box_silent_hours: Annotated[
-        float, Field(description="Hours without a word from a box until support is told", ge=1, le=720)
+        float, Field(description="Hours without a word from a box until support is told", ge=1, le=336)
     ] = 24
     readings_missed_days: Annotated[
         float, Field(description="Days without a reading of a patient until support is told", ge=1, le=60)

@@ -1,6 +1,7 @@
 """As much of MQTT 5 as a gateway at full speed needs: packets as bytes, and a reader that cuts a stream into them.
 
-A client library costs a whole core at ten thousand messages a second; these few lines leave that core to what is measured. Source: OASIS MQTT Version 5.0, sections 1.5 (data types), 2.2.2 (properties) and 3.1 to 3.12 (packets).
+A client library costs a whole core at ten thousand messages a second; these few lines leave that core to what is measured.
+Source: OASIS MQTT Version 5.0, sections 1.5 (data types), 2.2.2 (properties) and 3.1 to 3.12 (packets).
 """
 
 import struct

@@ -1,7 +1,7 @@
 """What gateways tell of themselves and of devices, as series: a device's clock and battery, a radio that was mended.
 
 None of it is a vital: no event is judged, and none counts as a day of data. Kept are the newest KEPT_MAX of each gateway,
-name and device, for KEPT_FOR at most; of each the newest once more by itself, for the fleet's page.
+name and device, for as long as the installation keeps events; of each the newest once more by itself, for the fleet's page.
 """
 
 from collections.abc import Collection
@@ -21,7 +21,6 @@ _SQL = load("events")
 #: A device that is used five times a day fills this in half a year.
 KEPT_MAX: Final = 1000
 #: A year, and the month in which somebody looks back at it.
-KEPT_FOR: Final = timedelta(days=400)
 #: Rows deleted in one transaction: it is over before anybody waits for it.
 FORGET_MAX: Final = 5000
 #: What a sender may call an event, and what of its value is kept.
@@ -150,7 +149,7 @@ def number(value: str | None) -> float | None:
     return found if abs(found) < float("inf") else None
 
 
-def forget(connection: Connection, *, kept_for: timedelta = KEPT_FOR, now: datetime) -> int:
+def forget(connection: Connection, *, kept_for: timedelta, now: datetime) -> int:
     """Let the oldest events go, FORGET_MAX of each sort at most; how many went."""
     gone = connection.execute(_SQL["forget_old"], {"before": now - kept_for, "limit": FORGET_MAX}).rowcount
     gone += connection.execute(_SQL["forget_crowded"], {"keep": KEPT_MAX, "limit": FORGET_MAX}).rowcount

@@ -81,9 +81,9 @@ def claim(
     """Say whose a held reading is.
 
     Assigns its device and slot to the patient from `start` to `end` (None: until it is returned; not where they have it
-    already) and admits every reading held for want of an owner in that range. Where the device has users then and the reading only does not tell
-    which of them it was, this one reading is admitted and nothing assigned. UserError where the range does not hold
-    the reading, or someone else uses the device in it.
+    already) and admits every reading held for want of an owner in that range. Where the device has users then and the reading
+    only does not tell which of them it was, this one reading is admitted and nothing assigned. UserError where the range does
+    not hold the reading, or someone else uses the device in it.
     """
     row = _take(connection, held_id, actor)
     reason = Reason(row["reason"])

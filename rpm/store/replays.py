@@ -29,7 +29,8 @@ FIRST_SEQ: Final = 1
 def after_restore(connection: Connection, *, taken_at: datetime, now: datetime) -> int:
     """Write a replay request to every gateway in use; how many. Nobody asked for it: it bears no member of staff.
 
-    Every session ends, for an account switched off since the backup is on again: whoever signs in has its password. A box whose outbox is a new one since the backup sends all of it: its numbers are of an epoch that is unknown here.
+    Every session ends, for an account switched off since the backup is on again: whoever signs in has its password.
+    A box whose outbox is a new one since the backup sends all of it: its numbers are of an epoch that is unknown here.
     """
     sessions.end_all(connection)
     marks = connection.execute(_SQL["marks"], {"since": taken_at - EPOCH_SOUGHT}).fetchall()

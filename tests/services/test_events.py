@@ -124,7 +124,8 @@ def test_the_oldest_go_in_time_and_no_series_grows_for_ever(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "KEPT_MAX", 5)
-    old = NOW - events.KEPT_FOR - timedelta(seconds=1)
+    keep = retention.Keep.of(Settings())
+    old = NOW - keep.events - timedelta(seconds=1)
     tell(database, EventName.CERTIFICATE_RENEWED, address=None, at=old)
     # A box that believes it is 1970 is heard today: its word is not old.
     tell(
@@ -141,7 +142,7 @@ def test_the_oldest_go_in_time_and_no_series_grows_for_ever(
         tell(database, EventName.DEVICE_CLOCK, float(number), at=at, address="C0:00:00:00:0A:02")
         tell(database, EventName.DEVICE_BATTERY, float(number), at=at)
         tell(database, EventName.DEVICE_CLOCK, float(number), at=at, gateway_id=OTHER_GATEWAY)
-    retention.run_once(database, keep=retention.Keep.of(Settings()), now=NOW)
+    retention.run_once(database, keep=keep, now=NOW)
     left = rows_of(
         database,
         "select gateway_id, name, address, array_agg(value order by id) as told from gateway_event group by 1, 2, 3",
