@@ -113,13 +113,14 @@ class IngestLoop:
         self._turned_at[0] = time.monotonic()
         self._beat()
         self._ask()
-        return self._take_and_settle(0, wait_s=wait_s)
+        return self.take_and_settle(0, wait_s=wait_s)
 
     def _work(self, hand: int) -> None:
         while not self._stop.is_set():
-            self._take_and_settle(hand, wait_s=IDLE_WAIT_S)
+            self.take_and_settle(hand, wait_s=IDLE_WAIT_S)
 
-    def _take_and_settle(self, hand: int, *, wait_s: float) -> int:
+    def take_and_settle(self, hand: int, *, wait_s: float) -> int:
+        """One batch, from the inbox to its acknowledgement; how many messages it had. The simulation runs this too."""
         self._turned_at[hand] = time.monotonic()
         batch = self._post.inbox.take(wait_s=wait_s)
         if not batch:
