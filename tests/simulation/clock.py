@@ -54,6 +54,12 @@ class Hand:
         """Never go on."""
         self._alive = False
 
+    def bury(self) -> None:
+        """When all is over: give back what its stack holds, which no garbage collector can look into."""
+        self._alive = False
+        if self._greenlet:
+            self._greenlet.throw()
+
     def pause(self, seconds: float) -> None:
         """Give way for so long. Called by the hand itself."""
         self._loop.call_later(seconds, self._resume)

@@ -156,6 +156,11 @@ class Worker:
         if self.member is not None:
             self.member.link.cut()
 
+    def bury(self) -> None:
+        """When all is over: its hands hold on to nothing."""
+        for hand in self._hands:
+            hand.bury()
+
     def cut(self) -> None:
         """Its connection ends."""
         if self.member is not None:

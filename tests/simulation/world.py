@@ -70,6 +70,7 @@ class Simulation:
             for name in "ab"
         ]
         self._workers: list[Worker] = []
+        self._every_worker: list[Worker] = []
 
     def run(self) -> Outcome:
         """To its end, in virtual time."""
@@ -78,10 +79,12 @@ class Simulation:
             stack.enter_context(patch("rpm.ingest.worker.settle", settle_in_memory))
             stack.enter_context(patch("rpm.ingest.worker._random", self._chance))
             # A batch's wait for company: to sleep not at all still gives the processor away.
-            stack.enter_context(patch("rpm.ingest.inbox.time", SimpleNamespace(sleep=lambda _seconds: None)))
+            stack.enter_context(patch("rpm.ingest.inbox.time", SimpleNamespace(sleep=_sleep_not)))
             try:
                 self._loop.run_until_complete(self._life())
             finally:
+                for worker in self._every_worker:
+                    worker.bury()
                 for home in self._homes:
                     home.connection.close()
                 self._loop.close()
@@ -207,17 +210,17 @@ class Simulation:
         self._later(self._start_worker)
 
     def _start_worker(self) -> None:
-        self._workers.append(
-            Worker(
-                self._loop,
-                self._chance,
-                self._broker,
-                self._table,
-                bugs=self._bugs,
-                clock=self._utc_now,
-                trace=self._say,
-            )
+        worker = Worker(
+            self._loop,
+            self._chance,
+            self._broker,
+            self._table,
+            bugs=self._bugs,
+            clock=self._utc_now,
+            trace=self._say,
         )
+        self._workers.append(worker)
+        self._every_worker.append(worker)
 
     def _kill_gateway(self) -> None:
         home = self._chance.choice(self._homes)
@@ -295,6 +298,10 @@ class Simulation:
 
     def _say(self, line: str) -> None:
         self.outcome.trace.append(f"{self._loop.time():8.3f} s  {line}")
+
+
+def _sleep_not(_seconds: float) -> None:
+    """In `time.sleep`'s place."""
 
 
 def _swallow(_mid: int, _topic: str, _payload: bytes) -> None:
