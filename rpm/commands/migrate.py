@@ -20,7 +20,7 @@ def migrate(
         typer.Option(
             "--community",
             help="Then turn on the columnstore for values older than 30 days, where the server has TimescaleDB's Community"
-            " edition; it refuses on the Apache edition. Not tried: no such server was at hand",
+            " edition; it refuses on the Apache edition. Not run on such a server so far: try it on a copy first",
         ),
     ] = False,
 ) -> None:

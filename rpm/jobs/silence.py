@@ -1,6 +1,6 @@
 """Nothing is silent without somebody being told: the pipeline, boxes, people of whom nothing comes (F46, F61, H3, S4).
 
-Runs in every worker and beside the pages, each for itself; what two of them find is one alert. What a site-wide outage
+Runs in every worker that is not for one part alone, and beside the pages, each for itself; what two of them find is one alert. What a site-wide outage
 explains (no box can be heard) is one alert of each practice, and while it stands no box and no person is told besides.
 Only technical alerts are held back: what has been measured is judged, and calls, whatever is silent.
 

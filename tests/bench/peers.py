@@ -14,7 +14,7 @@ from tests.bench.ingest import publisher
 from tests.bench.results import Result
 
 NAME: Final = "mq-bridge"
-#: Beyond these it got no faster (performance of the peer alone, this schema).
+#: Its own settings: so many batches at once, of so many messages at most.
 CONCURRENCY: Final = 4
 BATCH: Final = 2000
 POLL_S: Final = 0.02

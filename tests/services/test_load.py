@@ -145,8 +145,6 @@ def test_a_worker_may_come_and_another_be_killed_in_the_midst_of_it(bench: Bench
     found: dict[str, Any] = json.loads(out)
     assert found["sent"] > 800
     assert (found["lost"], found["doubled"], found["unreceipted"], found["held"]) == (0, 0, 0, {})
-    # What the killed one had in hand the broker gives to the other one, or the gateways send it again.
-    assert found["wire_factor"] >= 1.0
     assert found["took_s"] >= 9.0, "the other one had its share"
 
 
