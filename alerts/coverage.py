@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from alerts.escalation import Plan, Policy, StaffMember, meant, reached
+from alerts.escalation import Plan, Policy, meant, reached
 from alerts.rota import Override
+from alerts.staff import StaffMember
 
 #: As far ahead as people plan their shifts.
 AHEAD: Final = timedelta(days=14)
@@ -92,9 +93,15 @@ def _uncovered(
     """Why the policy's first step reaches nobody at an instant; None where it reaches somebody."""
     targets = policy.steps[0].targets
     people = meant(targets, plan, staff, overrides, now=at)
-    if any(one.active and one.address for one in people):
+    if any(one.counts for one in people):
         return None
     if not people:
         return f"nobody is {'on duty' if all(target.startswith('rota:') for target in targets) else 'meant'} by {', '.join(targets)}"
-    why = [f"{one.username} {'has no address' if one.active else 'is switched off'}" for one in people]
+    why = [f"{one.username} {_because(one)}" for one in people]
     return f"nobody can be reached: {', '.join(sorted(why))}"
+
+
+def _because(person: StaffMember) -> str:
+    if not person.active:
+        return "is switched off"
+    return "has proven no contact" if person.contacts else "has no contact"

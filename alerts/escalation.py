@@ -38,9 +38,11 @@ from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from alerts.channels import Name
 from alerts.rota import Override, Person, Rota, week_text
 from alerts.rulefile import one_line
 from alerts.severity import Severity
+from alerts.staff import StaffMember
 
 #: Time at work for the patient counts as something done while it lasts, and so does a timer; one left running for longer
 #: than this has been forgotten, too.
@@ -70,10 +72,14 @@ class Queue(StrEnum):
 
 
 class PolicyStep(_Model):
-    """`after_min` after the step before (the first: after the alert opened or worsened), tell `targets`."""
+    """`after_min` after the step before (the first: after the alert opened or worsened), tell `targets`.
+
+    `by` these channels, all of them that a person has; without it, or where he has none of them, by his first contact.
+    """
 
     after_min: Annotated[float, Field(ge=0, le=AFTER_MIN_MAX)]
     targets: Annotated[tuple[Target, ...], Field(min_length=1)]
+    by: tuple[Name, ...] = ()
 
 
 class Policy(_Model):
@@ -213,25 +219,14 @@ class DueAlert:
 
 
 @dataclass(frozen=True, slots=True)
-class StaffMember:
-    """Somebody who can be told. Who is not active or has no address is not reachable."""
-
-    staff_id: int
-    practice_id: int
-    username: str
-    role: str
-    address: str | None
-    active: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
-    """Whom to tell now, why them, and when the next step is due (None: this was the last)."""
+    """Whom to tell now by what (as in PolicyStep), why them, and when the next step is due (None: this was the last)."""
 
     number: int
     recipients: tuple[StaffMember, ...]
     reason: str
     next_step_at: datetime | None
+    by: tuple[Name, ...] = ()
 
 
 def first_step_at(
@@ -252,23 +247,26 @@ def due_step(
 ) -> Step:
     """What the due step of an alert does. `overrides`: of the alert's practice.
 
-    Nobody to be reached (an empty rota, an account switched off): the fallback is called, and the next step is due at
-    once instead of after its wait. Waits count from `now`, so that a deadline missed while everything was down is acted
-    on at once and the person called then still has the full time to answer.
+    Nobody to be relied upon (an empty rota, an account switched off, a contact nobody has proven): the fallback is called,
+    too, and the next step is due at once instead of after its wait. Waits count from `now`, so that a deadline missed while
+    everything was down is acted on at once and the person called then still has the full time to answer.
     """
     policy = plan.policy(alert.severity, alert.queue, alert.program)
     step = policy.step(alert.step) if policy else None
     if policy is None or step is None:
         return Step(alert.step, (), f"the {alert.severity.word} policy has no step {alert.step + 1}", None)
     own = [one for one in staff if one.practice_id == alert.practice_id]
-    recipients = reached(step.targets, plan, own, overrides, now=now)
+    people = tuple(one for one in meant(step.targets, plan, own, overrides, now=now) if one.told)
     more = policy.step(alert.step + 1) is not None
     named = f"step {alert.step + 1} of the {policy.title} policy: {', '.join(step.targets)}"
-    if recipients:
-        return Step(alert.step, recipients, named, now + policy.wait_before(alert.step + 1) if more else None)
-    fallback = reached(plan.fallback, plan, own, overrides, now=now)
+    if any(one.counts for one in people):
+        due = now + policy.wait_before(alert.step + 1) if more else None
+        return Step(alert.step, people, named, due, step.by)
+    fallback = tuple(one for one in meant(plan.fallback, plan, own, overrides, now=now) if one.told)
     outcome = f"fallback {', '.join(plan.fallback)}" if fallback else "nor by the fallback"
-    return Step(alert.step, fallback, f"{named}: nobody to be reached, {outcome}", now if more else None)
+    nobody = "nobody whose contact was proven" if people else "nobody to be reached"
+    everybody = tuple(dict.fromkeys((*people, *fallback)))
+    return Step(alert.step, everybody, f"{named}: {nobody}, {outcome}", now if more else None, step.by)
 
 
 def reached(
@@ -279,8 +277,8 @@ def reached(
     *,
     now: datetime,
 ) -> tuple[StaffMember, ...]:
-    """The people behind targets who can be told now, each once, in the order of the targets. `staff`: one practice's."""
-    return tuple(one for one in meant(targets, plan, staff, overrides, now=now) if one.active and one.address)
+    """The people behind targets who can be relied upon, each once, in the order of the targets. `staff`: one practice's."""
+    return tuple(one for one in meant(targets, plan, staff, overrides, now=now) if one.counts)
 
 
 def meant(

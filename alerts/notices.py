@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from alerts.channels import Name
 from alerts.severity import Severity
 
 #: Characters of an alert's public id that people compare: enough to tell the open ones of a practice apart.
 SHORT_ID: Final = 8
+#: What one text message holds in the GSM alphabet; longer ones are cut in two and cost twice.
+SMS_LENGTH: Final = 160
 
 _ASKS: Final = {
     Severity.URGENT: "Please look at it now.",
@@ -22,27 +25,75 @@ _ASKS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """All that a message may be made of. `step` counts from 1."""
+    """All that a message may be made of. `step` counts from 1.
+
+    `link` acknowledges without a log-in; `code` does so in the answer to a text message (empty: there is none). `others`
+    alerts wait for the same person besides this one: then this is a summary, and the list is the place to go.
+    """
 
     severity: Severity
     public_id: UUID
     step: int
     url: str
     clinic: str
+    link: str = ""
+    code: str = ""
+    others: int = 0
+
+    @property
+    def short_id(self) -> str:
+        """The part of the public id that people compare."""
+        return str(self.public_id)[:SHORT_ID]
 
     @property
     def subject(self) -> str:
         """One line."""
-        return f"{self.severity.word.capitalize()} alert {str(self.public_id)[:SHORT_ID]}, call {self.step}"
+        if self.others:
+            return f"{self.others + 1} alerts, {self.severity.word} and less"
+        return f"{self.severity.word.capitalize()} alert {self.short_id}, call {self.step}"
 
     @property
     def body(self) -> str:
         """A few lines of plain text."""
+        if self.others:
+            return (
+                f"{self.clinic}: {self.others + 1} alerts wait for somebody, the gravest is {self.severity.word}."
+                f" {_ASKS[self.severity]}\n\n{self.url}\n\n"
+                "They came at once, so this is one message for all. It carries no patient data. It is no emergency service.\n"
+            )
+        without = f"I have it, without a log-in: {self.link}\n\n" if self.link else ""
         return (
             f"{self.clinic}: an alert of severity {self.severity.word} waits for somebody. {_ASKS[self.severity]}\n"
             "\n"
             f"{self.url}\n"
             "\n"
-            f"Alert {str(self.public_id)[:SHORT_ID]}, call {self.step}. Acknowledging it stops further calls.\n"
+            f"{without}"
+            f"Alert {self.short_id}, call {self.step}. Acknowledging it stops further calls.\n"
             "This message carries no patient data. It is no emergency service.\n"
         )
+
+    @property
+    def short(self) -> str:
+        """One text message."""
+        if self.others:
+            return f"{self.clinic[:40]}: {self.others + 1} alerts wait, {self.severity.word} and less. {self.url}"
+        answer = f" Reply ACK {self.code}, or" if self.code else ""
+        return f"{self.severity.word.capitalize()} alert {self.short_id}, call {self.step}.{answer} {self.link or self.url}"
+
+    @property
+    def spoken(self) -> str:
+        """What a voice says, twice: nobody takes it in the first time at ten past two."""
+        said = f"{self.clinic}. "
+        if self.others:
+            said += f"{self.others + 1} alerts wait for you. The gravest is {self.severity.word}."
+        else:
+            said += f"An alert of severity {self.severity.word} waits for you. {_ASKS[self.severity]}"
+        return f"{said} Please open the list of alerts. I repeat. {said}"
+
+    def text_for(self, channel: Name) -> tuple[str, str]:
+        """Subject (empty where the channel has none) and text."""
+        if channel is Name.SMS:
+            return "", self.short
+        if channel is Name.VOICE:
+            return "", self.spoken
+        return self.subject, self.body

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from alerts.escalation import DueAlert, Plan, Policy, Queue, StaffMember, due_step, first_step_at
+from alerts.channels import Name
+from alerts.escalation import DueAlert, Plan, Policy, Queue, due_step, first_step_at
 from alerts.rota import Override
 from alerts.severity import Severity
+from alerts.staff import StaffMember
 
 #: More than any plan may have (ten steps, twenty repeats): a loop that never ends is a fault, not a wait.
 CALLS_MAX: Final = 40
@@ -18,12 +20,17 @@ CALLS_MAX: Final = 40
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One step of an alert nobody answers: when, whom, and why them. Nobody: the step reaches no one."""
+    """One step of an alert nobody answers: when, whom by what, and why them. Nobody: the step reaches no one."""
 
     at: datetime
     number: int
-    recipients: tuple[StaffMember, ...]
+    tellings: tuple[tuple[StaffMember, tuple[Name, ...]], ...]
     reason: str
+
+    @property
+    def recipients(self) -> tuple[StaffMember, ...]:
+        """Whom."""
+        return tuple(person for person, _ in self.tellings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,9 @@ def simulate(
     while due is not None and len(calls) < CALLS_MAX:
         alert = DueAlert(0, practice_id, severity, len(calls), queue, program)
         step = due_step(alert, plan, staff, now=due, overrides=overrides)
-        calls.append(Call(due, len(calls) + 1, step.recipients, step.reason))
+        tellings = tuple(
+            (person, tuple(contact.channel for contact in person.first_contacts(step.by))) for person in step.recipients
+        )
+        calls.append(Call(due, len(calls) + 1, tellings, step.reason))
         due = step.next_step_at
     return Simulation(policy, tuple(calls))

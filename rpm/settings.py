@@ -34,6 +34,10 @@ class Settings(BaseSettings):
     mail_url: Annotated[
         str, Field(description="Apprise URL that carries e-mail; {to} stands for the recipient. Empty: no e-mail")
     ] = ""
+    channels_file: Annotated[
+        Path | None,
+        Field(description="Channels besides e-mail and their providers (TOML; it holds secrets). Empty: e-mail alone"),
+    ] = None
     public_url: Annotated[
         str,
         Field(

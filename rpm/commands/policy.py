@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 import typer
 
 from alerts.coverage import AHEAD, gaps
-from alerts.escalation import Queue, StaffMember
+from alerts.escalation import Queue
 from alerts.severity import Severity
 from alerts.simulation import simulate
+from alerts.staff import StaffMember
 from rpm.calling import installation_plan
 from rpm.commands.user import the_practice
 from rpm.errors import UserError
@@ -135,7 +136,7 @@ class _Ground:
                 self.practice_id = chosen
                 self.zone = staff.practice(connection, chosen).time_zone
                 self.plan = default if file else plans.current(connection, default).of(chosen)
-                self.people: list[StaffMember] = notifications.staff_of(connection, [chosen])
+                self.people: list[StaffMember] = notifications.staff_of(connection, [chosen], now=self.now)
                 # Those that are over do no harm: what is asked may lie in the past.
                 stand_ins = plans.stand_ins(connection, [chosen], since=self.now - PAST_MAX)[chosen]
                 self.overrides = [one.override for one in stand_ins]

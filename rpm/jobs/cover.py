@@ -26,7 +26,7 @@ def run_once(database: Database, *, now: datetime, plan: Plan) -> Done:
         current = plans.current(connection, plan)
         for practice_id in plans.practices_with_patients(connection):
             own = current.of(practice_id)
-            people = notifications.staff_of(connection, [practice_id])
+            people = notifications.staff_of(connection, [practice_id], now=now)
             stand_ins = plans.stand_ins(connection, [practice_id], since=now)[practice_id]
             # What does not work waits for whoever comes: a practice without support staff has its fallback for that.
             clinical = tuple(policy for policy in own.policies if policy.queue is Queue.CLINICAL)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from alerts.channels import EMAIL
 from alerts.escalation import TIMER_COUNTS_FOR, DueAlert, Plan, due_step
 from rpm.store import alerts, calls, notifications, plans, worklist
 from rpm.store.database import Database
@@ -45,7 +44,7 @@ def run_once(database: Database, *, now: datetime, plan: Plan, limit: int = CLAI
         )
         claimed = calls.claim_due(connection, now=now, limit=limit)
         practices = {due.practice_id for due in claimed}
-        staff = notifications.staff_of(connection, practices) if claimed else []
+        staff = notifications.staff_of(connection, practices, now=now) if claimed else []
         stand_ins = plans.stand_ins(connection, practices, since=now) if claimed else {}
         for due in claimed:
             alert = DueAlert(due.alert_id, due.practice_id, due.severity, due.step, due.queue, due.program)
@@ -57,17 +56,18 @@ def run_once(database: Database, *, now: datetime, plan: Plan, limit: int = CLAI
                 overrides=[one.override for one in stand_ins[due.practice_id]],
             )
             for recipient in step.recipients:
-                messages += notifications.write(
-                    connection,
-                    recipient,
-                    alert_id=due.alert_id,
-                    armed=due.armed,
-                    step=due.step,
-                    channel=EMAIL,
-                    severity=due.severity,
-                    reason=step.reason,
-                    now=now,
-                )
+                for contact in recipient.first_contacts(step.by):
+                    messages += notifications.write(
+                        connection,
+                        recipient,
+                        contact,
+                        alert_id=due.alert_id,
+                        armed=due.armed,
+                        step=due.step,
+                        severity=due.severity,
+                        reason=step.reason,
+                        now=now,
+                    )
             calls.set_next_step(connection, due.alert_id, step.next_step_at)
             at_once = at_once or step.next_step_at == now
             alerts.add_event(

@@ -13,7 +13,8 @@ from typing import Final, Protocol
 
 import structlog
 
-from alerts.channels import Channel, ChannelError, EmailChannel, NoChannel
+from alerts.channels import ChannelError
+from alerts.channels.book import read_channels
 from alerts.escalation import Plan
 from alerts.rulefile import RulesError, read_rules
 from rpm.calling import installation_plan
@@ -100,19 +101,14 @@ def loops(database: Database, settings: Settings) -> list[Loop]:
     plan = installation_plan(settings.escalation_file)
     try:
         judgement = evaluate.Judgement(read_rules(settings.rules_file), plan)
-        channel: Channel = EmailChannel(settings.mail_url) if settings.mail_url else NoChannel()
+        channels = read_channels(settings.channels_file, mail_url=settings.mail_url)
     except (RulesError, ChannelError) as error:
         raise UserError(str(error)) from error
     for warning in plan.warnings():
         log.warning("uncovered_hours", said=warning)
     base = settings.public_url.rstrip("/")
     keep = retention.Keep.of(settings)
-    sender = Loop(
-        "send",
-        lambda now: send.run_once(
-            database, now=now, channel=channel, url_of=lambda claimed: f"{base}/alerts/{claimed.public_id}"
-        ),
-    )
+    sender = Loop("send", lambda now: send.run_once(database, now=now, channels=channels, base_url=base))
     return [
         Loop("evaluate", lambda now: evaluate.run_once(database, now=now, judgement=judgement), NEWS),
         Loop("escalate", lambda now: escalate.run_once(database, now=now, plan=plan)),

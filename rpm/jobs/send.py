@@ -4,14 +4,13 @@ Between the call and the written answer lies a moment in which a killed process 
 out and the message is sent again: a duplicate, which the text shows by naming the alert and the call. Never the reverse.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
-from alerts.channels import ATTEMPT_TIMEOUT_S, Answer, Channel
+from alerts.channels import ATTEMPT_TIMEOUT_S, PROVIDERS_MAX, Answer, Channels, NoChannel
 from alerts.notices import Notice
 from rpm.store import alerts, calls, notifications, worklist
 from rpm.store.database import Database
@@ -20,7 +19,7 @@ from rpm.store.notifications import Claimed, State
 log = structlog.get_logger()
 
 #: How long an attempt belongs to whoever claimed it: longer than it can take, so that no living sender loses it.
-LEASE: Final = timedelta(seconds=2 * ATTEMPT_TIMEOUT_S)
+LEASE: Final = timedelta(seconds=(PROVIDERS_MAX + 1) * ATTEMPT_TIMEOUT_S)
 #: Messages claimed at a time; their leases are as many times as long, since they are sent one after the other.
 CLAIM_LIMIT: Final = 1
 ATTEMPTS_MAX: Final = 5
@@ -50,12 +49,13 @@ class Result:
     state: State
     answer: str
     due_at: datetime
+    provider: str = ""
 
 
 def after(answer: Answer, *, attempts: int, now: datetime) -> Result:
     """What an answer makes of a message that was tried `attempts` times: sent, to be tried again, or given up."""
     if answer.accepted:
-        return Result(State.SENT, answer.detail, now)
+        return Result(State.SENT, answer.detail, now, answer.provider)
     if attempts >= ATTEMPTS_MAX:
         return Result(State.FAILED, f"given up after {attempts} attempts: {answer.detail}", now)
     return Result(State.PENDING, answer.detail, now + BACK_OFF * 2 ** (attempts - 1))
@@ -65,19 +65,19 @@ def run_once(
     database: Database,
     *,
     now: datetime,
-    channel: Channel,
-    url_of: Callable[[Claimed], str],
+    channels: Channels,
+    base_url: str,
     limit: int = CLAIM_LIMIT,
 ) -> Report:
-    """Send at most `limit` messages. The network is called outside any transaction (E5)."""
+    """Send at most `limit` messages, which link to pages below `base_url`. The network is called outside any transaction (E5)."""
     with database.transaction() as connection:
         claimed = notifications.claim(connection, now=now, lease_until=now + limit * LEASE, limit=limit)
-    results = [_send(database, one, channel, url_of(one), now=now) for one in claimed]
+    results = [_send(database, one, channels, base_url, now=now) for one in claimed]
     counts = [results.count(state) for state in (State.SENT, State.FAILED, State.CANCELLED)]
     return Report(*counts, more=len(claimed) == limit)
 
 
-def _send(database: Database, claimed: Claimed, channel: Channel, url: str, *, now: datetime) -> State | None:
+def _send(database: Database, claimed: Claimed, channels: Channels, base_url: str, *, now: datetime) -> State | None:
     """One message to its end: sent, failed, cancelled; None where it will be tried again or is another's by now."""
     with database.transaction() as connection:
         wanted = notifications.still_wanted(connection, claimed)
@@ -89,9 +89,23 @@ def _send(database: Database, claimed: Claimed, channel: Channel, url: str, *, n
         # Its senders died one after the other without an answer: stop before it takes more of them along.
         answer = Answer(False, "senders ended without an answer")
     else:
-        notice = Notice(claimed.severity, claimed.public_id, claimed.step + 1, url, claimed.clinic)
-        answer = channel.send(claimed.address, subject=notice.subject, body=notice.body)
+        channel = channels.get(claimed.channel, NoChannel(f"this installation sends nothing by {claimed.channel}"))
+        subject, body = notice_of(claimed, base_url).text_for(claimed.channel)
+        answer = channel.send(claimed.address, subject=subject, body=body)
     return _finish(database, claimed, after(answer, attempts=claimed.attempts, now=now), now=now)
+
+
+def notice_of(claimed: Claimed, base_url: str) -> Notice:
+    """What one message says."""
+    return Notice(
+        severity=claimed.severity,
+        public_id=claimed.public_id,
+        step=claimed.step + 1,
+        url=f"{base_url}/alerts/{claimed.public_id}",
+        clinic=claimed.clinic,
+        link=f"{base_url}/a/{claimed.token}" if claimed.token else "",
+        code=claimed.code,
+    )
 
 
 def _finish(database: Database, claimed: Claimed, result: Result, *, now: datetime) -> State | None:
@@ -99,7 +113,13 @@ def _finish(database: Database, claimed: Claimed, result: Result, *, now: dateti
     with database.transaction() as connection:
         notifications.lock_alert(connection, claimed.alert_id)
         ours = notifications.finish(
-            connection, claimed, result.state, result.answer, due_at=result.due_at, sent_at=sent_at
+            connection,
+            claimed,
+            result.state,
+            result.answer,
+            due_at=result.due_at,
+            sent_at=sent_at,
+            provider=result.provider,
         )
         if not ours:
             log.warning("lease_lost", notification=claimed.notification_id)
@@ -117,8 +137,9 @@ def _finish(database: Database, claimed: Claimed, result: Result, *, now: dateti
                 detail={"step": claimed.step + 1, "attempts": claimed.attempts},
             )
         if result.state is State.FAILED:
-            # Whom this was for cannot be told: do not wait for an answer that cannot come.
-            calls.call_sooner(connection, claimed.alert_id, now=now)
+            # Another way to the same person; without one, do not wait for an answer that cannot come.
+            if notifications.write_next(connection, claimed, now=now) is None:
+                calls.call_sooner(connection, claimed.alert_id, now=now)
             worklist.announce(connection, claimed.practice_id)
     if result.state is State.PENDING:
         log.warning("send_failed", notification=claimed.notification_id, attempts=claimed.attempts)

@@ -1,17 +1,27 @@
 """Messages to people as rows: at least once, because a lease that runs out is taken again; counted, because each has a key."""
 
+import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
-from alerts.escalation import StaffMember
+from alerts.channels import Name
 from alerts.severity import Severity
+from alerts.staff import Contact, StaffMember
 from rpm.store.database import Connection
 from rpm.store.queries import load
 
 _SQL = load("notifications")
+
+#: A contact is asked every month whether it still reaches its owner; a week later it counts no more.
+VERIFIED_FOR: Final = timedelta(days=35)
+#: 128 bits: nobody guesses a link that acknowledges.
+TOKEN_BYTES: Final = 16
+#: What a person can type at night, and what is enough to tell his open calls apart.
+CODES: Final = 10_000
 
 
 class State(StrEnum):
@@ -34,11 +44,16 @@ class Claimed:
     public_id: UUID
     step: int
     recipient_id: int
-    channel: str
+    contact_id: int | None
+    channel: Name
     address: str
     severity: Severity
     attempts: int
     clinic: str
+    reason: str
+    armed: int
+    token: str
+    code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,33 +64,42 @@ class Wanted:
     waiting: bool
 
 
-def key_of(*, alert_id: int, armed: int, step: int, recipient_id: int, channel: str) -> str:
-    """What makes a message one: this call, of this alert, by this channel, to this person."""
-    return f"{alert_id}/{armed}/{step}/{recipient_id}/{channel}"
+def key_of(*, alert_id: int, armed: int, step: int, recipient_id: int, contact: Contact) -> str:
+    """What makes a message one: this call, of this alert, to this person, by this contact."""
+    return f"{alert_id}/{armed}/{step}/{recipient_id}/{contact.channel}:{contact.contact_id}"
 
 
-def staff_of(connection: Connection, practices: Iterable[int]) -> list[StaffMember]:
-    """Everybody of some practices, reachable or not."""
-    rows = connection.execute(_SQL["reachable"], {"practices": sorted(set(practices))}).fetchall()
+def staff_of(connection: Connection, practices: Iterable[int], *, now: datetime) -> list[StaffMember]:
+    """Everybody of some practices, reachable or not, with their contacts."""
+    parameters = {"practices": sorted(set(practices)), "verified_since": now - VERIFIED_FOR}
     return [
-        StaffMember(row["id"], row["practice_id"], row["username"], row["role"], row["email"], row["active"])
-        for row in rows
+        StaffMember(
+            staff_id=row["id"],
+            practice_id=row["practice_id"],
+            username=row["username"],
+            role=row["role"],
+            contacts=tuple(
+                Contact(one["id"], Name(one["channel"]), one["address"], one["verified"]) for one in row["contacts"]
+            ),
+            active=row["active"],
+        )
+        for row in connection.execute(_SQL["reachable"], parameters).fetchall()
     ]
 
 
 def write(
     connection: Connection,
     recipient: StaffMember,
+    contact: Contact,
     *,
     alert_id: int,
     armed: int,
     step: int,
-    channel: str,
     severity: Severity,
     reason: str,
     now: datetime,
 ) -> bool:
-    """A message to send from now on; False where the same call to this person is written already."""
+    """A message to send from now on; False where the same call to this contact is written already."""
     written = connection.execute(
         _SQL["insert"],
         {
@@ -83,15 +107,53 @@ def write(
             "alert_id": alert_id,
             "step": step,
             "recipient_id": recipient.staff_id,
-            "channel": channel,
-            "address": recipient.address,
+            "contact_id": contact.contact_id,
+            "channel": contact.channel,
+            "address": contact.address,
             "severity": int(severity),
-            "key": key_of(alert_id=alert_id, armed=armed, step=step, recipient_id=recipient.staff_id, channel=channel),
+            "key": key_of(alert_id=alert_id, armed=armed, step=step, recipient_id=recipient.staff_id, contact=contact),
             "reason": reason,
+            # In the clear: it shows nothing, acknowledges one alert, and is worth nothing once that is acknowledged.
+            "token": secrets.token_urlsafe(TOKEN_BYTES),
+            "code": _new_code(connection, recipient.staff_id) if contact.channel is Name.SMS else None,
             "now": now,
         },
     )
     return written.rowcount == 1
+
+
+def _new_code(connection: Connection, recipient_id: int) -> str | None:
+    """Four digits that none of the person's open calls bears; None where all are taken."""
+    rows = connection.execute(_SQL["codes_in_use"], {"recipient_id": recipient_id}).fetchall()
+    taken = {row["code"] for row in rows}
+    free = [code for number in range(CODES) if (code := f"{number:04d}") not in taken]
+    return secrets.choice(free) if free else None
+
+
+def write_next(connection: Connection, failed: Claimed, *, now: datetime) -> Contact | None:
+    """The same call by the person's next contact, where one could not be reached; None: there is nothing left to try."""
+    [person] = [
+        one for one in staff_of(connection, [failed.practice_id], now=now) if one.staff_id == failed.recipient_id
+    ]
+    call = f"{failed.alert_id}/{failed.armed}/{failed.step}/{failed.recipient_id}/%"
+    rows = connection.execute(
+        _SQL["tried"],
+        {"alert_id": failed.alert_id, "recipient_id": failed.recipient_id, "step": failed.step, "call": call},
+    ).fetchall()
+    contact = person.next_contact([row["contact_id"] for row in rows]) if person.active else None
+    if contact is not None:
+        write(
+            connection,
+            person,
+            contact,
+            alert_id=failed.alert_id,
+            armed=failed.armed,
+            step=failed.step,
+            severity=failed.severity,
+            reason=failed.reason,
+            now=now,
+        )
+    return contact
 
 
 def claim(connection: Connection, *, now: datetime, lease_until: datetime, limit: int) -> list[Claimed]:
@@ -105,11 +167,16 @@ def claim(connection: Connection, *, now: datetime, lease_until: datetime, limit
             public_id=row["public_id"],
             step=row["step"],
             recipient_id=row["recipient_id"],
-            channel=row["channel"],
+            contact_id=row["contact_id"],
+            channel=Name(row["channel"]),
             address=row["address"],
             severity=Severity(row["severity"]),
             attempts=row["attempts"],
             clinic=row["clinic"],
+            reason=row["reason"],
+            armed=row["armed"],
+            token=row["token"] or "",
+            code=row["code"] or "",
         )
         for row in rows
     ]
@@ -136,6 +203,7 @@ def finish(
     *,
     due_at: datetime,
     sent_at: datetime | None = None,
+    provider: str = "",
 ) -> bool:
     """Write what became of this attempt; False where the lease went to another meanwhile."""
     row = connection.execute(
@@ -147,6 +215,7 @@ def finish(
             "answer": answer,
             "due_at": due_at,
             "sent_at": sent_at,
+            "provider": provider or None,
         },
     ).fetchone()
     return row is not None

@@ -200,6 +200,24 @@ create table certificate (
     constraint certificate_role_check CHECK ((role = ANY (ARRAY['gateway'::text, 'worker'::text, 'guard'::text])))
 );
 
+create table contact (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    staff_id bigint not null,
+    channel text not null,
+    address text not null,
+    "position" smallint not null default 1,
+    verified_at timestamp with time zone,
+    code_hash bytea,
+    code_sent_at timestamp with time zone,
+    code_tries smallint not null default 0,
+    created_at timestamp with time zone not null,
+    removed_at timestamp with time zone,
+    constraint contact_address_check CHECK ((address <> ''::text)),
+    constraint contact_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'voice'::text, 'chat'::text, 'push'::text, 'webhook'::text]))),
+    constraint contact_pkey PRIMARY KEY (id)
+);
+
 create table correction (
     id bigint not null generated always as identity,
     practice_id integer not null,
@@ -471,9 +489,16 @@ create table notification (
     due_at timestamp with time zone not null,
     lease_until timestamp with time zone,
     sent_at timestamp with time zone,
+    contact_id bigint,
+    token text,
+    code text,
+    provider text,
+    delivered_at timestamp with time zone,
+    told_in bigint,
     constraint notification_key_key UNIQUE (key),
     constraint notification_pkey PRIMARY KEY (id),
-    constraint notification_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'cancelled'::text])))
+    constraint notification_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'cancelled'::text]))),
+    constraint notification_token_key UNIQUE (token)
 );
 
 create table observation (
@@ -733,6 +758,10 @@ alter table audit add constraint audit_practice_id_fkey FOREIGN KEY (practice_id
 
 alter table certificate add constraint certificate_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
+alter table contact add constraint contact_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table contact add constraint contact_staff_id_fkey FOREIGN KEY (staff_id) REFERENCES staff(id);
+
 alter table correction add constraint correction_corrected_by_fkey FOREIGN KEY (corrected_by) REFERENCES staff(id);
 
 alter table correction add constraint correction_patient_after_fkey FOREIGN KEY (patient_after) REFERENCES patient(id);
@@ -805,9 +834,13 @@ alter table held add constraint held_practice_id_fkey FOREIGN KEY (practice_id) 
 
 alter table notification add constraint notification_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES alert(id);
 
+alter table notification add constraint notification_contact_id_fkey FOREIGN KEY (contact_id) REFERENCES contact(id);
+
 alter table notification add constraint notification_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
 alter table notification add constraint notification_recipient_id_fkey FOREIGN KEY (recipient_id) REFERENCES staff(id);
+
+alter table notification add constraint notification_told_in_fkey FOREIGN KEY (told_in) REFERENCES notification(id);
 
 alter table patient add constraint patient_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
@@ -883,6 +916,8 @@ CREATE INDEX certificate_revoked ON public.certificate USING btree (revoked_at) 
 
 CREATE INDEX certificate_to_grant ON public.certificate USING btree (issued_at) WHERE (granted_at IS NULL);
 
+CREATE UNIQUE INDEX contact_once ON public.contact USING btree (staff_id, channel, address) WHERE (removed_at IS NULL);
+
 CREATE INDEX correction_by_reading ON public.correction USING btree (reading_id, id);
 
 CREATE TRIGGER correction_remembered AFTER INSERT ON public.correction FOR EACH ROW EXECUTE FUNCTION remember_change();
@@ -934,6 +969,10 @@ CREATE TRIGGER held_remembered AFTER DELETE ON public.held FOR EACH ROW EXECUTE 
 CREATE INDEX message_by_number ON public.message USING btree (settled_no, place);
 
 CREATE INDEX notification_by_alert ON public.notification USING btree (alert_id, id);
+
+CREATE INDEX notification_by_code ON public.notification USING btree (recipient_id, code) WHERE (code IS NOT NULL);
+
+CREATE INDEX notification_by_contact ON public.notification USING btree (contact_id, sent_at DESC);
 
 CREATE INDEX notification_due ON public.notification USING btree (due_at) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
 
@@ -1034,6 +1073,10 @@ create policy kept_apart on audit to rpm_practice using ((practice_id = ( SELECT
 alter table certificate enable row level security;
 
 create policy kept_apart on certificate to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table contact enable row level security;
+
+create policy kept_apart on contact to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
 
 alter table correction enable row level security;
 
@@ -1159,6 +1202,8 @@ grant delete, insert, select, update on alert_event to rpm_practice;
 grant delete, insert, select, update on audit to rpm_practice;
 
 grant delete, insert, select, update on certificate to rpm_practice;
+
+grant delete, insert, select, update on contact to rpm_practice;
 
 grant delete, insert, select, update on correction to rpm_practice;
 

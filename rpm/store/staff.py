@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from rpm.store import queries
+from alerts.channels import Name
+from rpm.store import contacts, queries
 from rpm.store.database import Connection
 
 _SQL = queries.load("staff")
@@ -46,7 +47,7 @@ def add(
     password_hash: str,
     now: datetime,
 ) -> int | None:
-    """Make an account and return its id; None where the username is taken."""
+    """Make an account and return its id; None where the username is taken. `email`: how it is reached, once proven."""
     row = connection.execute(
         _SQL["insert"],
         {
@@ -59,7 +60,12 @@ def add(
             "now": now,
         },
     ).fetchone()
-    return None if row is None else row["id"]
+    if row is None:
+        return None
+    staff_id: int = row["id"]
+    if email:
+        contacts.add(connection, practice_id=practice_id, staff_id=staff_id, channel=Name.EMAIL, address=email, now=now)
+    return staff_id
 
 
 def by_username(connection: Connection, username: str) -> Account | None:

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import structlog
 
-from alerts.channels import AlarmChannel, ChannelError
+from alerts.channels import ChannelError
+from alerts.channels.providers import AlarmChannel
 from rpm.errors import UserError
 from rpm.watch import ask
 from rpm.watch.arrivals import Arrivals, MaildirDoor, Nowhere, SmtpDoor

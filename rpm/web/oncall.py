@@ -8,10 +8,11 @@ from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from alerts.coverage import AHEAD, Gap, gaps
-from alerts.escalation import Plan, Policy, Queue, StaffMember, reached
+from alerts.escalation import Plan, Policy, Queue, reached
 from alerts.rota import MINUTES_PER_DAY
 from alerts.severity import Severity
 from alerts.simulation import Simulation, simulate
+from alerts.staff import StaffMember
 from rpm.access import Actor, Role
 from rpm.audit import Action, record
 from rpm.store import notifications, plans
@@ -52,7 +53,7 @@ class OnCall:
         return cls(
             plan=current.of(actor.practice_id),
             own=actor.practice_id in current.own,
-            people=notifications.staff_of(connection, [actor.practice_id]),
+            people=notifications.staff_of(connection, [actor.practice_id], now=since),
             names={member.username: member.display_name for member in members},
             stand_ins=plans.stand_ins(connection, [actor.practice_id], since=since)[actor.practice_id],
         )

@@ -5,13 +5,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from alerts.channels import Answer
+from alerts.channels import Answer, Channels, Name
 from alerts.escalation import Plan, parse_plan
 from alerts.rulefile import read_rules
 from rpm.jobs import escalate, evaluate, send
 from rpm.settings import CARE
 from rpm.store.database import Database
-from rpm.store.notifications import Claimed
 from tests.support.clinic import Clinic
 
 RULES = read_rules(Path(CARE) / "rules.toml")
@@ -48,8 +47,7 @@ class Outbox:
         return [address for address, _, _ in self.sent]
 
 
-def url_of(claimed: Claimed) -> str:
-    return f"https://clinic.example/alerts/{claimed.public_id}"
+BASE_URL = "https://clinic.example"
 
 
 class Desk:
@@ -59,6 +57,8 @@ class Desk:
         self.database, self.plan = database, plan
         self.clinic = Clinic(database, now=now)
         self.outbox = Outbox()
+        #: Every way to reach people ends there.
+        self.channels: Channels = dict.fromkeys(Name, self.outbox)
 
     @property
     def now(self) -> datetime:
@@ -74,7 +74,7 @@ class Desk:
         """Escalate and send until nothing is due at this instant."""
         for _ in range(TURNS_MAX):
             moved = escalate.run_once(self.database, now=self.now, plan=self.plan)
-            sent = send.run_once(self.database, now=self.now, channel=self.outbox, url_of=url_of)
+            sent = send.run_once(self.database, now=self.now, channels=self.channels, base_url=BASE_URL)
             if not moved.done and not sent.more:
                 return
         raise AssertionError("the loops do not come to rest")

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from alerts.channels import Answer, EmailChannel
+from alerts.channels import Answer
+from alerts.channels.book import read_channels
 from rpm.jobs import escalate, send
 from rpm.jobs.send import ATTEMPTS_MAX, BACK_OFF, LEASE
 from rpm.store import alerts, notifications
 from rpm.store.database import Database
-from tests.services.judging import PLAN, Desk, url_of
+from tests.services.judging import BASE_URL, PLAN, Desk
 from tests.support.clock import MORNING
 from tests.support.leaks import leaked
 from tests.support.mail import MailSink
@@ -49,13 +50,15 @@ def states(desk: Desk) -> dict[str, int]:
 
 
 def once(desk: Desk) -> send.Report:
-    return send.run_once(desk.database, now=desk.now, channel=desk.outbox, url_of=url_of)
+    return send.run_once(desk.database, now=desk.now, channels=desk.channels, base_url=BASE_URL)
 
 
 def test_the_mail_names_the_alert_and_no_patient(desk: Desk, mail_sink: MailSink) -> None:
     """P8, on the wire of a real SMTP server."""
     crises(desk, 1)
-    report = send.run_once(desk.database, now=desk.now, channel=EmailChannel(mail_sink.url), url_of=url_of)
+    report = send.run_once(
+        desk.database, now=desk.now, channels=read_channels(None, mail_url=mail_sink.url), base_url=BASE_URL
+    )
     assert (report.sent, report.failed, report.more) == (1, 0, True)
     [mail] = mail_sink.wait(1)
     assert mail_sink.recipients == [("nora@clinic.example",)]
@@ -141,10 +144,10 @@ _SENDER = """
 import os, sys, time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from alerts.channels import Answer
+from alerts.channels import Answer, Name
 from rpm.jobs import send
 from rpm.store.database import Database
-from tests.services.judging import url_of
+from tests.services.judging import BASE_URL
 
 database, log, pause_s = Database(sys.argv[1]).open(), Path(sys.argv[2]), float(sys.argv[3])
 # The test's lease is short: a killed sender's messages come back within the test.
@@ -160,7 +163,7 @@ class Recipients:
         return Answer(True, "taken")
 
 while True:
-    report = send.run_once(database, now=database.clock(), channel=Recipients(), url_of=url_of)
+    report = send.run_once(database, now=database.clock(), channels={Name.EMAIL: Recipients()}, base_url=BASE_URL)
     if not report.more:
         time.sleep(0.02)
 """

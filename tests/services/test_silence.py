@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from alerts.channels import Name
 from rpm.jobs import escalate, evaluate, send, silence
 from rpm.jobs.silence import Patience, Silences
 from rpm.outage import STAGE_SILENT_AFTER, Stage
 from rpm.store import heartbeats
 from rpm.store.database import Database
 from schemas.codes import Kind
-from tests.services.judging import JUDGEMENT, PLAN, Outbox, url_of
+from tests.services.judging import BASE_URL, JUDGEMENT, PLAN, Outbox
 from tests.support.clinic import Clinic, Person
 from tests.support.clock import MORNING, SettableClock
 from tests.support.homes import Homes
@@ -73,7 +74,7 @@ class Watch:
     def _call(self) -> None:
         while escalate.run_once(self.database, now=self.clock(), plan=PLAN).more:
             pass
-        while send.run_once(self.database, now=self.clock(), channel=self.mail, url_of=url_of).done:
+        while send.run_once(self.database, now=self.clock(), channels={Name.EMAIL: self.mail}, base_url=BASE_URL).done:
             pass
 
     def alerts(self, *, status: str = "open", practice_id: int | None = None) -> list[dict[str, Any]]:

@@ -36,8 +36,12 @@ ROUTINE, PRIORITY, URGENT = 1, 2, 3
 WORDS = {ROUTINE: "routine", PRIORITY: "priority", URGENT: "urgent"}
 
 _STAFF = """
-insert into staff (practice_id, username, display_name, role, email, password_hash, created_at)
-values (%(practice)s, %(username)s, %(name)s, %(role)s, %(username)s || '@clinic.example', %(hash)s, 'epoch') returning id
+with made as (
+    insert into staff (practice_id, username, display_name, role, email, password_hash, created_at)
+    values (%(practice)s, %(username)s, %(name)s, %(role)s, %(username)s || '@clinic.example', %(hash)s, 'epoch') returning id, practice_id
+)
+insert into contact (practice_id, staff_id, channel, address, verified_at, created_at)
+select practice_id, id, 'email', %(username)s || '@clinic.example', '2200-01-01', 'epoch' from made returning staff_id as id
 """
 _PATIENT = """
 insert into patient (practice_id, given_name, family_name, birth_date, phone, time_zone, program, created_at)

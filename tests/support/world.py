@@ -38,8 +38,12 @@ _PRACTICE = """
 insert into practice (name, time_zone, created_at) values ('Maple Street Clinic', %(zone)s, 'epoch') returning id
 """
 _STAFF = """
-insert into staff (practice_id, username, display_name, role, email, password_hash, created_at)
-values (%(practice)s, %(name)s, %(shown)s, %(role)s, %(name)s || '@clinic.example', %(hash)s, 'epoch') returning id
+with made as (
+    insert into staff (practice_id, username, display_name, role, email, password_hash, created_at)
+    values (%(practice)s, %(name)s, %(shown)s, %(role)s, %(name)s || '@clinic.example', %(hash)s, 'epoch') returning id, practice_id
+)
+insert into contact (practice_id, staff_id, channel, address, verified_at, created_at)
+select practice_id, id, 'email', %(name)s || '@clinic.example', '2200-01-01', 'epoch' from made returning staff_id as id
 """
 _PATIENT = """
 insert into patient (practice_id, given_name, family_name, birth_date, time_zone, created_at)

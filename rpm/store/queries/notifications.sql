@@ -1,14 +1,40 @@
 -- reachable
--- The staff of some practices.
-select id, practice_id, username, role, email, active from staff where practice_id = any(%(practices)s) order by id;
+-- The staff of some practices with their contacts, in the order in which they are tried. Verified: not too long ago.
+select staff.id, staff.practice_id, staff.username, staff.role, staff.active,
+    coalesce(
+        jsonb_agg(
+            jsonb_build_object(
+                'id', contact.id, 'channel', contact.channel, 'address', contact.address,
+                'verified', coalesce(contact.verified_at > %(verified_since)s, false)
+            ) order by contact.position, contact.id
+        ) filter (where contact.id is not null),
+        '[]'
+    ) as contacts
+from staff left join contact on contact.staff_id = staff.id and contact.removed_at is null
+where staff.practice_id = any(%(practices)s)
+group by staff.id
+order by staff.id;
 
 -- insert
--- One message to one person; the key makes a second one of the same call impossible.
-insert into notification (practice_id, alert_id, step, recipient_id, channel, address, severity, key, reason, created_at,
-    due_at)
-values (%(practice_id)s, %(alert_id)s, %(step)s, %(recipient_id)s, %(channel)s, %(address)s, %(severity)s, %(key)s,
-    %(reason)s, %(now)s, %(now)s)
+-- One message to one person by one contact; the key makes a second one of the same call impossible.
+insert into notification (practice_id, alert_id, step, recipient_id, contact_id, channel, address, severity, key, reason,
+    token, code, created_at, due_at)
+values (%(practice_id)s, %(alert_id)s, %(step)s, %(recipient_id)s, %(contact_id)s, %(channel)s, %(address)s, %(severity)s,
+    %(key)s, %(reason)s, %(token)s, %(code)s, %(now)s, %(now)s)
 on conflict (key) do nothing;
+
+-- codes_in_use
+-- The codes a person might still answer with.
+select notification.code
+from notification join alert on alert.id = notification.alert_id
+where notification.recipient_id = %(recipient_id)s and notification.code is not null and alert.status = 'open';
+
+-- tried
+-- The contacts of a person to whom a call went already: the same step of the same call.
+select notification.contact_id, notification.practice_id, alert.armed
+from notification join alert on alert.id = notification.alert_id
+where notification.alert_id = %(alert_id)s and notification.recipient_id = %(recipient_id)s
+    and notification.step = %(step)s and notification.key like %(call)s;
 
 -- claim
 -- Take messages that wait, or whose sender fell silent, the most severe first. The lease tells others to keep off.
@@ -24,8 +50,9 @@ set state = 'sending', attempts = notification.attempts + 1, lease_until = %(lea
 from due, alert, practice
 where notification.id = due.id and alert.id = notification.alert_id and practice.id = notification.practice_id
 returning notification.id, notification.practice_id, notification.alert_id, notification.step,
-    notification.recipient_id, notification.channel, notification.address, notification.severity,
-    notification.attempts, alert.public_id, practice.name as clinic;
+    notification.recipient_id, notification.contact_id, notification.channel, notification.address,
+    notification.severity, notification.attempts, notification.token, notification.code, notification.reason,
+    alert.armed, alert.public_id, practice.name as clinic;
 
 -- still_wanted
 -- Just before sending: is the message still ours, and is the alert still waiting for somebody?
@@ -40,7 +67,8 @@ select id from alert where id = %(alert_id)s for update;
 -- finish
 -- What became of this attempt. An attempt that lost its lease to another says nothing.
 update notification
-set state = %(state)s, answer = %(answer)s, due_at = %(due_at)s, sent_at = %(sent_at)s, lease_until = null
+set state = %(state)s, answer = %(answer)s, due_at = %(due_at)s, sent_at = %(sent_at)s, provider = %(provider)s,
+    lease_until = null
 where id = %(notification_id)s and state = 'sending' and attempts = %(attempts)s
 returning id;
 

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.coverage import gaps, uncovered_minutes
-from alerts.escalation import EscalationError, Plan, StaffMember, parse_plan, reached
+from alerts.escalation import EscalationError, Plan, parse_plan, reached
 from alerts.rota import Override
+from tests.support.on_call import member
 
 NEW_YORK = ZoneInfo("America/New_York")
 #: A Wednesday.
@@ -44,10 +45,10 @@ date = 2026-12-25
 shift = [{ from = "07:00", to = "07:00", who = ["staff:olga"] }]
 """
 PLAN = parse_plan(TEXT)
-NORA = StaffMember(1, 7, "nora", "nurse", "nora@clinic.example")
-NELL = StaffMember(2, 7, "nell", "nurse", "nell@clinic.example")
-OLGA = StaffMember(3, 7, "olga", "nurse", "olga@clinic.example")
-ADA = StaffMember(4, 7, "ada", "admin", "ada@clinic.example")
+NORA = member(1, "nora", "nurse")
+NELL = member(2, "nell", "nurse")
+OLGA = member(3, "olga", "nurse")
+ADA = member(4, "ada", "admin")
 STAFF = (NORA, NELL, OLGA, ADA)
 
 
@@ -108,10 +109,10 @@ def test_who_is_on_duty_too_and_who_is_away() -> None:
 
 
 def test_an_account_that_cannot_be_told_is_a_gap_that_says_why() -> None:
-    staff = (dataclasses.replace(NORA, active=False), dataclasses.replace(NELL, address=None), OLGA)
+    staff = (dataclasses.replace(NORA, active=False), dataclasses.replace(NELL, contacts=()), OLGA)
     found = gaps(PLAN, staff, now=local("2026-12-28T07:00"), ahead=timedelta(days=1))
     assert [(gap.reason, gap.minutes, gap.fallback) for gap in found] == [
-        ("nobody can be reached: nell has no address", 720, False),
+        ("nobody can be reached: nell has no contact", 720, False),
         ("nobody can be reached: nora is switched off", 720, False),
     ]
 

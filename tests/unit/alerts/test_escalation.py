@@ -10,21 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.escalation import (
-    DueAlert,
-    EscalationError,
-    Plan,
-    Queue,
-    StaffMember,
-    due_step,
-    first_step_at,
-    parse_plan,
-    read_plan,
-)
+from alerts.escalation import DueAlert, EscalationError, Plan, Queue, due_step, first_step_at, parse_plan, read_plan
 from alerts.notices import Notice
 from alerts.rota import MINUTES_PER_WEEK, Rota, week_text
 from alerts.severity import Severity
+from alerts.staff import StaffMember
 from rpm.settings import CARE
+from tests.support.on_call import member
 
 NOW = datetime(2026, 6, 10, 14, 0, tzinfo=UTC)
 TEXT = """
@@ -54,9 +46,9 @@ to = "18:00"
 who = ["staff:nell"]
 """
 PLAN = parse_plan(TEXT)
-NORA = StaffMember(1, 7, "nora", "nurse", "nora@clinic.example")
-NELL = StaffMember(2, 7, "nell", "nurse", "nell@clinic.example")
-ADA = StaffMember(3, 7, "ada", "admin", "ada@clinic.example")
+NORA = member(1, "nora", "nurse")
+NELL = member(2, "nell", "nurse")
+ADA = member(3, "ada", "admin")
 STAFF = (NORA, NELL, ADA)
 
 
@@ -80,7 +72,7 @@ def test_the_steps_of_a_policy() -> None:
 
 
 def test_nobody_reachable_calls_the_fallback_and_goes_on_at_once() -> None:
-    away = [dataclasses.replace(NORA, active=False), dataclasses.replace(NELL, address=None)]
+    away = [dataclasses.replace(NORA, active=False), dataclasses.replace(NELL, contacts=())]
     recipients, next_step_at, reason = step(0, *away, ADA)
     assert (recipients, next_step_at) == (["ada"], NOW)
     assert reason.endswith("nobody to be reached, fallback role:admin")
@@ -194,7 +186,9 @@ def test_gaps_are_the_minutes_without_anybody() -> None:
 
 def test_a_notice_has_no_field_a_patient_could_come_in_by() -> None:
     """P8: adding one must be a decision, not an accident."""
-    assert [field.name for field in dataclasses.fields(Notice)] == ["severity", "public_id", "step", "url", "clinic"]
+    assert [field.name for field in dataclasses.fields(Notice)] == [
+        "severity", "public_id", "step", "url", "clinic", "link", "code", "others"
+    ]  # fmt: skip
     notice = Notice(Severity.URGENT, UUID(int=1), 2, "https://clinic.example/alerts/1", "Maple Street Clinic")
     assert notice.subject == "Urgent alert 00000000, call 2"
     assert "https://clinic.example/alerts/1" in notice.body

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from alerts.escalation import EscalationError, Queue, StaffMember, parse_plan
+from alerts.escalation import EscalationError, Queue, parse_plan
 from alerts.rota import Override
 from alerts.severity import Severity
 from alerts.simulation import CALLS_MAX, simulate
+from tests.support.on_call import member
 
 #: A Sunday, ten past two in New York.
 AT = datetime(2026, 11, 29, 7, 10, tzinfo=UTC)
@@ -36,10 +37,10 @@ time_zone = "America/New_York"
 shift = [{ days = ["sat"], from = "19:00", to = "07:00", who = ["staff:nell"] }]
 """
 PLAN = parse_plan(TEXT)
-NORA = StaffMember(1, 7, "nora", "nurse", "nora@clinic.example")
-NELL = StaffMember(2, 7, "nell", "nurse", "nell@clinic.example")
-ADA = StaffMember(3, 7, "ada", "admin", "ada@clinic.example")
-SAM = StaffMember(4, 7, "sam", "support", "sam@clinic.example")
+NORA = member(1, "nora", "nurse")
+NELL = member(2, "nell", "nurse")
+ADA = member(3, "ada", "admin")
+SAM = member(4, "sam", "support")
 STAFF = (NORA, NELL, ADA, SAM)
 
 

@@ -1,0 +1,100 @@
+"""Providers: whoever carries a message, through apprise, which alone is named here and in `sinch_voice`.
+
+A provider is an apprise URL in which `{to}` stands for the recipient: `mailto://…?to={to}`, `twilio://SID:TOKEN@FROM/{to}`.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+import apprise
+
+from alerts.channels import ATTEMPT_TIMEOUT_S, Answer, ChannelError, Name
+
+#: Seconds a server may take to accept a connection, and to answer each command.
+CALL_TIMEOUT_S: Final = 10.0
+#: What must parse where `{to}` stands, to know at the start that a URL can be used: an address of each kind.
+_SAMPLE: Final = {Name.EMAIL: "nobody@example.com", Name.SMS: "+15550100100", Name.VOICE: "+15550100100"}
+
+# Apprise logs addresses and server answers; what matters of them comes back as an Answer.
+logging.getLogger("apprise").setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Who carries messages of one channel. `name` is what people read on an alert's timeline."""
+
+    name: str
+    url: str
+
+    def made(self, address: str) -> Any:
+        """An apprise object (it ships loose types) that writes to one address; None where it cannot."""
+        separator = "&" if "?" in self.url else "?"
+        timeouts = f"{separator}cto={CALL_TIMEOUT_S}&rto={CALL_TIMEOUT_S}"
+        made: Any = apprise.Apprise()
+        return made if made.add(self.url.replace("{to}", quote(address, safe="@+")) + timeouts) else None
+
+    def send(self, address: str, *, subject: str, body: str) -> Answer:
+        """Hand one message over. Accepted means that the provider took it, not that somebody read it."""
+        made = self.made(address)
+        if made is None:
+            return Answer(False, f"{self.name} cannot write to this address")
+        try:
+            accepted = made.notify(
+                title=subject, body=body, body_format=apprise.NotifyFormat.TEXT, timeout=ATTEMPT_TIMEOUT_S
+            )
+        except (OSError, TypeError, ValueError) as error:
+            return Answer(False, f"it could not be handed to {self.name} ({type(error).__name__})")
+        if accepted:
+            return Answer(True, f"{self.name} took it", self.name)
+        return Answer(False, f"{self.name} did not take it")
+
+
+class ByProviders:
+    """A channel with a provider, and another that is asked where the first does not take a message (F59)."""
+
+    def __init__(self, name: Name, providers: Sequence[Provider]) -> None:
+        """ChannelError where a URL names no recipient's place or is none of apprise's."""
+        for provider in providers:
+            if name is not Name.WEBHOOK and "{to}" not in provider.url:
+                raise ChannelError(
+                    f"channel {name}, provider {provider.name}: the URL must hold {{to}} for the recipient"
+                )
+            if not provider.made(_SAMPLE.get(name, "nobody")):
+                raise ChannelError(
+                    f"channel {name}, provider {provider.name}: not an apprise URL (github.com/caronc/apprise/wiki)"
+                )
+        self._providers = tuple(providers)
+
+    def send(self, address: str, *, subject: str, body: str) -> Answer:
+        """The first that takes it; what each said where none does."""
+        refused: list[str] = []
+        for provider in self._providers:
+            answer = provider.send(address, subject=subject, body=body)
+            if answer.accepted:
+                said = "; ".join((*refused, answer.detail))
+                return Answer(True, said, answer.provider)
+            refused.append(answer.detail)
+        return Answer(False, "; ".join(refused))
+
+
+class AlarmChannel:
+    """One whole apprise URL, recipient and all: how the watcher tells whoever looks after an installation."""
+
+    def __init__(self, url: str) -> None:
+        """ChannelError where the URL is none of apprise's; its text does not repeat it, for it holds a password."""
+        self._made: Any = apprise.Apprise()
+        if not self._made.add(url):
+            raise ChannelError("is not an apprise URL: see github.com/caronc/apprise/wiki")
+
+    def send(self, *, subject: str, body: str) -> Answer:
+        """Hand one message to the provider, within ATTEMPT_TIMEOUT_S."""
+        try:
+            accepted = self._made.notify(
+                title=subject, body=body, body_format=apprise.NotifyFormat.TEXT, timeout=ATTEMPT_TIMEOUT_S
+            )
+        except (OSError, TypeError, ValueError) as error:
+            return Answer(False, f"the message could not be handed over ({type(error).__name__})")
+        return Answer(True, "taken") if accepted else Answer(False, "not taken")
