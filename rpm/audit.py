@@ -58,6 +58,8 @@ class Action(StrEnum):
     STAND_IN_WITHDRAWN = "withdrew who stands in on a rota"
     PLAN_SAVED = "saved the plan of who is called"
     RESTORED = "the database was restored from a backup"
+    CONTACT_ADDED = "added a contact of his own"
+    CONTACT_REMOVED = "took out a contact of his own"
     USER_ADDED = "added a user"
     USER_ENABLED = "switched a user on"
     USER_DISABLED = "switched a user off"

@@ -19,7 +19,19 @@ from alerts.escalation import Plan
 from alerts.rulefile import RulesError, read_rules
 from rpm.calling import installation_plan
 from rpm.errors import UserError
-from rpm.jobs import cover, escalate, evaluate, expiries, retention, rollup, scheduler, send, silence, synthetic
+from rpm.jobs import (
+    contacts,
+    cover,
+    escalate,
+    evaluate,
+    expiries,
+    retention,
+    rollup,
+    scheduler,
+    send,
+    silence,
+    synthetic,
+)
 from rpm.jobs.report import Done
 from rpm.settings import Settings
 from rpm.store import heartbeats
@@ -118,6 +130,7 @@ def loops(database: Database, settings: Settings) -> list[Loop]:
             every=expiries.LOOK_EVERY,
         ),
         silence_loop(database, settings, plan),
+        Loop("contacts", lambda now: contacts.run_once(database, now=now, channels=channels, base_url=base)),
         Loop("synthetic", lambda now: synthetic.run_once(database, now=now)),
         Loop("cover", lambda now: cover.run_once(database, now=now, plan=plan), every=cover.LOOK_EVERY),
         Loop("rollup", lambda _now: rollup.run_once(database)),

@@ -137,3 +137,9 @@ def _hash(code: str) -> bytes:
 
 def _kept(row: dict[str, object]) -> Kept:
     return Kept(**{**row, "channel": Name(str(row["channel"]))})  # pyright: ignore[reportArgumentType]
+
+
+def ask_again(connection: Connection, contact_id: int, *, staff_id: int) -> bool:
+    """Its owner wants to be asked now, and it is not proven until then; False where it is not this person's."""
+    parameters = {"contact_id": contact_id, "staff_id": staff_id}
+    return connection.execute(_SQL["ask_again"], parameters).fetchone() is not None

@@ -224,3 +224,44 @@ def finish(
 def cancel(connection: Connection, *, alert_id: int, answer: str) -> int:
     """Nobody need be told any more; how many messages were still waiting."""
     return connection.execute(_SQL["cancel"], {"alert_id": alert_id, "answer": answer}).rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The call a link belongs to: what its page may say, which is nothing about a patient."""
+
+    practice_id: int
+    alert_id: int
+    public_id: UUID
+    recipient_id: int
+    recipient: str
+    role: str
+    active: bool
+    severity: Severity
+    step: int
+    status: str
+    created_at: datetime
+    clinic: str
+    time_zone: str
+
+
+def by_token(connection: Connection, token: str) -> Linked | None:
+    """The call whose message bore this link."""
+    row = connection.execute(_SQL["by_token"], {"token": token}).fetchone()
+    if row is None:
+        return None
+    return Linked(
+        practice_id=row["practice_id"],
+        alert_id=row["alert_id"],
+        public_id=row["public_id"],
+        recipient_id=row["recipient_id"],
+        recipient=row["display_name"],
+        role=row["role"],
+        active=row["active"],
+        severity=Severity(row["severity"]),
+        step=row["step"],
+        status=row["status"],
+        created_at=row["created_at"],
+        clinic=row["clinic"],
+        time_zone=row["time_zone"],
+    )

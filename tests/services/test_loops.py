@@ -55,6 +55,7 @@ def test_from_a_reading_to_a_mail_by_themselves(
         readings.tell(connection)
     [mail] = mail_sink.wait(1)
     assert "https://clinic.example/alerts/" in str(mail.get_content())
+    assert "https://clinic.example/a/" in str(mail.get_content())
     stop.set()
     for thread in threads:
         thread.join(JOIN_S)

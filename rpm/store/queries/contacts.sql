@@ -71,3 +71,9 @@ where contact.removed_at is null and (contact.verified_at is null or contact.ver
 order by contact.code_sent_at nulls first, contact.id
 limit %(limit)s
 for update of contact skip locked;
+
+-- ask_again
+-- Its owner wants to be asked now.
+update contact set code_sent_at = null, code_hash = null, verified_at = null
+where id = %(contact_id)s and staff_id = %(staff_id)s and removed_at is null
+returning id;

@@ -75,3 +75,14 @@ returning id;
 -- cancel
 -- Nobody need be told any more.
 update notification set state = 'cancelled', answer = %(answer)s where alert_id = %(alert_id)s and state = 'pending';
+
+-- by_token
+-- The call a link belongs to, and how its alert stands.
+select notification.practice_id, notification.alert_id, notification.recipient_id, notification.severity,
+    notification.step, notification.created_at, alert.public_id, alert.status, practice.name as clinic,
+    practice.time_zone, staff.display_name, staff.role, staff.active
+from notification
+    join alert on alert.id = notification.alert_id
+    join practice on practice.id = notification.practice_id
+    join staff on staff.id = notification.recipient_id
+where notification.token = %(token)s;

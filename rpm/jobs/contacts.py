@@ -1,0 +1,70 @@
+"""Ask each contact whether it still reaches its owner: when it is new, and every month (F60).
+
+What nobody answers from counts as no cover a week later, and is tried all the same. By voice a code is spoken, which its
+owner types on the page of his contacts; everything else carries a link.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from alerts.channels import Channels, Name, NoChannel
+from rpm.store import contacts
+from rpm.store.contacts import LINK_LASTS, Asked
+from rpm.store.database import Database
+
+ASK_AGAIN_AFTER: Final = timedelta(days=28)
+#: Between two questions to one contact that does not answer.
+PATIENCE: Final = timedelta(days=2)
+LIMIT: Final = 5
+CODE_DIGITS: Final = 6
+TOKEN_BYTES: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How many were asked, and how many of those a channel did not take."""
+
+    done: int
+    failed: int
+    more: bool
+
+
+def run_once(database: Database, *, now: datetime, channels: Channels, base_url: str, limit: int = LIMIT) -> Report:
+    """Ask at most `limit` contacts; each with something new, whose hash alone is kept."""
+    with database.transaction() as connection:
+        due = contacts.due(connection, verified_before=now - ASK_AGAIN_AFTER, asked_before=now - PATIENCE, limit=limit)
+        said = {one.id: _new_code(one.channel) for one in due}
+        for contact_id, code in said.items():
+            contacts.ask(connection, contact_id, code, now=now)
+    failed = 0
+    for one in due:
+        channel = channels.get(one.channel, NoChannel(f"this installation sends nothing by {one.channel}"))
+        subject, body = question(one, said[one.id], base_url)
+        failed += not channel.send(one.address, subject=subject, body=body).accepted
+    return Report(len(due), failed, len(due) == limit)
+
+
+def question(asked: Asked, code: str, base_url: str) -> tuple[str, str]:
+    """Subject (empty where the channel has none) and text. It names no person: the address may be a stranger's."""
+    if asked.channel is Name.VOICE:
+        spoken = ", ".join(code)
+        said = f"This is {asked.clinic}. Your code is {spoken}."
+        return "", f"{said} Please type it on the page of your contacts, within the hour. I repeat. {said}"
+    link = f"{base_url}/c/{code}"
+    if asked.channel is Name.SMS:
+        return "", f"{asked.clinic[:40]}: do calls about alerts reach you here? Say yes: {link}"
+    return (
+        f"{asked.clinic}: do calls about alerts reach you here?",
+        (
+            f"Calls about alerts of {asked.clinic} go to this address.\n\nThey reach me here: {link}\n\n"
+            f"The link is good for {LINK_LASTS.days} days. If you do not know what this is, do nothing.\n"
+        ),
+    )
+
+
+def _new_code(channel: Name) -> str:
+    if channel is Name.VOICE:
+        return f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}d}"
+    return secrets.token_urlsafe(TOKEN_BYTES)
