@@ -40,7 +40,7 @@ class Found:
 
     patient_id: int
     practice_id: int
-    contact_id: int
+    staff_id: int
     email: str | None
     address: str | None
     heard_by: str | None
@@ -98,7 +98,7 @@ def _add(connection: Connection, statement: str, facts: Mapping[str, object]) ->
 
 def set_contact(connection: Connection, known: Found, email: str) -> None:
     """Its pages go to another address from now on."""
-    connection.execute(_SQL["set_contact"], {"contact_id": known.contact_id, "email": email})
+    connection.execute(_SQL["set_contact"], {"staff_id": known.staff_id, "email": email})
 
 
 def newest(connection: Connection) -> Raised | None:

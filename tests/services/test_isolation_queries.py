@@ -24,6 +24,7 @@ JOB = "a worker's job goes over every practice"
 GUARD = "the broker's guard and who signs look after every gateway"
 BEFORE = "finds out who somebody is, and so of which practice"
 OPERATOR = "a command of whoever runs the installation"
+OWN = "a person's own, whose number the session says"
 SERVER = "asks the server, and no row of a practice"
 #: Its practices are what it writes: a worker says of each message whose it is.
 WRITES = {("archive", "keep")}
@@ -40,6 +41,9 @@ WITHOUT = {
     ): "lock_gateway of_gateway revoke_service seen supersede granted home_zone services_ending practices",
     ("claims", BEFORE): "withdraw lock_code find use",
     ("confirming", BY_KEY): "confirm refuse",
+    ("contacts", OWN): "of_staff count remove first ask_again guess",
+    ("contacts", BEFORE): "by_code verify",
+    ("contacts", JOB): "ask due",
     ("corrections", BY_KEY): "set_reading set_observations forget_latest find_latest alerts_on let_go",
     ("deliveries", INGEST): "settled settle",
     ("events", INGEST): "save save_latest forget_old forget_old_latest forget_crowded",
@@ -51,7 +55,8 @@ WITHOUT = {
     ("migrate", SERVER): "*",
     ("minutes", BY_KEY): "running_timer take_timer",
     ("names", SERVER): "hold",
-    ("notifications", JOB): "claim still_wanted lock_alert finish cancel",
+    ("notifications", BEFORE): "by_token",
+    ("notifications", JOB): "codes_in_use tried claim still_wanted lock_alert finish cancel",
     ("plans", JOB): "newest programs practices_with_patients",
     ("practice", SERVER): "enter",
     ("readings", INGEST): "stored_names tell add_context saw_devices",

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
+from alerts.channels import Name
 from rpm.billing.episode import ServiceMonth
 from rpm.errors import UserError
 from rpm.health import Health
@@ -16,7 +17,7 @@ from rpm.outage import Stage
 from rpm.settings import CARE, read_settings
 from rpm.store import billing, heartbeats, synthetic, worklist
 from rpm.store.database import Database
-from tests.services.judging import PLAN, RULES, Outbox, url_of
+from tests.services.judging import BASE_URL, PLAN, RULES, Outbox
 from tests.support.clock import SettableClock
 from tests.support.readings import batch, pressure
 from tests.support.website import Website
@@ -40,7 +41,7 @@ class Proof:
         settle(self.database, [Message(topic, payload)], now=self.clock())
         evaluate.run_once(self.database, now=self.clock(), judgement=evaluate.Judgement(RULES, PLAN))
         escalate.run_once(self.database, now=self.clock(), plan=PLAN)
-        while send.run_once(self.database, now=self.clock(), channel=self.mail, url_of=url_of).more:
+        while send.run_once(self.database, now=self.clock(), channels={Name.EMAIL: self.mail}, base_url=BASE_URL).more:
             pass
 
     def rows(self, statement: str) -> list[dict[str, Any]]:

@@ -67,6 +67,8 @@ from contact
     join staff on staff.id = contact.staff_id and staff.active
     join practice on practice.id = contact.practice_id
 where contact.removed_at is null and (contact.verified_at is null or contact.verified_at <= %(verified_before)s)
+    -- The synthetic patient's is a program, which gives no answer: each hour's page proves it.
+    and not exists (select from patient where patient.practice_id = contact.practice_id and patient.synthetic)
     and (contact.code_sent_at is null or contact.code_sent_at <= %(asked_before)s)
 order by contact.code_sent_at nulls first, contact.id
 limit %(limit)s

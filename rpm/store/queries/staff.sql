@@ -13,14 +13,26 @@ where username = %(username)s;
 
 -- of_practice
 -- Everybody who works or worked in the practice, those who can sign in first.
-select id, username, display_name, role, email, active, created_at
+select id, username, display_name, role, active, created_at,
+    (
+        select address from contact
+        where contact.staff_id = staff.id and channel = 'email' and removed_at is null
+        order by position, contact.id
+        limit 1
+    ) as email
 from staff
 where practice_id = %(practice_id)s
 order by active desc, display_name, id;
 
 -- all
 -- Every account of the installation.
-select staff.id, username, display_name, role, email, active, practice.name as practice
+select staff.id, username, display_name, role, active, practice.name as practice,
+    (
+        select address from contact
+        where contact.staff_id = staff.id and channel = 'email' and removed_at is null
+        order by position, contact.id
+        limit 1
+    ) as email
 from staff join practice on practice.id = staff.practice_id
 order by practice.id, username;
 

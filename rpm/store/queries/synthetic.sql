@@ -1,13 +1,14 @@
 -- found
 -- The synthetic patients there are, each in a practice of its own, and whom their pages go to.
-select patient.id as patient_id, patient.practice_id, contact.id as contact_id, contact.email, device.address,
+select patient.id as patient_id, patient.practice_id, staff.id as staff_id, contact.address as email, device.address,
     device.gateway_id as heard_by
 from patient
-    join staff as contact on contact.practice_id = patient.practice_id
+    join staff on staff.practice_id = patient.practice_id
+    left join contact on contact.staff_id = staff.id and contact.removed_at is null
     left join device_assignment on device_assignment.patient_id = patient.id and upper_inf(device_assignment.during)
     left join device on device.id = device_assignment.device_id
-where patient.synthetic and contact.username = %(username)s
-order by patient.id
+where patient.synthetic and staff.username = %(username)s
+order by patient.id, contact.position
 limit 1;
 
 -- add_patient
@@ -34,7 +35,7 @@ values (%(practice_id)s, %(device_id)s, %(patient_id)s, tstzrange(%(now)s, null)
 
 -- set_contact
 -- Its pages go to another address.
-update staff set email = %(email)s where id = %(contact_id)s;
+update contact set address = %(email)s where staff_id = %(staff_id)s and removed_at is null;
 
 -- newest
 -- The newest alert of a synthetic patient.
