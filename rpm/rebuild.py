@@ -16,6 +16,7 @@ from uuid import UUID
 
 from rpm.access import Actor, Role
 from rpm.errors import UserError
+from rpm.ingest import replay
 from rpm.ingest.batch import settle
 from rpm.ingest.reasons import CLAIMED_ALONE
 from rpm.jobs import rollup
@@ -25,7 +26,7 @@ from rpm.store.database import Connection, Database
 from rpm.store.rebuilding import Change, Decided, Reach, Settled
 
 #: What a person decides by looking at one held reading; the rest of what happens to one is put as it was.
-_ADMITTED: Final = frozenset({"released", "claimed"})
+_ADMITTED: Final = frozenset({"released", "claimed", "replayed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +95,21 @@ def _decide(target: Database, decided: Decided) -> int:
                 elif _of(change)["state"] == "claimed":
                     claimed.append((change, row))
                 else:
-                    actor, now = _who_and_when(change, "decided")
-                    held.release(connection, row["id"], actor=actor, now=now)
+                    _let_in(connection, change, row)
             else:
                 rebuilding.put(connection, change)
         _claim(connection, claimed)
     return left_out
+
+
+def _let_in(connection: Connection, change: Change, row: dict[str, Any]) -> None:
+    """Release a held reading once more, or take it in again as it was taken in then."""
+    actor, now = _who_and_when(change, "decided")
+    if _of(change)["state"] == "replayed":
+        replay.try_row(connection, row, actor=actor, why="", now=now)
+        rebuilding.put(connection, change)
+    else:
+        held.release(connection, row["id"], actor=actor, note=_of(change)["decision"] or "", now=now)
 
 
 def _is_admission(change: Change) -> bool:
@@ -120,6 +130,7 @@ def _claim(connection: Connection, claimed: list[tuple[Change, dict[str, Any]]])
         [row for _, row in claimed],
         claimed_for=_of(change)["patient_id"] if alone else None,
         actor=actor,
+        note=_of(change)["decision"] or "",
         now=now,
     )
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from rpm.billing.case import Case, TimeElsewhere
 from rpm.billing.claim import ClaimLine
@@ -20,6 +20,9 @@ from rpm.billing.outcome import (
     SupplyPeriod,
 )
 from rpm.billing.rules import FAMILY, Family
+
+#: As long as no claim is held open: a hundred years.
+NEVER_LOCKED_DAYS: Final = 36_500
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,8 @@ class MonthReport:
     rows: tuple[ReportRow, ...]
 
 
-def month_report(records: MonthRecords) -> MonthReport:
-    """Judge every episode of the records."""
+def month_report(records: MonthRecords, *, late_counts: bool = False) -> MonthReport:
+    """Judge every episode of the records. `late_counts`: data that came after a claim was locked count, too."""
     zone, month = records.practice.time_zone, records.month
     by_patient: dict[int, list[LoggedTime]] = defaultdict(list)
     for logged in records.time:
@@ -75,6 +78,7 @@ def month_report(records: MonthRecords) -> MonthReport:
             ordered=episode.ordered_at,
             set_up=episode.set_up_at,
             ended_on=episode.last_day(zone),
+            hold_days=NEVER_LOCKED_DAYS if late_counts else None,
             days=records.days.get(episode.episode_id, ()),
             entries=tuple(one.entry for one in own),
             elsewhere=elsewhere,

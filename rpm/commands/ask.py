@@ -8,7 +8,7 @@ import typer
 
 from rpm import audit
 from rpm.access import Actor
-from rpm.commands.held import HOMES, NUMBER_MAX, As, acting
+from rpm.acting import HOMES, NUMBER_MAX, As, acting
 from rpm.store import requests
 from rpm.store.database import Connection
 from schemas.codes import Kind

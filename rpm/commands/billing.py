@@ -8,18 +8,25 @@ from typing import Annotated
 
 import typer
 
+from rpm import audit
+from rpm.acting import BILLING, As, acting
+from rpm.billing.adjustments import as_csv as adjustments_csv
+from rpm.billing.adjustments import as_json as adjustments_json
 from rpm.billing.casefile import format_help, read_case
 from rpm.billing.claim import check_claim
 from rpm.billing.episode import Practice, ServiceMonth
 from rpm.billing.evaluate import billable_items
 from rpm.billing.export import as_csv, as_json
-from rpm.billing.outcome import plain
+from rpm.billing.outcome import ItemState, plain
 from rpm.billing.report import month_report
 from rpm.billing.rules import PAYER_PROFILES, STRICT
 from rpm.errors import UserError
 from rpm.settings import read_settings
-from rpm.store import billing
+from rpm.store import billing, closing
+from rpm.store.closing import Closed
 from rpm.store.migrate import open_current
+
+Month = Annotated[str, typer.Option("--month", help="calendar month of the practice, e.g. 2026-11")]
 
 EVALUATE_HELP = f"""Judge one case, without a database, and print the answer as JSON.
 
@@ -54,19 +61,19 @@ def evaluate(path: Annotated[Path, typer.Argument(metavar="CASE.json", help="the
 
 
 def report(
-    month: Annotated[str, typer.Option("--month", help="calendar month of the practice, e.g. 2026-11")],
+    month: Month,
     practice: Annotated[
         int | None, typer.Option("--practice", help="its number; needed where there are several")
     ] = None,
     form: Annotated[
         Format, typer.Option("--format", help="csv for a spreadsheet, json with the evidence")
     ] = Format.CSV,
+    as_known_now: Annotated[
+        bool, typer.Option("--as-known-now", help="of a closed month, what would be reported today")
+    ] = False,
 ) -> None:
-    """Print a practice's month from the database: days, minutes, codes, and why not."""
-    try:
-        wanted = ServiceMonth.parse(month)
-    except ValueError as error:
-        raise UserError(f"--month {month}: write a calendar month as 2026-11") from error
+    """Print a practice's month from the database: days, minutes, codes, and why not. A closed month as it was closed."""
+    wanted = _month(month)
     database = open_current(read_settings().require("dsn").dsn)
     try:
         now = database.clock()
@@ -74,6 +81,10 @@ def report(
             chosen = _choose(billing.practices(connection), practice)
             if wanted.begins(chosen.time_zone) > now:
                 raise UserError(f"--month {month}: that month has not begun")
+            closed = None if as_known_now else closing.closed(connection, chosen.practice_id, wanted)
+            if closed is not None:
+                _print_closed(closed, form)
+                return
             made = month_report(billing.month_records(connection, chosen, wanted, now=now))
     finally:
         database.close()
@@ -82,6 +93,55 @@ def report(
     else:
         # Bytes: a text stream would turn the CSV's own line ends into others.
         typer.echo(as_csv(made).encode(), nl=False)
+
+
+def _month(text: str) -> ServiceMonth:
+    try:
+        return ServiceMonth.parse(text)
+    except ValueError as error:
+        raise UserError(f"--month {text}: write a calendar month as 2026-11") from error
+
+
+def _print_closed(closed: Closed, form: Format) -> None:
+    """The very bytes that were kept. UserError where they are no more what was hashed."""
+    if not closed.intact:
+        raise UserError("what is kept of this closed month is not what was hashed when it was closed")
+    typer.echo(closed.frozen.json if form is Format.JSON else closed.frozen.csv, nl=form is Format.JSON)
+
+
+def close(month: Month, username: As) -> None:
+    """Close a month of your practice: it stays as it is reported now. There is no way back: what is corrected later adjusts it."""
+    wanted = _month(month)
+    with acting(username, BILLING) as (connection, actor, now):
+        own = billing.practice(connection, actor.practice_id)
+        assert own is not None, "staff belong to a practice"
+        closed = closing.close(connection, own, wanted, actor=actor, now=now)
+    rows = closed.report.rows
+    waiting = sum(item.state is ItemState.ON_HOLD for row in rows for item in row.codes)
+    print(f"{wanted} is closed: {len(rows)} patients, SHA-256 {closed.sha256.hex()}")
+    if waiting:
+        print(f"{waiting} codes are on hold: data that still come for them will be adjustments")
+
+
+def adjustments(
+    month: Month, username: As, form: Annotated[Format, typer.Option("--format", help="csv or json")] = Format.CSV
+) -> None:
+    """List what is otherwise in a closed month by what became known since: before, after, and why."""
+    wanted = _month(month)
+    with acting(username, BILLING) as (connection, actor, now):
+        own = billing.practice(connection, actor.practice_id)
+        assert own is not None, "staff belong to a practice"
+        if closing.closed(connection, own.practice_id, wanted) is None:
+            raise UserError(f"{wanted} is not closed")
+        closing.notice(connection, own, wanted, now=now)
+        found = closing.adjustments(connection, own.practice_id, wanted)
+        seen = {patient_id for patient_id, _ in found}
+        audit.record(connection, actor, audit.Action.SAW_BILLING, now=now, patients=seen, month=str(wanted))
+    told = [one for _, one in found]
+    if form is Format.JSON:
+        typer.echo(json.dumps(adjustments_json(told), indent=2, ensure_ascii=False))
+    else:
+        typer.echo(adjustments_csv(told).encode(), nl=False)
 
 
 def _choose(known: Sequence[Practice], number: int | None) -> Practice:
@@ -96,8 +156,10 @@ def _choose(known: Sequence[Practice], number: int | None) -> Practice:
 
 
 def register(app: typer.Typer) -> None:
-    """Add `billing evaluate` and `billing report`."""
+    """Add the verbs."""
     group = typer.Typer(help="Days and minutes, and the codes they support.", no_args_is_help=True)
     group.command("evaluate", help=EVALUATE_HELP)(evaluate)
     group.command("report")(report)
+    group.command("close")(close)
+    group.command("adjustments")(adjustments)
     app.add_typer(group, name="billing")

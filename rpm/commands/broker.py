@@ -18,9 +18,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from rpm import audit
 from rpm.access import Actor, Role
+from rpm.acting import As, acting
 from rpm.broker.passwords import accounts as password_accounts
 from rpm.broker.roles import GUARD, WORKER, deny_all, guard_role
-from rpm.commands.held import As, acting
 from rpm.errors import UserError
 from rpm.identity.authority import Authority, Kind, key_pem, load, pem_of, write_private
 from rpm.identity.certificates import SERVICE_LIFE, client_certificate, server_certificate

@@ -6,7 +6,7 @@ import typer
 
 from rpm import audit, claiming
 from rpm.access import Role
-from rpm.commands.held import HOMES, As, acting
+from rpm.acting import HOMES, As, acting
 from rpm.errors import UserError
 from rpm.store import certificates, claims, gateways, held
 from rpm.store.claims import Opened

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import typer
 
-from rpm.commands.held import As, acting
+from rpm.acting import As, acting
 from rpm.errors import UserError
 from rpm.store import corrections, patients
 

@@ -121,13 +121,13 @@ def _settle_rows(
     for _ in range(RIVALS_MAX):
         try:
             with readings.one_transaction(database) as connection:
-                return _write(connection, rows, told, incoming, now=now)
+                return write(connection, rows, told, incoming, now=now)
         except SettledMeanwhile:
             continue
     raise SettledMeanwhile(SettledMeanwhile.__doc__)
 
 
-def _write(
+def write(
     connection: Connection,
     rows: Sequence[Placed],
     told: Sequence[Status | Event],
@@ -135,6 +135,7 @@ def _write(
     *,
     now: datetime,
 ) -> list[Settlement]:
+    """Settle rows in the caller's transaction; SettledMeanwhile where a rival was first: roll back, then look again."""
     senders = {placed.row.gateway_id for placed in rows if placed.row.gateway_id} | {each.gateway_id for each in told}
     if senders:
         gateways.meet(connection, senders, now=now)

@@ -12,12 +12,14 @@ from typing import Any, Final
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from rpm.jobs import adjust
 from rpm.store import sessions
 from rpm.store.database import Clock, Database
 
 log = structlog.get_logger()
 
 SESSIONS_EVERY_S: Final = 300
+ADJUST_EVERY_S: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,15 @@ def _expire_sessions(database: Database, now: datetime) -> None:
         sessions.expire(connection, now=now)
 
 
-CHORES: Final = (Chore("expire_sessions", SESSIONS_EVERY_S, _expire_sessions),)
+def _adjust(database: Database, now: datetime) -> None:
+    if added := adjust.run_once(database, now=now):
+        log.info("closed_months_adjusted", count=added)
+
+
+CHORES: Final = (
+    Chore("adjust_closed_months", ADJUST_EVERY_S, _adjust),
+    Chore("expire_sessions", SESSIONS_EVERY_S, _expire_sessions),
+)
 
 
 def start(database: Database, clock: Clock) -> Callable[[], None]:

@@ -19,7 +19,7 @@ from rpm.store import readings
 from rpm.store.archive import source_of
 from rpm.store.database import Connection
 from rpm.store.devices import assign, learn_serial, meet_device
-from rpm.store.holding import NOTE_LENGTH_MAX, practices_of
+from rpm.store.holding import NOTE_LENGTH_MAX, Wanted, fields_of, practices_of
 from rpm.store.known import known_of
 from rpm.store.queries import load
 from schemas.messages import ReadingItem
@@ -41,9 +41,9 @@ class Claimed:
     assignment_id: int | None
 
 
-def release(connection: Connection, held_id: int, *, actor: Actor, now: datetime) -> None:
+def release(connection: Connection, held_id: int, *, actor: Actor, note: str = "", now: datetime) -> None:
     """Admit a held reading as it is, marked as released by hand. UserError where nobody can, with why."""
-    row = _take(connection, held_id, actor)
+    row = take(connection, held_id, actor)
     reason = Reason(row["reason"])
     if reason not in RELEASABLE:
         raise UserError(f"reading {held_id} cannot be released. {SENTENCES[reason]}")
@@ -55,7 +55,7 @@ def release(connection: Connection, held_id: int, *, actor: Actor, now: datetime
     if reason is Reason.ANOTHER_DEVICE:
         learn_serial(connection, decision.device_id, item.reading.device.serial, actor=actor)
     _store(connection, [(row, item, decision)], released_by=actor.staff_id, now=now)
-    _decide(connection, held_id, "released", actor=actor, now=now, patient_id=decision.patient_id)
+    decide(connection, held_id, "released", actor=actor, now=now, patient_id=decision.patient_id, decision=note)
     audit.record(
         connection, actor, audit.Action.READING_RELEASED, now=now, patient_id=decision.patient_id, held=held_id
     )
@@ -63,8 +63,8 @@ def release(connection: Connection, held_id: int, *, actor: Actor, now: datetime
 
 def void(connection: Connection, held_id: int, *, actor: Actor, note: str = "", now: datetime) -> None:
     """Set a held reading aside for good: it stays visible and is never used, also when it is sent again."""
-    row = _take(connection, held_id, actor)
-    _decide(connection, held_id, "void", actor=actor, now=now, decision=note)
+    row = take(connection, held_id, actor)
+    decide(connection, held_id, "void", actor=actor, now=now, decision=note)
     audit.record(connection, actor, audit.Action.READING_VOIDED, now=now, patient_id=row["patient_id"], held=held_id)
 
 
@@ -76,6 +76,7 @@ def claim(
     start: datetime,
     end: datetime | None,
     actor: Actor,
+    note: str = "",
     now: datetime,
 ) -> Claimed:
     """Say whose a held reading is.
@@ -85,7 +86,7 @@ def claim(
     only does not tell which of them it was, this one reading is admitted and nothing assigned. UserError where the range does
     not hold the reading, or someone else uses the device in it.
     """
-    row = _take(connection, held_id, actor)
+    row = take(connection, held_id, actor)
     reason = Reason(row["reason"])
     if reason not in CLAIMABLE:
         raise UserError(f"reading {held_id} cannot be claimed. {SENTENCES[reason]}")
@@ -129,7 +130,7 @@ def claim(
         )
         rows += [other for other in like if other["id"] != held_id]
     claimed_for = patient_id if reason in CLAIMED_ALONE else None
-    claimed = admit_again(connection, rows, claimed_for=claimed_for, actor=actor, now=now)
+    claimed = admit_again(connection, rows, claimed_for=claimed_for, actor=actor, note=note, now=now)
     audit.record(
         connection,
         actor,
@@ -226,6 +227,7 @@ def admit_again(
     *,
     claimed_for: int | None = None,
     actor: Actor,
+    note: str = "",
     now: datetime,
 ) -> Claimed:
     """Admit those of these held rows, locked, that can be now; what else is wrong with a reading still holds it.
@@ -242,22 +244,27 @@ def admit_again(
             admitted.append((row, item, decision))
             continue
         still_held += 1
-        quarantined = isinstance(decision, Quarantined)
-        connection.execute(
-            _SQL["hold_on"],
-            {
-                "held_id": row["id"],
-                "why": "quarantined" if quarantined else "unassigned",
-                "reason": decision.reason,
-                "pointer": decision.pointer if quarantined else "",
-                "patient_id": decision.patient_id if quarantined else None,
-                "device_id": decision.device_id,
-            },
-        )
+        hold_on(connection, row["id"], decision)
     _store(connection, admitted, released_by=None, now=now)
     for row, _, decision in admitted:
-        _decide(connection, row["id"], "claimed", actor=actor, now=now, patient_id=decision.patient_id)
+        decide(connection, row["id"], "claimed", actor=actor, now=now, patient_id=decision.patient_id, decision=note)
     return Claimed(len(admitted), still_held, None)
+
+
+def hold_on(connection: Connection, held_id: int, decision: Quarantined | Unassigned) -> None:
+    """Something else is wrong with a held reading now; the judge looks again."""
+    quarantined = isinstance(decision, Quarantined)
+    connection.execute(
+        _SQL["hold_on"],
+        {
+            "held_id": held_id,
+            "why": "quarantined" if quarantined else "unassigned",
+            "reason": decision.reason,
+            "pointer": decision.pointer if quarantined else "",
+            "patient_id": decision.patient_id if quarantined else None,
+            "device_id": decision.device_id,
+        },
+    )
 
 
 def _store(
@@ -275,7 +282,16 @@ def _store(
     readings.tell(connection)
 
 
-def _take(connection: Connection, held_id: int, actor: Actor) -> dict[str, Any]:
+def take_wanted(
+    connection: Connection, wanted: Wanted, *, actor: Actor, after: int, limit: int
+) -> list[dict[str, Any]]:
+    """What waits for a decision and is wanted, with numbers above `after`: locked, oldest first."""
+    asked = {**fields_of(wanted, actor), "after": after, "limit": limit}
+    return connection.execute(_SQL["take_wanted"], asked).fetchall()
+
+
+def take(connection: Connection, held_id: int, actor: Actor) -> dict[str, Any]:
+    """One held row, locked; UserError where the actor's practice has none of that number, or it was decided before."""
     row = connection.execute(_SQL["take"], {"held_id": held_id, "practices": practices_of(actor)}).fetchone()
     if row is None:
         raise UserError(f"there is no held reading {held_id}")
@@ -288,7 +304,7 @@ def _item(row: dict[str, Any]) -> ReadingItem:
     return ReadingItem.model_validate(row["item"])
 
 
-def _decide(
+def decide(
     connection: Connection,
     held_id: int,
     state: str,
@@ -298,6 +314,7 @@ def _decide(
     patient_id: int | None = None,
     decision: str = "",
 ) -> None:
+    """Write down what became of a held row, and who decided; `decision` is why, in their words."""
     connection.execute(
         _SQL["decide"],
         {

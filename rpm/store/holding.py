@@ -47,6 +47,25 @@ class ToHold:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which held readings somebody wants: None is any. `before`: only older numbers, to turn the page.
+
+    `device` is an address or a part of what the device is called.
+    """
+
+    reason: Reason | None = None
+    gateway_id: str | None = None
+    device: str | None = None
+    since: datetime | None = None
+    #: Only what no practice has claimed.
+    unclaimed: bool = False
+    before: int | None = None
+
+
+ALL: Final = Wanted()
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """One held reading as staff see it."""
 
@@ -143,14 +162,21 @@ def _named(readings: Collection[tuple[int, UUID]]) -> dict[str, Any]:
     }
 
 
-def list_held(connection: Connection, *, actor: Actor, state: str | None = "held", limit: int = LIST_MAX) -> list[Held]:
+def list_held(
+    connection: Connection,
+    *,
+    actor: Actor,
+    state: str | None = "held",
+    wanted: Wanted = ALL,
+    limit: int = LIST_MAX,
+) -> list[Held]:
     """What waits for a decision in the actor's practice, newest first; `state` None: decided ones too."""
-    return _find(connection, actor, held_id=None, state=state, limit=min(limit, LIST_MAX))
+    return _find(connection, actor, held_id=None, state=state, wanted=wanted, limit=min(limit, LIST_MAX))
 
 
 def show(connection: Connection, held_id: int, *, actor: Actor) -> Held:
     """One held reading, decided or not; UserError where the actor's practice has none of that number."""
-    found = _find(connection, actor, held_id=held_id, state=None, limit=1)
+    found = _find(connection, actor, held_id=held_id, state=None, wanted=ALL, limit=1)
     if not found:
         raise UserError(f"there is no held reading {held_id}")
     return found[0]
@@ -163,12 +189,35 @@ def count_held(connection: Connection, *, actor: Actor) -> int:
     return row["waiting"]
 
 
+def count_by_reason(connection: Connection, *, actor: Actor) -> dict[Reason, int]:
+    """How many wait for each reason, the most frequent first."""
+    rows = connection.execute(_SQL["count_by_reason"], {"practices": practices_of(actor)}).fetchall()
+    return {Reason(row["reason"]): row["waiting"] for row in rows}
+
+
 def practices_of(actor: Actor) -> list[int]:
     """An administrator also sees what gateways sent that no practice has claimed."""
     return [actor.practice_id, UNCLAIMED] if actor.role is Role.ADMIN else [actor.practice_id]
 
 
-def _find(connection: Connection, actor: Actor, *, held_id: int | None, state: str | None, limit: int) -> list[Held]:
-    asked = {"practices": practices_of(actor), "held_id": held_id, "state": state, "limit": limit}
+def fields_of(wanted: Wanted, actor: Actor) -> dict[str, Any]:
+    """A wish as the statements take it. UserError: only an administrator sees what no practice has claimed."""
+    practices = practices_of(actor)
+    if wanted.unclaimed and UNCLAIMED not in practices:
+        raise UserError("only an administrator sees what no practice has claimed")
+    return {
+        "practices": [UNCLAIMED] if wanted.unclaimed else practices,
+        "reason": wanted.reason,
+        "gateway_id": wanted.gateway_id,
+        "device": wanted.device,
+        "since": wanted.since,
+        "before": wanted.before,
+    }
+
+
+def _find(
+    connection: Connection, actor: Actor, *, held_id: int | None, state: str | None, wanted: Wanted, limit: int
+) -> list[Held]:
+    asked = {**fields_of(wanted, actor), "held_id": held_id, "state": state, "limit": limit}
     with connection.cursor(row_factory=class_row(Held)) as cursor:
         return cursor.execute(_SQL["list"], asked).fetchall()

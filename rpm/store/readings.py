@@ -70,6 +70,16 @@ def one_transaction(database: Database) -> Generator[Connection]:
         raise DatabaseUnavailable(f"{DatabaseUnavailable.__doc__} ({type(error).__name__})") from error
 
 
+@contextmanager
+def apart(connection: Connection) -> Generator[None]:
+    """A part of a transaction that can fail by itself: Unstorable where the data are at fault, and nothing of it is done."""
+    try:
+        with connection.transaction():
+            yield
+    except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded) as error:
+        raise Unstorable(type(error).__name__) from None
+
+
 def stored_names(connection: Connection, names: Collection[UUID]) -> set[UUID]:
     """Those of these readings that are stored already."""
     found = connection.execute(_SQL["stored_names"], {"ids": list(names)})

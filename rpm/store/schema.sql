@@ -200,6 +200,36 @@ create table certificate (
     constraint certificate_role_check CHECK ((role = ANY (ARRAY['gateway'::text, 'worker'::text, 'guard'::text])))
 );
 
+create table claim_adjustment (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    month_id bigint not null,
+    patient_id bigint not null,
+    episode_id bigint not null,
+    noticed_at timestamp with time zone not null,
+    changes_codes boolean not null,
+    before jsonb not null,
+    after jsonb not null,
+    causes jsonb not null,
+    constraint claim_adjustment_pkey PRIMARY KEY (id)
+);
+
+create table closed_month (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    month date not null,
+    closed_at timestamp with time zone not null,
+    closed_by bigint not null,
+    report bytea not null,
+    csv bytea not null,
+    "json" bytea not null,
+    sha256 bytea not null,
+    constraint closed_month_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
+    constraint closed_month_pkey PRIMARY KEY (id),
+    constraint closed_month_practice_id_month_key UNIQUE (practice_id, month),
+    constraint closed_month_sha256_check CHECK ((length(sha256) = 32))
+);
+
 create table contact (
     id bigint not null generated always as identity,
     practice_id integer not null,
@@ -436,7 +466,7 @@ create table held (
     message_place smallint,
     item_place smallint,
     constraint held_pkey PRIMARY KEY (id),
-    constraint held_state_check CHECK ((state = ANY (ARRAY['held'::text, 'released'::text, 'claimed'::text, 'void'::text]))),
+    constraint held_state_check CHECK ((state = ANY (ARRAY['held'::text, 'released'::text, 'claimed'::text, 'void'::text, 'replayed'::text]))),
     constraint held_why_check CHECK ((why = ANY (ARRAY['quarantined'::text, 'unassigned'::text])))
 );
 
@@ -758,6 +788,16 @@ alter table audit add constraint audit_practice_id_fkey FOREIGN KEY (practice_id
 
 alter table certificate add constraint certificate_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
+alter table claim_adjustment add constraint claim_adjustment_month_id_fkey FOREIGN KEY (month_id) REFERENCES closed_month(id);
+
+alter table claim_adjustment add constraint claim_adjustment_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
+
+alter table claim_adjustment add constraint claim_adjustment_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table closed_month add constraint closed_month_closed_by_fkey FOREIGN KEY (closed_by) REFERENCES staff(id);
+
+alter table closed_month add constraint closed_month_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
 alter table contact add constraint contact_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
 alter table contact add constraint contact_staff_id_fkey FOREIGN KEY (staff_id) REFERENCES staff(id);
@@ -915,6 +955,12 @@ CREATE INDEX certificate_by_name ON public.certificate USING btree (name, issued
 CREATE INDEX certificate_revoked ON public.certificate USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
 
 CREATE INDEX certificate_to_grant ON public.certificate USING btree (issued_at) WHERE (granted_at IS NULL);
+
+CREATE INDEX claim_adjustment_by_month ON public.claim_adjustment USING btree (month_id, episode_id, id);
+
+CREATE TRIGGER claim_adjustment_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.claim_adjustment FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE TRIGGER closed_month_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.closed_month FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 CREATE UNIQUE INDEX contact_once ON public.contact USING btree (staff_id, channel, address) WHERE (removed_at IS NULL);
 
@@ -1074,6 +1120,14 @@ alter table certificate enable row level security;
 
 create policy kept_apart on certificate to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
 
+alter table claim_adjustment enable row level security;
+
+create policy kept_apart on claim_adjustment to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
+alter table closed_month enable row level security;
+
+create policy kept_apart on closed_month to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
 alter table contact enable row level security;
 
 create policy kept_apart on contact to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
@@ -1202,6 +1256,10 @@ grant delete, insert, select, update on alert_event to rpm_practice;
 grant delete, insert, select, update on audit to rpm_practice;
 
 grant delete, insert, select, update on certificate to rpm_practice;
+
+grant delete, insert, select, update on claim_adjustment to rpm_practice;
+
+grant delete, insert, select, update on closed_month to rpm_practice;
 
 grant delete, insert, select, update on contact to rpm_practice;
 

@@ -1,23 +1,26 @@
 """Billing: a practice's month, what is behind each row, and the file for a spreadsheet."""
 
+import codecs
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import Response
+from fastapi import APIRouter, Depends, Form, Query, Request
+from fastapi.responses import RedirectResponse, Response
 
 from rpm.access import Actor
 from rpm.audit import Action, record
+from rpm.billing.adjustments import as_csv as adjustments_csv
 from rpm.billing.days import first_moment, local_day
 from rpm.billing.episode import Practice, ServiceMonth
 from rpm.billing.export import as_csv
 from rpm.billing.report import month_report
-from rpm.store import billing
+from rpm.store import billing, closing
 from rpm.store.database import Connection
 from rpm.web import billing_rows
 from rpm.web.billing_rows import Show
+from rpm.web.held import told
 from rpm.web.pages import render
 from rpm.web.problems import BadInput, NotFound
 from rpm.web.session import Now, Store, require
@@ -70,9 +73,15 @@ def show(
     with store.transaction() as connection:
         practice = practice_of(connection, actor)
         month = chosen_month(month_text, practice.time_zone, now=now)
-        report = month_report(billing.month_records(connection, practice, month, now=now))
+        closed = closing.closed(connection, practice.practice_id, month)
+        if closed is None:
+            report = month_report(billing.month_records(connection, practice, month, now=now))
+        else:
+            closing.notice(connection, practice, month, now=now)
+            report = closed.report
+        adjusted = closing.adjustments(connection, practice.practice_id, month) if closed else []
         listing = billing_rows.listing(report, show=show, text=q.strip(), page=page)
-        shown = [row.episode.patient_id for row in listing.rows]
+        shown = [row.episode.patient_id for row in listing.rows] + [patient_id for patient_id, _ in adjusted]
         record(connection, actor, Action.SAW_BILLING, now=now, patients=shown, month=str(month))
     today = local_day(now, practice.time_zone)
 
@@ -89,6 +98,9 @@ def show(
         listing=listing,
         month=month,
         months=billing_rows.months_to_choose(today, month),
+        closed=closed,
+        over=month.ends(practice.time_zone) <= now,
+        adjusted=[one for _, one in adjusted],
         later=month.after if month.after.first <= today else None,
         show=show,
         Show=Show,
@@ -100,18 +112,48 @@ def show(
 
 @router.get("/billing/month.csv")
 def download(actor: Biller, store: Store, now: Now, month_text: MonthText = "") -> Response:
-    """The month of every patient as CSV."""
+    """The month of every patient as CSV; a closed one in the bytes that were kept."""
     with store.transaction() as connection:
         practice = practice_of(connection, actor)
         month = chosen_month(month_text, practice.time_zone, now=now)
-        report = month_report(billing.month_records(connection, practice, month, now=now))
+        closed = closing.closed(connection, practice.practice_id, month)
+        report = closed.report if closed else month_report(billing.month_records(connection, practice, month, now=now))
         patients = [row.episode.patient_id for row in report.rows]
         record(connection, actor, Action.BILLING_EXPORTED, now=now, patients=patients, month=str(month))
     return Response(
         # A spreadsheet takes a file without this mark for one in the machine's old code page.
-        as_csv(report).encode("utf-8-sig"),
+        codecs.BOM_UTF8 + (closed.frozen.csv if closed else as_csv(report).encode()),
         media_type="text/csv; charset=utf-8",
         headers={"content-disposition": f'attachment; filename="billing-{month}.csv"'},
+    )
+
+
+@router.post("/billing/close")
+def close(
+    actor: Biller, store: Store, now: Now, month_text: Annotated[str, Form(alias="month", max_length=7)]
+) -> Response:
+    """Close the month: it stays as it is reported now."""
+    with told(), store.transaction() as connection:
+        practice = practice_of(connection, actor)
+        month = chosen_month(month_text, practice.time_zone, now=now)
+        closing.close(connection, practice, month, actor=actor, now=now)
+    return RedirectResponse(f"/billing?month={month}", status_code=303)
+
+
+@router.get("/billing/adjustments.csv")
+def download_adjustments(actor: Biller, store: Store, now: Now, month_text: MonthText = "") -> Response:
+    """What is otherwise in a closed month, as CSV."""
+    with store.transaction() as connection:
+        practice = practice_of(connection, actor)
+        month = chosen_month(month_text, practice.time_zone, now=now)
+        closing.notice(connection, practice, month, now=now)
+        found = closing.adjustments(connection, practice.practice_id, month)
+        patients = {patient_id for patient_id, _ in found}
+        record(connection, actor, Action.BILLING_EXPORTED, now=now, patients=patients, month=str(month))
+    return Response(
+        adjustments_csv([one for _, one in found]).encode("utf-8-sig"),
+        media_type="text/csv; charset=utf-8",
+        headers={"content-disposition": f'attachment; filename="billing-{month}-adjustments.csv"'},
     )
 
 

@@ -1,5 +1,6 @@
 """Held readings: what is kept but not used, why, and what a person can do about it."""
 
+from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,8 +14,11 @@ from fastapi.responses import RedirectResponse, Response
 
 from rpm.audit import Action, record
 from rpm.errors import UserError
+from rpm.ingest import replay as replaying
+from rpm.ingest.reasons import SENTENCES, Reason
+from rpm.ingest.replay import PRESS_MAX, Result
 from rpm.store import held, holding, patients
-from rpm.store.holding import NOTE_LENGTH_MAX, Held
+from rpm.store.holding import NOTE_LENGTH_MAX, Held, Wanted
 from rpm.store.suggestions import suggestions
 from rpm.wall_clock import NoSuchTime, instant_of
 from rpm.web.formats import number
@@ -27,11 +31,16 @@ from schemas.codes import BY_NAME, UNIT_LABEL
 router = APIRouter()
 
 ROWS_MAX: Final = 200
+#: The most a bigint of the database holds.
+NUMBER_MAX: Final = 2**63 - 1
 #: What the page says after something was done, by the word in its address.
 DONE: Final = {
     "released": "The reading is used now, marked as released by hand.",
     "void": "The reading is set aside.",
     "claimed": "The reading and everything held of that device and time now belongs to the patient.",
+    "stored": "The reading is used now: nothing speaks against it any more.",
+    "duplicate": "The reading was known already.",
+    "still_held": "The reading is still held: see why.",
 }
 #: How the meter says that it has no number.
 SHOWN_ABSENT: Final = {"+inf": "HI", "-inf": "LO"}
@@ -119,10 +128,20 @@ def show_list(
     now: Now,
     decided: Annotated[bool, Query()] = False,  # noqa: FBT002 - FastAPI fills it by name
     done: Annotated[str, Query(max_length=10)] = "",
+    reason: Annotated[Reason | None, Query()] = None,
+    before: Annotated[int | None, Query(ge=1, le=NUMBER_MAX)] = None,
+    tried: Annotated[str, Query(pattern=r"^(\d{1,6},\d{1,6},\d{1,6})?$")] = "",
 ) -> Response:
     """What waits for a decision, newest first; with `decided`, everything."""
     with store.transaction() as connection:
-        found = holding.list_held(connection, actor=actor, state=None if decided else "held", limit=ROWS_MAX)
+        found = holding.list_held(
+            connection,
+            actor=actor,
+            state=None if decided else "held",
+            wanted=Wanted(reason=reason, before=before),
+            limit=ROWS_MAX,
+        )
+        reasons = holding.count_by_reason(connection, actor=actor)
         waiting = holding.count_held(connection, actor=actor)
         suggested = suggestions(connection, found, actor=actor)
         seen = {each.patient_id for each in found if each.patient_id is not None}
@@ -130,12 +149,20 @@ def show_list(
         record(connection, actor, Action.SAW_HELD, now=now, patients=seen)
     return render(
         request, "held.html", now=now, rows=[shown(each) for each in found], waiting=waiting, decided=decided, full=len(found) == ROWS_MAX,
-        done=DONE.get(done, ""), suggested=suggested,
+        done=DONE.get(done, ""), suggested=suggested, reasons=reasons, reason=reason, sentences=SENTENCES,
+        tried=dict(zip(Result, map(int, tried.split(",")), strict=True)) if tried else None, note_length_max=NOTE_LENGTH_MAX,
     )  # fmt: skip
 
 
 @router.get("/held/{held_id}")
-def show(request: Request, held_id: int, actor: Care, store: Store, now: Now) -> Response:
+def show(
+    request: Request,
+    held_id: int,
+    actor: Care,
+    store: Store,
+    now: Now,
+    done: Annotated[str, Query(max_length=10)] = "",
+) -> Response:
     """One held reading as it came, with what can be done."""
     with store.transaction() as connection:
         try:
@@ -157,6 +184,7 @@ def show(request: Request, held_id: int, actor: Care, store: Store, now: Now) ->
         likely=likely,
         suggestion=suggestion,
         note_length_max=NOTE_LENGTH_MAX,
+        done=DONE.get(done, ""),
         zone=ZoneInfo(session_of_request(request).time_zone),
     )
 
@@ -177,6 +205,36 @@ def void(
     with told(), store.transaction() as connection:
         held.void(connection, held_id, actor=actor, note=note, now=now)
     return RedirectResponse("/held?done=void", status_code=303)
+
+
+@router.post("/held/replay")
+def replay_reason(
+    actor: Care,
+    store: Store,
+    now: Now,
+    reason: Annotated[Reason, Form()],
+    why: Annotated[str, Form(max_length=NOTE_LENGTH_MAX)] = "",
+) -> Response:
+    """Take in once more what is held for one reason, the oldest PRESS_MAX of it."""
+    counts = Counter(
+        one.result
+        for one in replaying.replay(store, Wanted(reason=reason), actor=actor, why=why, now=now, limit=PRESS_MAX)
+    )
+    told_by = ",".join(str(counts[result]) for result in Result)
+    return RedirectResponse(f"/held?reason={reason}&tried={told_by}", status_code=303)
+
+
+@router.post("/held/{held_id}/replay")
+def replay_one(
+    held_id: int, actor: Care, store: Store, now: Now, why: Annotated[str, Form(max_length=NOTE_LENGTH_MAX)] = ""
+) -> Response:
+    """Take it in once more, as it would be today."""
+    with told(), store.transaction() as connection:
+        tried = replaying.replay_one(connection, held_id, actor=actor, why=why, now=now)
+    word = tried.result.name.lower()
+    return RedirectResponse(
+        f"/held/{held_id}?done={word}" if tried.result is Result.STILL_HELD else f"/held?done={word}", status_code=303
+    )
 
 
 @router.post("/held/{held_id}/claim")

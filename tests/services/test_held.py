@@ -221,7 +221,11 @@ def test_a_claim_for_another_practices_patient(desk: Desk, database: Database) -
 def _cli(dsn: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "RPM_DSN": dsn}
     return subprocess.run(
-        [sys.executable, "-m", "rpm", "held", *arguments], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "rpm", "quarantine", *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
@@ -233,7 +237,7 @@ def test_the_command_line(desk: Desk) -> None:
     assert str(first) in listed.stdout
     assert "Alvarez" not in listed.stdout
     shown = _cli(dsn, "show", str(first), "--as", "rosa")
-    assert "can be: release, void" in shown.stdout
+    assert "can be: release, replay, void" in shown.stdout
     assert _cli(dsn, "release", str(first), "--as", "rosa").returncode == 0
     assert _cli(dsn, "void", str(second), "--as", "rosa", "--note", "cuff upside down").returncode == 0
     assert [action for action, _ in desk.audited()] == [

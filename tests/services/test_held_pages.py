@@ -217,3 +217,27 @@ def test_a_gateway_nobody_registered_is_claimed_by_an_administrator(ward: Ward) 
     _went_to(ward.ada.post("/gateways", gateway_id="gw-found", label="Mrs. A"))
     assert "gw-found" in ward.rosa.page("/devices")
     assert ward.rows("select patient_id from reading") == [{"patient_id": ward.maria.id}]
+
+
+def test_what_was_mended_is_taken_in_again(ward: Ward) -> None:
+    """One by its own button, all of a reason by the list's, each with why."""
+    for n in range(3):
+        ward.receives(pressure(120 + n, 80, ward.clock() - timedelta(hours=n), address=UNKNOWN))
+    number = ward.rows("select min(id) as id from held")[0]["id"]
+    page = ward.rosa.page("/held")
+    assert "Take in again" in page
+    assert "This device is not registered with the practice." in page
+    still = _went_to(ward.rosa.post(f"/held/{number}/replay", why="is it mended?"))
+    assert "The reading is still held: see why." in ward.rosa.page(still)
+    assert _went_to(ward.rosa.post("/held/replay", reason="unknown_device")).endswith("tried=0,0,3")
+    ward.rows(
+        "with made as (insert into device (practice_id, address, kind, label, created_at) select practice_id,"
+        f" '{UNKNOWN}', 'blood_pressure', 'Cuff', 'epoch' from patient where id = {ward.maria.id} returning *)"
+        " insert into device_assignment (practice_id, device_id, patient_id, during) select practice_id, id,"
+        f" {ward.maria.id}, tstzrange('2026-01-01', null) from made returning id"
+    )
+    assert _went_to(ward.rosa.post(f"/held/{number}/replay", why="registered")) == "/held?done=stored"
+    told = ward.rosa.page(_went_to(ward.rosa.post("/held/replay", reason="unknown_device", why="registered")))
+    assert "2 stored, 0 duplicate, 0 still held." in told
+    assert ward.rows("select count(*)::int as n from reading") == [{"n": 3}]
+    assert ward.rows("select distinct decision from held") == [{"decision": "stored. registered"}]

@@ -19,6 +19,7 @@ from rpm.__main__ import build
 from rpm.access import Actor, Role
 from rpm.confirmation import How
 from rpm.errors import UserError
+from rpm.ingest import replay
 from rpm.ingest.batch import settle
 from rpm.ingest.reasons import CLAIMABLE, RELEASABLE
 from rpm.ingest.unpack import Message
@@ -109,7 +110,7 @@ def live_through(practice: Practice) -> None:
     leap = weight(109.5, now - timedelta(hours=1), address=scale)
     unlikely, dog = practice.squeeze(maria, 281), practice.squeeze(jose, 299)
     practice.send(leap, unlikely, dog)
-    practice.act(held.release, practice.held(unlikely))
+    practice.act(held.release, practice.held(unlikely), note="she was running")
     practice.act(held.void, practice.held(dog), note="the dog’s")
     # A device nobody has registered is claimed, with what it measured before.
     strange = [practice.squeeze(maria, 122 + n, hours_ago=n, address=STRANGER) for n in range(3)]
@@ -123,7 +124,10 @@ def live_through(practice: Practice) -> None:
     practice.now += timedelta(hours=5)
     practice.act(devices.return_device, assignment_id=use["id"], at=practice.now)
     given = practice.act(devices.assign, device_id=cuff, patient_id=jose.id, start=practice.now)
+    ahead = pressure(137, 84, practice.now + timedelta(hours=1), address=cuff_of(jose))
+    practice.send(ahead)
     practice.now += timedelta(hours=3)
+    practice.act(replay.replay_one, practice.held(ahead), why="its time has come")
     his = pressure(151, 88, practice.now, address=address)
     practice.send(his, hers)
     practice.act(confirming.confirm, given, device_id=cuff, held_id=practice.held(his), how=How.PATIENT, said="151")
@@ -154,7 +158,13 @@ def test_after_a_mixed_history_every_table_is_the_same(practice: Practice, targe
     assert rebuilt.differences == []
     assert {name: table.rows > 0 for name, table in rebuilt.after.items()} == dict.fromkeys(rebuilt.after, True)
     states = rows_of(target, "select state, count(*) as n from held group by state")
-    assert {row["state"]: row["n"] for row in states} == {"claimed": 6, "released": 1, "void": 1, "held": 3}
+    assert {row["state"]: row["n"] for row in states} == {
+        "claimed": 6,
+        "released": 1,
+        "replayed": 1,
+        "void": 1,
+        "held": 3,
+    }
     assert (rebuilt.reach.without, rebuilt.left_out) == (0, 0)
 
 

@@ -47,16 +47,47 @@ from held
 where held.practice_id = any(%(practices)s::integer[])
     and (%(held_id)s::bigint is null or held.id = %(held_id)s)
     and (%(state)s::text is null or held.state = %(state)s)
-order by held.held_at desc, held.id desc
+    and (%(reason)s::text is null or held.reason = %(reason)s)
+    and (%(gateway_id)s::text is null or held.gateway_id = %(gateway_id)s)
+    and (%(device)s::text is null or held.item -> 'reading' -> 'device' ->> 'address' = %(device)s
+        or held.item ->> 'address' = %(device)s or strpos(lower(device.label), lower(%(device)s)) > 0)
+    and (%(since)s::timestamptz is null or held.held_at >= %(since)s)
+    and (%(before)s::bigint is null or held.id < %(before)s)
+order by held.id desc
 limit %(limit)s;
 
 -- count
 -- How many wait for a decision.
 select count(*) as waiting from held where practice_id = any(%(practices)s::integer[]) and state = 'held';
 
+-- count_by_reason
+-- How many wait for each reason.
+select reason, count(*) as waiting
+from held
+where practice_id = any(%(practices)s::integer[]) and state = 'held'
+group by reason
+order by waiting desc, reason;
+
+-- take_wanted
+-- What waits and is wanted, locked, oldest first; what somebody decides on now is left to them.
+select held.id, held.practice_id, held.state, held.reason, held.pointer, held.item, held.raw, held.topic, held.gateway_id,
+    held.epoch, held.seq, held.device_id, held.patient_id, held.measured_at, held.settled_no, held.message_place,
+    held.item_place
+from held left join device on device.id = held.device_id
+where held.practice_id = any(%(practices)s::integer[]) and held.state = 'held' and held.id > %(after)s
+    and (%(reason)s::text is null or held.reason = %(reason)s)
+    and (%(gateway_id)s::text is null or held.gateway_id = %(gateway_id)s)
+    and (%(device)s::text is null or held.item -> 'reading' -> 'device' ->> 'address' = %(device)s
+        or held.item ->> 'address' = %(device)s or strpos(lower(device.label), lower(%(device)s)) > 0)
+    and (%(since)s::timestamptz is null or held.held_at >= %(since)s)
+    and (%(before)s::bigint is null or held.id < %(before)s)
+order by held.id
+limit %(limit)s
+for update of held skip locked;
+
 -- take
 -- One held reading, locked until it is decided.
-select id, practice_id, state, reason, item, topic, gateway_id, epoch, seq, device_id, patient_id, measured_at,
+select id, practice_id, state, reason, pointer, item, raw, topic, gateway_id, epoch, seq, device_id, patient_id, measured_at,
     settled_no, message_place, item_place
 from held
 where id = %(held_id)s and practice_id = any(%(practices)s::integer[])
