@@ -104,8 +104,7 @@ def _month(text: str) -> ServiceMonth:
 
 def _print_closed(closed: Closed, form: Format) -> None:
     """The very bytes that were kept. UserError where they are no more what was hashed."""
-    if not closed.intact:
-        raise UserError("what is kept of this closed month is not what was hashed when it was closed")
+    closed.check()
     typer.echo(closed.frozen.json if form is Format.JSON else closed.frozen.csv, nl=form is Format.JSON)
 
 

@@ -3,14 +3,13 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
 
 from rpm import audit
-from rpm.acting import NUMBER_MAX, As, acting, signed_in
+from rpm.acting import NUMBER_MAX, As, acting, instant, signed_in
 from rpm.errors import UserError
 from rpm.ingest import replay as replaying
 from rpm.ingest.reasons import Reason
@@ -29,17 +28,6 @@ OfGateway = Annotated[str | None, typer.Option("--gateway", help="Only what this
 OfDevice = Annotated[str | None, typer.Option("--device", help="Only of this address, or of a device called so")]
 Since = Annotated[str | None, typer.Option("--since", help="Only what is held since (2026-06-10T14:00+00:00)")]
 Unclaimed = Annotated[bool, typer.Option("--unclaimed", help="Only what no practice has claimed (administrators)")]
-
-
-def instant(text: str) -> datetime:
-    """An instant somebody typed; UserError where it is none, or names no zone."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UserError("a time looks like 2026-06-10T14:00+00:00") from error
-    if found.tzinfo is None:
-        raise UserError("say in which zone, as in 2026-06-10T14:00+00:00")
-    return found
 
 
 @readings.command("list")

@@ -112,11 +112,12 @@ def admit(
     now: datetime,
     released: bool = False,
     claimed_for: int | None = None,
+    arrived: datetime | None = None,
 ) -> Decision:
     """Decide on one reading that `gateway_id` (by its topic) delivered.
 
     `released`: a person has looked and says the value is right; then only what nobody can release holds it.
-    `claimed_for`: a person says whose it is. Never raises: whatever a valid Reading holds, there is an answer.
+    `claimed_for`: a person says whose it is. `arrived`: when the cloud had it first, where that was before. Never raises: whatever a valid Reading holds, there is an answer.
     """
     practice_id = known.practices.get(gateway_id, UNCLAIMED)
     if practice_id == UNCLAIMED:
@@ -127,7 +128,7 @@ def admit(
     if device is None:
         return Unassigned(Reason.UNKNOWN_DEVICE, practice_id)
 
-    when = check_time(reading, now)
+    when = check_time(reading, now if arrived is None else min(arrived, now))
     whose: int | Reason = Reason.NOBODY_AT_THAT_TIME if claimed_for is None else claimed_for
     if when is None and claimed_for is None:
         whose = owner(

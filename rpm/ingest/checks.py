@@ -75,9 +75,12 @@ class Trouble:
     pointer: str
 
 
-def check_time(reading: AReading, now: datetime) -> Trouble | None:
-    """A time that can be one: not of the future, and not from before the project's devices existed."""
-    if reading.measured_at > now + FUTURE_MAX:
+def check_time(reading: AReading, arrived: datetime) -> Trouble | None:
+    """A time that can be one: not after it was received, here or in the home, and not from before the project's devices existed.
+
+    `arrived`: when the cloud had it first. However late one looks, a time of the future does not become true by waiting.
+    """
+    if reading.measured_at > min(arrived, reading.received_at) + FUTURE_MAX:
         return Trouble(Reason.IN_THE_FUTURE, "/reading/measured_at")
     if reading.measured_at < EARLIEST:
         return Trouble(Reason.BEFORE_2020, "/reading/measured_at")

@@ -38,11 +38,12 @@ class Placed(NamedTuple):
 class Incoming:
     """The messages whose rows are settled: to be kept with them, under `number` where that is known (a replay).
 
-    Without messages they are kept already, under `number`.
+    Without messages they are kept already, under `number`. `arrived`: when they came first, where that was before.
     """
 
     messages: Sequence[tuple[Message, str | None]] = ()
     number: int | None = None
+    arrived: datetime | None = None
 
     def keep(self, connection: Connection, practices: Mapping[str, int], *, now: datetime) -> int | None:
         """The settlement's number. A message belongs to the practice of its gateway."""
@@ -122,7 +123,7 @@ def plan_of(connection: Connection, placed_rows: Sequence[Placed], incoming: Inc
                     continue
             else:
                 seen[key] = row.reading_id, Outcome.STORED
-        _decide(plan, placed, known, reused=reused, now=now)
+        _decide(plan, placed, known, reused=reused, arrived=incoming.arrived, now=now)
     return plan
 
 
@@ -136,7 +137,7 @@ def _settle_again(plan: Plan, row: Row, outcome: Outcome) -> None:
     plan.settlements.append(Settlement(row.gateway_id, row.epoch, row.seq, again, reason))
 
 
-def _decide(plan: Plan, placed: Placed, known: Known, *, reused: bool, now: datetime) -> None:
+def _decide(plan: Plan, placed: Placed, known: Known, *, reused: bool, arrived: datetime | None, now: datetime) -> None:
     """Admit one row, or plan to hold it."""
     row = placed.row
     if row.reading is None or row.gateway_id is None:
@@ -144,7 +145,7 @@ def _decide(plan: Plan, placed: Placed, known: Known, *, reused: bool, now: date
         trouble = Quarantined(row.reason or Reason.UNREADABLE, row.pointer, practice_id)
         plan_to_hold(plan, placed, trouble, reused=reused)
         return
-    decision = admit(row.reading, gateway_id=row.gateway_id, known=known, now=now)
+    decision = admit(row.reading, gateway_id=row.gateway_id, known=known, arrived=arrived, now=now)
     if decision.device_id is not None:
         _hear(plan, decision.device_id, row.gateway_id, row.reading)
     if reused:

@@ -91,9 +91,9 @@ RELEASABLE: Final = frozenset(
         Reason.PULSE_PRESSURE_IMPLAUSIBLE,
         Reason.WEIGHT_CHANGE_IMPLAUSIBLE,
         Reason.ANOTHER_DEVICE,
-        # Once the gateway is registered or the time has come, nothing speaks against them any more.
+        # Once the gateway is registered, nothing speaks against it any more. (A time of the future that has come is as
+        # wrong as it was.)
         Reason.UNKNOWN_GATEWAY,
-        Reason.IN_THE_FUTURE,
     }
 )
 

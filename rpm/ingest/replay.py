@@ -179,7 +179,7 @@ def _admit_row(
     if today.reading is None:
         decision = Quarantined(today.reason or Reason.UNREADABLE, today.pointer, row["practice_id"], row["device_id"])
     else:
-        decision = admit(today.reading, gateway_id=row["gateway_id"], known=known, now=now)
+        decision = admit(today.reading, gateway_id=row["gateway_id"], known=known, arrived=row["held_at"], now=now)
     if not isinstance(decision, Admitted):
         _hold_on(connection, row, decision)
         return Tried(row["id"], Result.STILL_HELD, SENTENCES[decision.reason])
@@ -214,7 +214,7 @@ def _try_message(
     """Settle the rows of a message that was held whole. What of them cannot be admitted is held by itself from now on."""
     place = cast(int, row["message_place"] or 0)
     placed = [Placed(today, place, number) for number, today in enumerate(rows)]
-    settled = write(connection, placed, [], Incoming(number=row["settled_no"]), now=now)
+    settled = write(connection, placed, [], Incoming(number=row["settled_no"], arrived=row["held_at"]), now=now)
     counts = Counter(one.outcome for one in settled)
     stored, known_before = counts[Outcome.STORED], counts[Outcome.DUPLICATE]
     apart = len(rows) - stored - known_before

@@ -44,6 +44,11 @@ class Closed:
         """Whether what is kept is what was hashed."""
         return self.frozen.sha256 == self.sha256
 
+    def check(self) -> None:
+        """UserError where what is kept is not what was hashed: nobody bills by it."""
+        if not self.intact:
+            raise UserError("what is kept of this closed month is not what was hashed when it was closed")
+
     @cached_property
     def report(self) -> MonthReport:
         """The report as it was."""

@@ -49,7 +49,9 @@ def release(connection: Connection, held_id: int, *, actor: Actor, note: str = "
         raise UserError(f"reading {held_id} cannot be released. {SENTENCES[reason]}")
     item = _item(row)
     known = known_of(connection, [(row["gateway_id"], item.reading)], now=now)
-    decision = admit(item.reading, gateway_id=row["gateway_id"], known=known, now=now, released=True)
+    decision = admit(
+        item.reading, gateway_id=row["gateway_id"], known=known, arrived=row["held_at"], now=now, released=True
+    )
     if not isinstance(decision, Admitted):
         raise UserError(f"reading {held_id} cannot be released. {SENTENCES[decision.reason]}")
     if reason is Reason.ANOTHER_DEVICE:
@@ -170,7 +172,7 @@ def take_like(
 def _owner(connection: Connection, row: dict[str, Any], reading: Reading, *, now: datetime) -> int | None:
     """Whose a held reading is by what is known now; None: still nobody's for certain."""
     known = known_of(connection, [(row["gateway_id"], reading)], now=now)
-    decision = admit(reading, gateway_id=row["gateway_id"], known=known, now=now)
+    decision = admit(reading, gateway_id=row["gateway_id"], known=known, arrived=row["held_at"], now=now)
     return None if isinstance(decision, Unassigned) else decision.patient_id
 
 
@@ -239,7 +241,10 @@ def admit_again(
     admitted: list[tuple[dict[str, Any], ReadingItem, Admitted]] = []
     still_held = 0
     for row, item in items:
-        decision = admit(item.reading, gateway_id=row["gateway_id"], known=known, now=now, claimed_for=claimed_for)
+        decision = admit(
+            item.reading, gateway_id=row["gateway_id"], known=known, arrived=row["held_at"], now=now,
+            claimed_for=claimed_for,
+        )  # fmt: skip
         if isinstance(decision, Admitted):
             admitted.append((row, item, decision))
             continue

@@ -171,14 +171,18 @@ def _observations_packed(entries: Sequence[tuple[int, Entry]]) -> bytes:
 
 
 def _save_latest(connection: Connection, entries: Sequence[tuple[int, Entry]]) -> None:
-    """The newest of each patient and code among (number, entry), where it is newer than what is there."""
+    """The newest of each patient and code among (number, entry), where it is newer than what is there.
+
+    Of one instant: by the rule of `save_latest`, so that no order of arrival makes another newest value.
+    """
     newest: dict[tuple[int, int], tuple[Any, ...]] = {}
     for number, (reading, decision, *_) in entries:
-        measured_at = reading.measured_at
+        measured_at, record = reading.measured_at, reading.sequence_number
+        rank = measured_at, -1 if record is None else record, reading.reading_id.int
         for code, value, unit, _ in decision.observations:
             key = decision.patient_id, code
-            if key not in newest or measured_at > newest[key][1]:
-                newest[key] = (decision.practice_id, measured_at, value, unit, number)
+            if key not in newest or rank > newest[key][5]:
+                newest[key] = (decision.practice_id, measured_at, value, unit, number, rank)
     connection.execute(
         _SQL["save_latest"],
         {

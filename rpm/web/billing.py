@@ -12,6 +12,7 @@ from fastapi.responses import RedirectResponse, Response
 from rpm.access import Actor
 from rpm.audit import Action, record
 from rpm.billing.adjustments import as_csv as adjustments_csv
+from rpm.billing.closing import Claim
 from rpm.billing.days import first_moment, local_day
 from rpm.billing.episode import Practice, ServiceMonth
 from rpm.billing.export import as_csv
@@ -113,10 +114,12 @@ def show(
 @router.get("/billing/month.csv")
 def download(actor: Biller, store: Store, now: Now, month_text: MonthText = "") -> Response:
     """The month of every patient as CSV; a closed one in the bytes that were kept."""
-    with store.transaction() as connection:
+    with told(), store.transaction() as connection:
         practice = practice_of(connection, actor)
         month = chosen_month(month_text, practice.time_zone, now=now)
         closed = closing.closed(connection, practice.practice_id, month)
+        if closed:
+            closed.check()
         report = closed.report if closed else month_report(billing.month_records(connection, practice, month, now=now))
         patients = [row.episode.patient_id for row in report.rows]
         record(connection, actor, Action.BILLING_EXPORTED, now=now, patients=patients, month=str(month))
@@ -181,6 +184,7 @@ def evidence(
             until=first_moment(max([month.last, *ends]) + timedelta(days=1), zone),
             now=now,
         )
+        closed = closing.closed(connection, practice.practice_id, month)
         record(connection, actor, Action.SAW_BILLING, now=now, patient_id=patient_id, month=str(month))
     return render(
         request,
@@ -189,6 +193,10 @@ def evidence(
         report=report,
         month=month,
         zone=zone,
+        closed=closed,
+        reported=[Claim.of(row).words for row in closed.report.rows if row.episode.patient_id == patient_id]
+        if closed
+        else [],
         parts=[
             (
                 row,

@@ -236,10 +236,19 @@ def test_on_the_page_and_on_the_command_line(office: Office, clock: SettableCloc
         assert "99454x1 on 30 May 2026" in page
         assert "A reading of 16 May 2026 was set aside by Rosa: the dog wore it" in page
         assert bill.get("/billing/month.csv?month=2026-05").content == file
+        behind = bill.page(f"/billing/patients/{maria.public_id}?month=2026-05")
+        assert "Reported Wed 10 Jun 2026" in behind
+        assert "99454x1 on 30 May 2026" in behind
+        assert "Below is what is known now" in behind
         listed = bill.get("/billing/adjustments.csv?month=2026-05").text
         assert "99445x1 on 2026-05-30" in listed
         again = bill.post("/billing/close", month="2026-05")
         assert "is closed already" in again.text
+        with office.database.transaction() as connection:
+            connection.execute("alter table closed_month disable trigger closed_month_append_only")
+            connection.execute("update closed_month set csv = csv || 'x'::bytea")
+        assert "not what was hashed" in bill.get("/billing/month.csv?month=2026-05").text
+        assert "not what was hashed" in bill.page("/billing?month=2026-05")
     told = command(dsn, "billing", "adjustments", "--month", "2026-05", "--as", "bill", "--format", "json")
     (one,) = json.loads(told.out)
     assert (one["patient_id"], one["changes_codes"]) == (str(maria.public_id), True)

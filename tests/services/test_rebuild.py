@@ -38,6 +38,8 @@ from tests.support.readings import pressure, weight
 
 NOW = datetime(2026, 6, 10, 14, tzinfo=UTC)
 STRANGER = "C0:00:00:00:99:01"
+#: A cuff of the practice that nobody had registered.
+SPARE = "C0:00:00:00:99:02"
 
 
 class Practice:
@@ -92,6 +94,19 @@ def target(database_server: DatabaseServer) -> Iterator[Database]:
     database_server.drop(name)
 
 
+def _write_down(practice: Practice, address: str, person: Person) -> None:
+    """Register a cuff as somebody's since before, and in use."""
+    with practice.database.transaction() as connection:
+        device_id = devices.register_device(
+            connection, practice_id=practice.clinic.practice_id, address=address, kind=Kind.BLOOD_PRESSURE,
+            label="Cuff", now=practice.now,
+        )  # fmt: skip
+    since = practice.now - timedelta(days=2)
+    practice.act(devices.assign, device_id=device_id, patient_id=person.id, start=since)
+    with practice.database.transaction() as connection:
+        connection.execute("update device_assignment set pending = false where device_id = %s", [device_id])
+
+
 def live_through(practice: Practice) -> None:
     """A history with everything in it that makes one reading unlike another."""
     maria, jose, now = practice.maria, practice.jose, NOW
@@ -124,10 +139,12 @@ def live_through(practice: Practice) -> None:
     practice.now += timedelta(hours=5)
     practice.act(devices.return_device, assignment_id=use["id"], at=practice.now)
     given = practice.act(devices.assign, device_id=cuff, patient_id=jose.id, start=practice.now)
-    ahead = pressure(137, 84, practice.now + timedelta(hours=1), address=cuff_of(jose))
-    practice.send(ahead)
+    # A cuff that came to the house before the practice had written it down; and a time that stays one of the future.
+    early = practice.squeeze(jose, 137, address=SPARE)
+    practice.send(early, pressure(138, 84, practice.now + timedelta(hours=1), address=cuff_of(jose)))
     practice.now += timedelta(hours=3)
-    practice.act(replay.replay_one, practice.held(ahead), why="its time has come")
+    _write_down(practice, SPARE, jose)
+    practice.act(replay.replay_one, practice.held(early), why="the cuff is his")
     his = pressure(151, 88, practice.now, address=address)
     practice.send(his, hers)
     practice.act(confirming.confirm, given, device_id=cuff, held_id=practice.held(his), how=How.PATIENT, said="151")
@@ -163,7 +180,7 @@ def test_after_a_mixed_history_every_table_is_the_same(practice: Practice, targe
         "released": 1,
         "replayed": 1,
         "void": 1,
-        "held": 3,
+        "held": 4,
     }
     assert (rebuilt.reach.without, rebuilt.left_out) == (0, 0)
 

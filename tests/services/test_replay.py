@@ -19,7 +19,7 @@ from rpm.ingest.batch import settle
 from rpm.ingest.reasons import Reason
 from rpm.ingest.replay import Result, Tried
 from rpm.ingest.unpack import Message, Unpacked, unpack
-from rpm.store import devices
+from rpm.store import devices, held
 from rpm.store.database import Database
 from rpm.store.holding import Wanted
 from schemas.codes import Kind
@@ -181,6 +181,27 @@ def test_a_replay_says_nothing_that_only_a_person_can_say(desk: Desk) -> None:
     desk.void(gone)
     assert [one.result for one in replay(desk)] == [Result.STILL_HELD]
     assert desk.rows("select 1 from reading") == []
+
+
+def test_a_time_of_the_future_does_not_become_true_by_waiting(desk: Desk) -> None:
+    """A box whose clock is ahead says tomorrow; two days later that is the past, and as wrong as before."""
+    tomorrow = NOW + timedelta(days=1)
+    ahead = pressure(140, 90, tomorrow, address=_cuff(desk))
+    unlikely = pressure(270, 130, tomorrow, address=_cuff(desk))
+    stray = pressure(141, 91, tomorrow, address=UNKNOWN)
+    numbers = desk.receives(ahead, unlikely, stray)
+    assert len(numbers) == 3
+    assert {one.result for one in replay(desk)} == {Result.STILL_HELD}
+    with pytest.raises(UserError, match="lies in the future"), desk.database.transaction() as connection:
+        held.release(connection, numbers[1], actor=desk.rosa, now=LATER)
+    with desk.database.transaction() as connection:
+        done = held.claim(
+            connection, numbers[2], patient_id=desk.maria.id, start=NOW - timedelta(days=9), end=None, actor=desk.rosa,
+            now=LATER,
+        )  # fmt: skip
+    assert (done.admitted, done.still_held) == (0, 1)
+    assert {one.result for one in replay(desk)} == {Result.STILL_HELD}
+    assert desk.rows("select 1 from reading union all select 1 from latest") == []
 
 
 def test_another_practice_replays_nothing_of_it(desk: Desk, database: Database) -> None:

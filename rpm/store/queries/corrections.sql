@@ -37,10 +37,11 @@ from unnest(%(patients)s::bigint[]) as person (id)
         select distinct code from observation where reading_no = %(reading_no)s and measured_at = %(measured_at)s
     ) as mine
     cross join lateral (
-        select practice_id, measured_at, value, unit, reading_no
+        select observation.practice_id, observation.measured_at, observation.value, observation.unit, observation.reading_no
         from observation
-        where patient_id = person.id and code = mine.code and quality & 8 = 0
-        order by measured_at desc, reading_no
+            join reading on reading.reading_no = observation.reading_no and reading.measured_at = observation.measured_at
+        where observation.patient_id = person.id and observation.code = mine.code and observation.quality & 8 = 0
+        order by observation.measured_at desc, coalesce(reading.sequence_number, -1) desc, reading.reading_id desc
         limit 1
     ) as newest;
 

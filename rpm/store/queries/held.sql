@@ -72,7 +72,7 @@ order by waiting desc, reason;
 -- What waits and is wanted, locked, oldest first; what somebody decides on now is left to them.
 select held.id, held.practice_id, held.state, held.reason, held.pointer, held.item, held.raw, held.topic, held.gateway_id,
     held.epoch, held.seq, held.device_id, held.patient_id, held.measured_at, held.settled_no, held.message_place,
-    held.item_place
+    held.item_place, held.held_at
 from held left join device on device.id = held.device_id
 where held.practice_id = any(%(practices)s::integer[]) and held.state = 'held' and held.id > %(after)s
     and (%(reason)s::text is null or held.reason = %(reason)s)
@@ -88,7 +88,7 @@ for update of held skip locked;
 -- take
 -- One held reading, locked until it is decided.
 select id, practice_id, state, reason, pointer, item, raw, topic, gateway_id, epoch, seq, device_id, patient_id, measured_at,
-    settled_no, message_place, item_place
+    settled_no, message_place, item_place, held_at
 from held
 where id = %(held_id)s and practice_id = any(%(practices)s::integer[])
 for update;
@@ -96,7 +96,7 @@ for update;
 -- take_like
 -- What else of one device and slot waits for an owner in a range of time, locked, oldest first.
 select id, practice_id, state, reason, item, topic, gateway_id, epoch, seq, device_id, patient_id, measured_at,
-    settled_no, message_place, item_place
+    settled_no, message_place, item_place, held_at
 from held
 where practice_id = %(practice_id)s and state = 'held' and reason = any(%(reasons)s::text[])
     and item -> 'reading' -> 'device' ->> 'address' = %(address)s
@@ -120,7 +120,7 @@ where device.practice_id = %(practice_id)s and device.address = %(address)s
 -- take_of_gateway
 -- What one gateway sent before its practice was known, locked, oldest first.
 select id, practice_id, state, reason, item, topic, gateway_id, epoch, seq, device_id, patient_id, measured_at,
-    settled_no, message_place, item_place
+    settled_no, message_place, item_place, held_at
 from held
 where practice_id = %(practice_id)s and gateway_id = %(gateway_id)s and state = 'held' and reason = %(reason)s
 order by id

@@ -25,7 +25,8 @@ copy observation (measured_at, reading_no, patient_id, practice_id, value, code,
 from stdin (format binary);
 
 -- save_latest
--- The newest value per patient and code; older ones change nothing.
+-- The newest value per patient and code; older ones change nothing. Of one instant, the later record of a device, else the
+-- greater name: whichever comes first.
 insert into latest (patient_id, code, practice_id, measured_at, value, unit, reading_no)
 select patient_id, code, practice_id, measured_at, value, unit, reading_no
 from unnest(%(patients)s::bigint[], %(codes)s::smallint[], %(practices)s::integer[], %(instants)s::timestamptz[],
@@ -35,7 +36,14 @@ order by patient_id, code
 on conflict (patient_id, code) do update
 set measured_at = excluded.measured_at, value = excluded.value, unit = excluded.unit, reading_no = excluded.reading_no,
     practice_id = excluded.practice_id
-where excluded.measured_at > latest.measured_at;
+where excluded.measured_at > latest.measured_at
+    or excluded.measured_at = latest.measured_at and (
+        select (coalesce(reading.sequence_number, -1), reading.reading_id) from reading
+        where reading.reading_no = excluded.reading_no and reading.measured_at = excluded.measured_at
+    ) > (
+        select (coalesce(reading.sequence_number, -1), reading.reading_id) from reading
+        where reading.reading_no = latest.reading_no and reading.measured_at = latest.measured_at
+    );
 
 -- save_news
 -- Mark these patients as having something new to judge, and the days of which roll-ups are to be made anew.

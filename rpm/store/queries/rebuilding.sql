@@ -61,7 +61,8 @@ delete from device_assignment where id = (%(row)s::jsonb ->> 'id')::bigint;
 -- take_held
 -- What is held of one place in the archive, locked.
 select held.id, held.practice_id, held.state, held.reason, held.pointer, held.item, held.raw, held.topic,
-    held.gateway_id, held.epoch, held.seq, held.device_id, held.patient_id, held.measured_at, held.settled_no, held.message_place, held.item_place
+    held.gateway_id, held.epoch, held.seq, held.device_id, held.patient_id, held.measured_at, held.settled_no,
+    held.message_place, held.item_place, held.held_at
 from held join jsonb_populate_record(null::held, %(row)s) as past on held.settled_no = past.settled_no
     and held.message_place = past.message_place and held.item_place = past.item_place
     and held.reading_id is not distinct from past.reading_id
