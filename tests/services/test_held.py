@@ -84,11 +84,8 @@ def test_a_released_reading_is_used_and_marked(desk: Desk) -> None:
     (number,) = desk.receives(reading)
     desk.release(number)
     (row,) = desk.rows("select * from reading")
-    assert (row["reading_id"], row["released_by"], row["patient_id"]) == (
-        reading.reading_id,
-        desk.rosa.staff_id,
-        desk.maria.id,
-    )
+    whose = reading.reading_id, desk.rosa.staff_id, desk.maria.id
+    assert (row["reading_id"], row["released_by"], row["patient_id"]) == whose
     assert {row["quality"] & 16 for row in desk.rows("select quality from observation")} == {16}
     assert desk.rows("select patient_id from patient_news") == [{"patient_id": desk.maria.id}]
     (decided,) = desk.rows("select * from held")
