@@ -4,9 +4,10 @@ NaN is "not enough data": neither in range nor out of it. Each function is told 
 its rows; `judged` marks the rows that may be judged at all, so that costly measures are taken only there.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alerts.facts import Facts
 from alerts.kernels import baselines, gains, rolling, scans, slopes, windows
@@ -57,29 +58,28 @@ def _mean(measure: Mean, track: Track, facts: Facts) -> Amounts:
     if measure.part != "any":
         morning = track.mornings(facts)
         track = track.take(morning if measure.part == "morning" else ~morning)
-    earlier = windows.before(track.at_us, track.position, span_us=measure.over_days * US_PER_DAY)
-    window = rolling.windows(earlier)
-    few = window.count < measure.min_readings
+    window = rolling.windows(windows.before(track.at_us, track.position, span_us=measure.over_days * US_PER_DAY))
+    few = np.zeros(len(track), np.bool_)
     if measure.min_days > 1 or measure.drop_first_day:
         day, new = track.days(facts)
         if measure.drop_first_day:
-            window = _without_first_day(day, new, window)
-            few = window.count < measure.min_readings
+            window, few = _without_first_day(day, new, window)
         few |= rolling.distinct(new, window) < measure.min_days
-    empty = window.count < 1
-    safe = replace(window, first=np.minimum(window.first, np.arange(len(track))), count=np.maximum(window.count, 1))
-    mean = np.where(few | empty, np.nan, rolling.means(track.value, safe))
-    return Amounts(track, mean, safe.first, window.count.astype(np.int64))
+    few |= window.count < measure.min_readings
+    mean = np.where(few, np.nan, rolling.means(track.value, window))
+    return Amounts(track, mean, window.first, window.count.astype(np.int64))
 
 
-def _without_first_day(day: np.ndarray, new: Bools, window: rolling.Window) -> rolling.Window:
-    """Windows that begin with the second of their days."""
-    begins = np.flatnonzero(new)
-    # The row that follows the last one of each day.
-    ends = np.append(begins[1:], len(day))
-    after = ends[np.cumsum(new) - 1][window.first] if len(day) else window.first
+def _without_first_day(day: NDArray[np.int32], new: Bools, window: rolling.Window) -> tuple[rolling.Window, Bools]:
+    """Windows that begin with the second of their days, and which of them are empty (those hold the row alone)."""
     rows = np.arange(len(day))
-    return rolling.Window(after, np.maximum(rows - after + 1, 0).astype(np.int32))
+    if not len(day):
+        return window, new
+    # The row that follows the last one of each day.
+    ends = np.append(np.flatnonzero(new)[1:], len(day))
+    after = ends[np.cumsum(new) - 1][window.first]
+    first = np.minimum(after, rows)
+    return rolling.Window(first, (rows - first + 1).astype(np.int32)), after > rows
 
 
 def _variability(measure: Variability, track: Track, facts: Facts) -> Amounts:
@@ -185,7 +185,7 @@ def _above_dry_weight(track: Track, facts: Facts) -> Amounts:
     return Amounts(track, amount, rows, np.ones(len(track), np.int64), base=base)
 
 
-def _per_unit(values: dict[str, float], unit: np.ndarray) -> Floats:
+def _per_unit(values: dict[str, float], unit: NDArray[np.int16]) -> Floats:
     table = np.full(len(UNITS) + 1, np.nan)
     for name, value in values.items():
         table[UNIT_NUMBER[name]] = value

@@ -247,6 +247,11 @@ class Rule(Strict):
         return self.gain_since or self.loss_since
 
     @property
+    def of_every_value(self) -> bool:
+        """Whether it looks at every value by itself: no measure, no meal, not only in pregnancy. Its limits are lines."""
+        return self.measure is None and self.meal is None and self.pregnancy != "only"
+
+    @property
     def lessening(self) -> bool:
         """Whether it measures how much lower something became (its amounts are positive all the same)."""
         return self.measure_name in DOWNWARD

@@ -75,7 +75,7 @@ def verify(
     values = tuple(_values(quantities, at))
     for rule in rules:
         band = rule.band(Severity.URGENT)
-        if band is None or rule.measure is not None or rule.pregnancy == "only" or rule.meal is not None:
+        if band is None or not rule.of_every_value:
             # A trend is of no single value, and nobody knows of a held one whether it was fasting or in pregnancy.
             continue
         for value in values:

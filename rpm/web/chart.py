@@ -151,9 +151,11 @@ def _chart(
 
 
 def _lines(vital: Vital, unit: str, rules: Sequence[Rule], limits: Limits, *, patient_id: int) -> Iterable[LimitLine]:
-    """The limits of threshold rules that speak of this vital."""
+    """The limits of threshold rules that speak of this vital; of two rules with one limit, the first's."""
+    drawn: set[tuple[str, float]] = set()
     for rule, severity, quantity, comparison, value, own in _limits(vital, unit, rules, limits, patient_id=patient_id):
-        if rule.measure is None:
+        if rule.of_every_value and (quantity, value) not in drawn:
+            drawn.add((quantity, value))
             whose = " (own)" if own else ""
             label = f"{quantity} {_WORDS[comparison]} {_short(value, quantity, unit)}{whose}"
             yield LimitLine(label, BY_NAME[quantity].label, severity, value)

@@ -37,6 +37,8 @@ class Row:
     quantity: str
     unit: str
     value: float
+    disturbed: bool = False
+    meal: str = ""
 
 
 @dataclass(frozen=True, order=True)

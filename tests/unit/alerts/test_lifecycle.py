@@ -5,7 +5,6 @@ the evaluate job does. Random permutations of one day must end in the same alert
 """
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,13 +12,10 @@ from hypothesis import strategies as st
 from alerts.evaluate import evaluate
 from alerts.lifecycle import JUDGED_MAX, Alert, AlertKind, Change, ChangeReason, fold, settled
 from alerts.limits import NO_LIMITS
-from alerts.rulefile import read_rules
 from alerts.severity import Severity
-from rpm.settings import CARE
 from tests.unit.alerts.scalar import Row
-from tests.unit.alerts.test_evaluate import pressure, reading, series_of, weight
+from tests.unit.alerts.test_evaluate import RULES, pressure, reading, series_of, weight
 
-RULES = read_rules(Path(CARE) / "rules.toml")
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 

@@ -1,0 +1,454 @@
+"""The plain reference of measures, conditions and selections: one patient and one reading at a time, loops and `statistics`.
+
+It shares the Rule model with the product and no line of arithmetic: days are asked of the calendar, sums are exact, Student's
+t is integrated. What it answers per rule, patient and reading is compared with what numpy answers.
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from functools import lru_cache
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from alerts.conditions import Lasting, OnDays, Readings, Sessions
+from alerts.facts import PatientFacts
+from alerts.measures import Baseline, Drift, DryWeight, Mean, Missed, Reference, Slope, Variability
+from alerts.rules import Band, Rule
+from tests.unit.alerts.scalar import _FACTORS as FACTORS
+from tests.unit.alerts.scalar import _GRID as GRID
+from tests.unit.alerts.scalar import RAISE_WINDOW, Row
+from tests.unit.alerts.scalar import _breaches as breaches
+
+STEPS = {"kg": 3, "[lb_av]": 2, "kPa": 2, "mm[Hg]": 1, "mg/dL": 1, "mmol/L": 2, "%": 1, "/min": 1}
+
+
+@dataclass(frozen=True, order=True)
+class Said:
+    """What both engines must agree on."""
+
+    rule_id: str
+    patient: int
+    at: datetime
+    reading_no: int
+    severity: int
+    late: bool
+    asks: bool
+
+
+Person = dict[int, PatientFacts]
+
+
+def findings(rows: Sequence[Row], rules: Sequence[Rule], people: Person, *, now: datetime) -> list[Said]:
+    said: list[Said] = []
+    for rule in rules:
+        if rule.missed is not None:
+            said += _silences(rows, rule, rule.missed, people, now)
+            continue
+        for patient in sorted({row.patient for row in rows}):
+            facts = people.get(patient, PatientFacts(patient))
+            mine = sorted(
+                (
+                    row
+                    for row in rows
+                    if row.patient == patient and row.quantity in rule.quantities and _seen(row, rule, facts)
+                ),
+                key=lambda row: (
+                    row.at,
+                    row.reading_no,
+                    ["systolic", "diastolic"].count(row.quantity),
+                    row.quantity == "diastolic",
+                ),
+            )
+            said += _of_patient(mine, rule, facts, now)
+    return sorted(said)
+
+
+def _seen(row: Row, rule: Rule, facts: PatientFacts) -> bool:
+    """Whether the rule looks at this row at all."""
+    if rule.meal is not None and row.meal not in set(rule.meal):
+        return False
+    leaves_out = rule.flagged == "ignore" or (rule.flagged == "ask" and rule.measure is not None and not rule.reference)
+    if leaves_out and row.disturbed:
+        return False
+    return rule.pregnancy == "any" or _pregnant(facts, row.at) == (rule.pregnancy == "only")
+
+
+def _pregnant(facts: PatientFacts, at: datetime) -> bool:
+    if facts.pregnant_from is None:
+        return False
+    day = _day(facts, at)
+    return facts.pregnant_from <= day and (facts.delivered_on is None or day <= facts.delivered_on + timedelta(weeks=6))
+
+
+def _day(facts: PatientFacts, at: datetime) -> date:
+    return at.astimezone(ZoneInfo(facts.time_zone)).date()
+
+
+def _minor(facts: PatientFacts, at: datetime) -> bool:
+    if facts.birth_date is None:
+        return False
+    day = _day(facts, at)
+    years = day.year - facts.birth_date.year - ((day.month, day.day) < (facts.birth_date.month, facts.birth_date.day))
+    return years < 18
+
+
+def _of_patient(mine: list[Row], rule: Rule, facts: PatientFacts, now: datetime) -> list[Said]:
+    worst: dict[tuple[datetime, int], tuple[int, bool]] = {}
+    for band in rule.bands:
+        for key, asks in _holding(mine, rule, band, facts, now):
+            at = key[0]
+            if at < now - RAISE_WINDOW or key in worst:
+                continue
+            disturbed = rule.flagged == "ask" and any(row.disturbed for row in mine if (row.at, row.reading_no) == key)
+            worst[key] = (int(band.severity), asks or (disturbed and band.severity < 3))
+    late = timedelta(hours=rule.late_after_h)
+    return [
+        Said(rule.id, facts.patient, at, number, severity, at < now - late, asks)
+        for (at, number), (severity, asks) in worst.items()
+    ]
+
+
+def _holding(
+    mine: list[Row], rule: Rule, band: Band, facts: PatientFacts, now: datetime
+) -> list[tuple[tuple[datetime, int], bool]]:
+    """The readings for which a band holds, and whether each asks."""
+    breached: dict[tuple[datetime, int], bool] = {}
+    asks: dict[tuple[datetime, int], bool] = {}
+    for quantity in rule.quantities:
+        track = (
+            _one_unit([row for row in mine if row.quantity == quantity and math.isfinite(row.value)])
+            if rule.measure
+            else [row for row in mine if row.quantity == quantity]
+        )
+        for place, row in enumerate(track):
+            key = (row.at, row.reading_no)
+            breached.setdefault(key, False)
+            if quantity not in band.limits or (rule.ages == "adults" and _minor(facts, row.at)):
+                continue
+            limit = band.limits[quantity]
+            bound = limit.values[rule.measure.unit if rule.measure and rule.measure.unit else row.unit]
+            plain, without = _amounts(track, place, rule, facts, now)
+            over = [
+                amount is not None and breaches(amount, bound, str(limit.comparison)) for amount in (plain, without)
+            ]
+            breached[key] |= any(over)
+            asks[key] = asks.get(key, False) or _severity(plain, rule, row, quantity) != _severity(
+                without, rule, row, quantity
+            )
+    keys = sorted(breached)
+    held = [key for place, key in enumerate(keys) if breached[key] and _often(keys, breached, place, band, facts)]
+    return [(key, asks[key]) for key in held]
+
+
+def _severity(amount: float | None, rule: Rule, row: Row, quantity: str) -> int:
+    for band in rule.bands:
+        if amount is not None and quantity in band.limits:
+            unit = rule.measure.unit if rule.measure and rule.measure.unit else row.unit
+            if breaches(amount, band.limits[quantity].values[unit], str(band.limits[quantity].comparison)):
+                return int(band.severity)
+    return 0
+
+
+def _often(
+    keys: list[tuple[datetime, int]],
+    breached: dict[tuple[datetime, int], bool],
+    place: int,
+    band: Band,
+    facts: PatientFacts,
+) -> bool:
+    condition, (at, _) = band.condition, keys[place]
+    if condition is None:
+        return True
+    if isinstance(condition, OnDays):
+        days = {_day(facts, key[0]) for key in keys if breached[key]}
+        today = _day(facts, at)
+        return sum(today - timedelta(days=back) in days for back in range(condition.of_last)) >= condition.breaching
+    if isinstance(condition, Readings):
+        last = keys[max(0, place - condition.of_last + 1) : place + 1]
+        return (
+            sum(breached[key] and at - key[0] <= timedelta(hours=condition.within_h) for key in last)
+            >= condition.breaching
+        )
+    if isinstance(condition, Sessions):
+        return _in_sessions(keys, breached, place, condition)
+    assert isinstance(condition, Lasting)
+    began = place
+    while (
+        began > 0
+        and breached[keys[began - 1]]
+        and keys[began][0] - keys[began - 1][0] <= timedelta(minutes=condition.gap_max_minutes)
+    ):
+        began -= 1
+    return at - keys[began][0] >= timedelta(minutes=condition.min_minutes)
+
+
+def _in_sessions(
+    keys: list[tuple[datetime, int]], breached: dict[tuple[datetime, int], bool], place: int, condition: Sessions
+) -> bool:
+    sessions: list[list[tuple[datetime, int]]] = []
+    for key in keys:
+        if sessions and key[0] - sessions[-1][-1][0] < timedelta(minutes=condition.apart_min):
+            sessions[-1].append(key)
+        else:
+            sessions.append([key])
+    here = next(number for number, session in enumerate(sessions) if keys[place] in session)
+    began = sessions[here][0][0]
+    last = sessions[max(0, here - condition.of_last + 1) : here + 1]
+    near = [one for one in last if began - one[0][0] <= timedelta(hours=condition.within_h)]
+    return sum(any(breached[key] for key in one) for one in near) >= condition.breaching
+
+
+def _one_unit(track: list[Row]) -> list[Row]:
+    """Everything in the unit of the newest."""
+    unit = track[-1].unit if track else ""
+    return [
+        row
+        if row.unit == unit
+        else Row(
+            row.patient,
+            row.at,
+            row.reading_no,
+            row.quantity,
+            unit,
+            round(row.value * FACTORS[(row.unit, unit)], STEPS[unit]),
+        )
+        for row in track
+    ]
+
+
+def _amounts(
+    track: list[Row], place: int, rule: Rule, facts: PatientFacts, now: datetime
+) -> tuple[float | None, float | None]:
+    """What is compared, and the same without jumps; None: not enough data."""
+    measure, row = rule.measure, track[place]
+    sign = -1 if rule.lessening else 1
+    if isinstance(measure, Reference):
+        return _change(track, place, measure, sign)
+    found: float | None = None
+    if measure is None:
+        found = row.value
+    elif isinstance(measure, Mean):
+        found = _mean(track, place, measure, facts)
+    elif isinstance(measure, Variability):
+        found = _variability(track, place, measure, facts)
+    elif isinstance(measure, Baseline):
+        found = _from_baseline(track, place, measure, facts, sign)
+    elif isinstance(measure, Slope):
+        found = _slope(track, place, measure, sign)
+    elif isinstance(measure, Drift):
+        found = _drift(track, place, measure, sign, now)
+    elif isinstance(measure, DryWeight) and facts.dry_weight_kg is not None:
+        dry = facts.dry_weight_kg if row.unit == "kg" else round(facts.dry_weight_kg * FACTORS[("kg", row.unit)], 2)
+        found = float((Decimal(repr(row.value)) - Decimal(repr(dry))).quantize(GRID[row.unit]))
+    return found, found
+
+
+def _window(track: list[Row], place: int, days: float) -> list[Row]:
+    return [row for row in track[: place + 1] if track[place].at - row.at < timedelta(days=days)]
+
+
+def _morning(row: Row, facts: PatientFacts) -> bool:
+    return row.at.astimezone(ZoneInfo(facts.time_zone)).hour < 12
+
+
+def _exact_mean(values: Sequence[float]) -> float:
+    return float(sum(Fraction(value) for value in values) / len(values))
+
+
+def _mean(track: list[Row], place: int, measure: Mean, facts: PatientFacts) -> float | None:
+    if measure.part != "any" and _morning(track[place], facts) != (measure.part == "morning"):
+        return None
+    window = _window(track, place, measure.over_days)
+    if measure.part != "any":
+        window = [row for row in window if _morning(row, facts) == (measure.part == "morning")]
+    if measure.drop_first_day:
+        window = [row for row in window if _day(facts, row.at) != _day(facts, window[0].at)]
+    if len(window) < measure.min_readings or len({_day(facts, row.at) for row in window}) < measure.min_days:
+        return None
+    return round(_exact_mean([row.value for row in window]), 6)
+
+
+def _variability(track: list[Row], place: int, measure: Variability, facts: PatientFacts) -> float | None:
+    if measure.first_of_morning:
+        chosen: dict[date, Row] = {}
+        for row in track:
+            if _morning(row, facts):
+                chosen.setdefault(_day(facts, row.at), row)
+        firsts = list(chosen.values())
+        if track[place] not in firsts:
+            return None
+        track, place = firsts, firsts.index(track[place])
+    values = [row.value for row in _window(track, place, measure.over_days)]
+    if len(values) < measure.min_readings:
+        return None
+    return round(100 * statistics.stdev(values) / statistics.fmean(values), 6)
+
+
+def _from_baseline(track: list[Row], place: int, measure: Baseline, facts: PatientFacts, sign: int) -> float | None:
+    row = track[place]
+    recent = _window(track, place, measure.mean_days) if measure.mean_days else [row]
+    value = round(_exact_mean([one.value for one in recent]), 6)
+    begin = track.index(recent[0])
+    while begin > 0 and _day(facts, track[begin - 1].at) == _day(facts, track[begin].at):
+        begin -= 1
+    before = [one.value for one in track[:begin] if track[begin].at - one.at <= timedelta(days=measure.over_days)]
+    if len(before) < measure.min_readings:
+        return None
+    return round(sign * (value - statistics.median(before)), 6)
+
+
+def _slope(track: list[Row], place: int, measure: Slope, sign: int) -> float | None:
+    window = _window(track, place, measure.over_days)
+    if len(window) < measure.min_readings:
+        return None
+    days = [(row.at - window[0].at) / timedelta(days=1) for row in window]
+    values = [row.value for row in window]
+    slope, low, high = (theil_sen if measure.method == "theil_sen" else least_squares)(days, values)
+    if slope is None:
+        return None
+    sure = low is not None and high is not None and (low > 0 or high < 0)
+    return round(sign * round(slope, 6) * measure.project_days, 6) if sure else 0.0
+
+
+def least_squares(days: list[float], values: list[float]) -> tuple[float | None, float | None, float | None]:
+    count, middle, mean = len(days), statistics.fmean(days), statistics.fmean(values)
+    across = math.fsum((day - middle) ** 2 for day in days)
+    if across < 1e-9:
+        return None, None, None
+    slope = math.fsum((day - middle) * (value - mean) for day, value in zip(days, values, strict=True)) / across
+    rest = math.fsum((value - mean - slope * (day - middle)) ** 2 for day, value in zip(days, values, strict=True))
+    half = student_t95(count - 2) * math.sqrt(rest / (count - 2) / across)
+    return slope, round(slope - half, 6), round(slope + half, 6)
+
+
+def theil_sen(days: list[float], values: list[float]) -> tuple[float | None, float | None, float | None]:
+    count = len(days)
+    slopes = sorted(
+        (values[other] - values[one]) / (days[other] - days[one])
+        for one in range(count)
+        for other in range(one + 1, count)
+        if days[other] > days[one]
+    )
+    if not slopes:
+        return None, None, None
+    half = 1.959964 * math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+
+    def at(rank: float) -> float | None:
+        if not 1 <= rank <= len(slopes):
+            return None
+        low = math.floor(rank)
+        share = rank - low
+        return round(slopes[low - 1] + (share * (slopes[low] - slopes[low - 1]) if share > 0 else 0.0), 6)
+
+    return statistics.median(slopes), at((len(slopes) - half) / 2), at((len(slopes) + half) / 2 + 1)
+
+
+@lru_cache(maxsize=100)
+def student_t95(freedom: int) -> float:
+    """Where the density, integrated by Simpson's rule from 0, reaches 0.475; three decimals, as tables have it."""
+    scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
+
+    def area(to: float) -> float:
+        steps = 4000
+        width = to / steps
+        heights = [scale * (1 + (width * step) ** 2 / freedom) ** (-(freedom + 1) / 2) for step in range(steps + 1)]
+        return width / 3 * (heights[0] + heights[-1] + 4 * sum(heights[1:-1:2]) + 2 * sum(heights[2:-1:2]))
+
+    low, high = 1.9, 13.0
+    while high - low > 1e-7:
+        middle = (low + high) / 2
+        low, high = (middle, high) if area(middle) < 0.475 else (low, middle)
+    return round(low, 3)
+
+
+def _drift(track: list[Row], place: int, measure: Drift, sign: int, now: datetime) -> float | None:
+    if place != len(track) - 1:
+        return None
+    watch = now - timedelta(days=measure.over_days)
+    base = [row.value for row in track if watch - timedelta(days=measure.baseline_days) < row.at <= watch]
+    watched = [row for row in track if row.at > watch]
+    if len(base) < measure.min_readings or not watched:
+        return None
+    start, state = statistics.median(base), 0.0
+    for row in watched:
+        moved = sign * (row.value - start)
+        if measure.slack is None:
+            state = measure.weight * moved + (1 - measure.weight) * state
+        else:
+            state = max(0.0, state + moved - measure.slack[row.unit])
+    return round(state, 6)
+
+
+def _change(track: list[Row], place: int, measure: Reference, sign: int) -> tuple[float | None, float | None]:
+    row = track[place]
+    earlier = [
+        number
+        for number, one in enumerate(track[:place])
+        if timedelta(hours=measure.from_h) <= row.at - one.at <= timedelta(hours=measure.to_h)
+    ]
+    if not earlier:
+        return None, None
+    since = earlier[-1] if measure.take == "newest" else earlier[0]
+    sizes = _jumps(track, measure)
+    if _alone(track, since, sizes, measure):
+        since += -1 if measure.take == "newest" else 1
+        if since not in earlier:
+            return None, None
+    between = Decimal(str(round(sum(sizes[since + 1 : place + 1]), 6)))
+    moved = (Decimal(repr(row.value)) - Decimal(repr(track[since].value))).quantize(GRID[row.unit])
+
+    def counted(change: Decimal) -> float:
+        amount = sign * float(change)
+        return round(100 * amount / track[since].value, 6) if measure.percent else amount
+
+    return counted(moved), counted((moved - between).quantize(GRID[row.unit]))
+
+
+def _jumps(track: list[Row], measure: Reference) -> list[float]:
+    sizes = [0.0]
+    for one, other in pairwise(track):
+        moved = other.value - one.value
+        near = other.at - one.at <= timedelta(hours=measure.step_within_h)
+        jumps = measure.step is not None and near and abs(moved) > measure.step[other.unit] + 1e-9
+        sizes.append(moved if jumps else 0.0)
+    return sizes
+
+
+def _alone(track: list[Row], place: int, sizes: list[float], measure: Reference) -> bool:
+    if measure.step is None or place + 1 >= len(track) or not sizes[place] or not sizes[place + 1]:
+        return False
+    return abs(sizes[place] + sizes[place + 1]) <= measure.step[track[place].unit]
+
+
+def _silences(rows: Sequence[Row], rule: Rule, measure: Missed, people: Person, now: datetime) -> list[Said]:
+    said: list[Said] = []
+    for patient, facts in people.items():
+        mine = sorted(
+            (row for row in rows if row.patient == patient and row.quantity in rule.quantities and row.at <= now),
+            key=lambda row: (row.at, row.reading_no),
+        )
+        since = [row.at for row in mine[-1:]] + ([facts.monitored_since] if facts.monitored_since else [])
+        if not since or (rule.ages == "adults" and _minor(facts, now)):
+            continue
+        silent = (now - max(since)) / timedelta(hours=1)
+        if measure.times_schedule:
+            if facts.every_h is None:
+                continue
+            silent /= facts.every_h
+        severity = _silent_severity(rule, round(silent, 6))
+        if severity:
+            said.append(Said(rule.id, patient, now, mine[-1].reading_no if mine else 0, severity, False, False))
+    return said
+
+
+def _silent_severity(rule: Rule, amount: float) -> int:
+    for band in rule.bands:
+        for limit in band.limits.values():
+            if breaches(amount, next(iter(limit.values.values())), str(limit.comparison)):
+                return int(band.severity)
+    return 0
