@@ -1,30 +1,21 @@
-"""The plain reference of measures, conditions and selections: one patient and one reading at a time, loops and `statistics`.
+"""The plain reference of what a rule looks at and how often it must be so: one patient and one reading at a time.
 
 It shares the Rule model with the product and no line of arithmetic: days are asked of the calendar, sums are exact, Student's
-t is integrated. What it answers per rule, patient and reading is compared with what numpy answers.
+t is integrated (`scalar_measures`). What it answers per rule, patient and reading is compared with what numpy answers.
 """
 
 import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from decimal import Decimal
-from fractions import Fraction
-from functools import lru_cache
-from itertools import pairwise
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
 from alerts.conditions import Lasting, OnDays, Readings, Sessions
 from alerts.facts import PatientFacts
-from alerts.measures import Baseline, Drift, DryWeight, Mean, Missed, Reference, Slope, Variability
+from alerts.measures import Missed
 from alerts.rules import Band, Rule
-from tests.unit.alerts.scalar import _FACTORS as FACTORS
-from tests.unit.alerts.scalar import _GRID as GRID
 from tests.unit.alerts.scalar import RAISE_WINDOW, Row
 from tests.unit.alerts.scalar import _breaches as breaches
-
-STEPS = {"kg": 3, "[lb_av]": 2, "kPa": 2, "mm[Hg]": 1, "mg/dL": 1, "mmol/L": 2, "%": 1, "/min": 1}
+from tests.unit.alerts.scalar_measures import amounts, day_of, one_unit
 
 
 @dataclass(frozen=True, order=True)
@@ -81,18 +72,14 @@ def _seen(row: Row, rule: Rule, facts: PatientFacts) -> bool:
 def _pregnant(facts: PatientFacts, at: datetime) -> bool:
     if facts.pregnant_from is None:
         return False
-    day = _day(facts, at)
+    day = day_of(facts, at)
     return facts.pregnant_from <= day and (facts.delivered_on is None or day <= facts.delivered_on + timedelta(weeks=6))
-
-
-def _day(facts: PatientFacts, at: datetime) -> date:
-    return at.astimezone(ZoneInfo(facts.time_zone)).date()
 
 
 def _minor(facts: PatientFacts, at: datetime) -> bool:
     if facts.birth_date is None:
         return False
-    day = _day(facts, at)
+    day = day_of(facts, at)
     years = day.year - facts.birth_date.year - ((day.month, day.day) < (facts.birth_date.month, facts.birth_date.day))
     return years < 18
 
@@ -121,7 +108,7 @@ def _holding(
     asks: dict[tuple[datetime, int], bool] = {}
     for quantity in rule.quantities:
         track = (
-            _one_unit([row for row in mine if row.quantity == quantity and math.isfinite(row.value)])
+            one_unit([row for row in mine if row.quantity == quantity and math.isfinite(row.value)])
             if rule.measure
             else [row for row in mine if row.quantity == quantity]
         )
@@ -132,7 +119,7 @@ def _holding(
                 continue
             limit = band.limits[quantity]
             bound = limit.values[rule.measure.unit if rule.measure and rule.measure.unit else row.unit]
-            plain, without = _amounts(track, place, rule, facts, now)
+            plain, without = amounts(track, place, rule, facts, now)
             over = [
                 amount is not None and breaches(amount, bound, str(limit.comparison)) for amount in (plain, without)
             ]
@@ -165,8 +152,8 @@ def _often(
     if condition is None:
         return True
     if isinstance(condition, OnDays):
-        days = {_day(facts, key[0]) for key in keys if breached[key]}
-        today = _day(facts, at)
+        days = {day_of(facts, key[0]) for key in keys if breached[key]}
+        today = day_of(facts, at)
         return sum(today - timedelta(days=back) in days for back in range(condition.of_last)) >= condition.breaching
     if isinstance(condition, Readings):
         last = keys[max(0, place - condition.of_last + 1) : place + 1]
@@ -201,228 +188,6 @@ def _in_sessions(
     last = sessions[max(0, here - condition.of_last + 1) : here + 1]
     near = [one for one in last if began - one[0][0] <= timedelta(hours=condition.within_h)]
     return sum(any(breached[key] for key in one) for one in near) >= condition.breaching
-
-
-def _one_unit(track: list[Row]) -> list[Row]:
-    """Everything in the unit of the newest."""
-    unit = track[-1].unit if track else ""
-    return [
-        row
-        if row.unit == unit
-        else Row(
-            row.patient,
-            row.at,
-            row.reading_no,
-            row.quantity,
-            unit,
-            round(row.value * FACTORS[(row.unit, unit)], STEPS[unit]),
-        )
-        for row in track
-    ]
-
-
-def _amounts(
-    track: list[Row], place: int, rule: Rule, facts: PatientFacts, now: datetime
-) -> tuple[float | None, float | None]:
-    """What is compared, and the same without jumps; None: not enough data."""
-    measure, row = rule.measure, track[place]
-    sign = -1 if rule.lessening else 1
-    if isinstance(measure, Reference):
-        return _change(track, place, measure, sign)
-    found: float | None = None
-    if measure is None:
-        found = row.value
-    elif isinstance(measure, Mean):
-        found = _mean(track, place, measure, facts)
-    elif isinstance(measure, Variability):
-        found = _variability(track, place, measure, facts)
-    elif isinstance(measure, Baseline):
-        found = _from_baseline(track, place, measure, facts, sign)
-    elif isinstance(measure, Slope):
-        found = _slope(track, place, measure, sign)
-    elif isinstance(measure, Drift):
-        found = _drift(track, place, measure, sign, now)
-    elif isinstance(measure, DryWeight) and facts.dry_weight_kg is not None:
-        dry = facts.dry_weight_kg if row.unit == "kg" else round(facts.dry_weight_kg * FACTORS[("kg", row.unit)], 2)
-        found = float((Decimal(repr(row.value)) - Decimal(repr(dry))).quantize(GRID[row.unit]))
-    return found, found
-
-
-def _window(track: list[Row], place: int, days: float) -> list[Row]:
-    return [row for row in track[: place + 1] if track[place].at - row.at < timedelta(days=days)]
-
-
-def _morning(row: Row, facts: PatientFacts) -> bool:
-    return row.at.astimezone(ZoneInfo(facts.time_zone)).hour < 12
-
-
-def _exact_mean(values: Sequence[float]) -> float:
-    return float(sum(Fraction(value) for value in values) / len(values))
-
-
-def _mean(track: list[Row], place: int, measure: Mean, facts: PatientFacts) -> float | None:
-    if measure.part != "any" and _morning(track[place], facts) != (measure.part == "morning"):
-        return None
-    window = _window(track, place, measure.over_days)
-    if measure.part != "any":
-        window = [row for row in window if _morning(row, facts) == (measure.part == "morning")]
-    if measure.drop_first_day:
-        window = [row for row in window if _day(facts, row.at) != _day(facts, window[0].at)]
-    if len(window) < measure.min_readings or len({_day(facts, row.at) for row in window}) < measure.min_days:
-        return None
-    return round(_exact_mean([row.value for row in window]), 6)
-
-
-def _variability(track: list[Row], place: int, measure: Variability, facts: PatientFacts) -> float | None:
-    if measure.first_of_morning:
-        chosen: dict[date, Row] = {}
-        for row in track:
-            if _morning(row, facts):
-                chosen.setdefault(_day(facts, row.at), row)
-        firsts = list(chosen.values())
-        if track[place] not in firsts:
-            return None
-        track, place = firsts, firsts.index(track[place])
-    values = [row.value for row in _window(track, place, measure.over_days)]
-    if len(values) < measure.min_readings:
-        return None
-    return round(100 * statistics.stdev(values) / statistics.fmean(values), 6)
-
-
-def _from_baseline(track: list[Row], place: int, measure: Baseline, facts: PatientFacts, sign: int) -> float | None:
-    row = track[place]
-    recent = _window(track, place, measure.mean_days) if measure.mean_days else [row]
-    value = round(_exact_mean([one.value for one in recent]), 6)
-    begin = track.index(recent[0])
-    while begin > 0 and _day(facts, track[begin - 1].at) == _day(facts, track[begin].at):
-        begin -= 1
-    before = [one.value for one in track[:begin] if track[begin].at - one.at <= timedelta(days=measure.over_days)]
-    if len(before) < measure.min_readings:
-        return None
-    return round(sign * (value - statistics.median(before)), 6)
-
-
-def _slope(track: list[Row], place: int, measure: Slope, sign: int) -> float | None:
-    window = _window(track, place, measure.over_days)
-    if len(window) < measure.min_readings:
-        return None
-    days = [(row.at - window[0].at) / timedelta(days=1) for row in window]
-    values = [row.value for row in window]
-    slope, low, high = (theil_sen if measure.method == "theil_sen" else least_squares)(days, values)
-    if slope is None:
-        return None
-    sure = low is not None and high is not None and (low > 0 or high < 0)
-    return round(sign * round(slope, 6) * measure.project_days, 6) if sure else 0.0
-
-
-def least_squares(days: list[float], values: list[float]) -> tuple[float | None, float | None, float | None]:
-    count, middle, mean = len(days), statistics.fmean(days), statistics.fmean(values)
-    across = math.fsum((day - middle) ** 2 for day in days)
-    if across < 1e-9:
-        return None, None, None
-    slope = math.fsum((day - middle) * (value - mean) for day, value in zip(days, values, strict=True)) / across
-    rest = math.fsum((value - mean - slope * (day - middle)) ** 2 for day, value in zip(days, values, strict=True))
-    half = student_t95(count - 2) * math.sqrt(rest / (count - 2) / across)
-    return slope, round(slope - half, 6), round(slope + half, 6)
-
-
-def theil_sen(days: list[float], values: list[float]) -> tuple[float | None, float | None, float | None]:
-    count = len(days)
-    slopes = sorted(
-        (values[other] - values[one]) / (days[other] - days[one])
-        for one in range(count)
-        for other in range(one + 1, count)
-        if days[other] > days[one]
-    )
-    if not slopes:
-        return None, None, None
-    half = 1.959964 * math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
-
-    def at(rank: float) -> float | None:
-        if not 1 <= rank <= len(slopes):
-            return None
-        low = math.floor(rank)
-        share = rank - low
-        return round(slopes[low - 1] + (share * (slopes[low] - slopes[low - 1]) if share > 0 else 0.0), 6)
-
-    return statistics.median(slopes), at((len(slopes) - half) / 2), at((len(slopes) + half) / 2 + 1)
-
-
-@lru_cache(maxsize=100)
-def student_t95(freedom: int) -> float:
-    """Where the density, integrated by Simpson's rule from 0, reaches 0.475; three decimals, as tables have it."""
-    scale = math.exp(math.lgamma((freedom + 1) / 2) - math.lgamma(freedom / 2)) / math.sqrt(freedom * math.pi)
-
-    def area(to: float) -> float:
-        steps = 4000
-        width = to / steps
-        heights = [scale * (1 + (width * step) ** 2 / freedom) ** (-(freedom + 1) / 2) for step in range(steps + 1)]
-        return width / 3 * (heights[0] + heights[-1] + 4 * sum(heights[1:-1:2]) + 2 * sum(heights[2:-1:2]))
-
-    low, high = 1.9, 13.0
-    while high - low > 1e-7:
-        middle = (low + high) / 2
-        low, high = (middle, high) if area(middle) < 0.475 else (low, middle)
-    return round(low, 3)
-
-
-def _drift(track: list[Row], place: int, measure: Drift, sign: int, now: datetime) -> float | None:
-    if place != len(track) - 1:
-        return None
-    watch = now - timedelta(days=measure.over_days)
-    base = [row.value for row in track if watch - timedelta(days=measure.baseline_days) < row.at <= watch]
-    watched = [row for row in track if row.at > watch]
-    if len(base) < measure.min_readings or not watched:
-        return None
-    start, state = statistics.median(base), 0.0
-    for row in watched:
-        moved = sign * (row.value - start)
-        if measure.slack is None:
-            state = measure.weight * moved + (1 - measure.weight) * state
-        else:
-            state = max(0.0, state + moved - measure.slack[row.unit])
-    return round(state, 6)
-
-
-def _change(track: list[Row], place: int, measure: Reference, sign: int) -> tuple[float | None, float | None]:
-    row = track[place]
-    earlier = [
-        number
-        for number, one in enumerate(track[:place])
-        if timedelta(hours=measure.from_h) <= row.at - one.at <= timedelta(hours=measure.to_h)
-    ]
-    if not earlier:
-        return None, None
-    since = earlier[-1] if measure.take == "newest" else earlier[0]
-    sizes = _jumps(track, measure)
-    if _alone(track, since, sizes, measure):
-        since += -1 if measure.take == "newest" else 1
-        if since not in earlier:
-            return None, None
-    between = Decimal(str(round(sum(sizes[since + 1 : place + 1]), 6)))
-    moved = (Decimal(repr(row.value)) - Decimal(repr(track[since].value))).quantize(GRID[row.unit])
-
-    def counted(change: Decimal) -> float:
-        amount = sign * float(change)
-        return round(100 * amount / track[since].value, 6) if measure.percent else amount
-
-    return counted(moved), counted((moved - between).quantize(GRID[row.unit]))
-
-
-def _jumps(track: list[Row], measure: Reference) -> list[float]:
-    sizes = [0.0]
-    for one, other in pairwise(track):
-        moved = other.value - one.value
-        near = other.at - one.at <= timedelta(hours=measure.step_within_h)
-        jumps = measure.step is not None and near and abs(moved) > measure.step[other.unit] + 1e-9
-        sizes.append(moved if jumps else 0.0)
-    return sizes
-
-
-def _alone(track: list[Row], place: int, sizes: list[float], measure: Reference) -> bool:
-    if measure.step is None or place + 1 >= len(track) or not sizes[place] or not sizes[place + 1]:
-        return False
-    return abs(sizes[place] + sizes[place + 1]) <= measure.step[track[place].unit]
 
 
 def _silences(rows: Sequence[Row], rule: Rule, measure: Missed, people: Person, now: datetime) -> list[Said]:

@@ -25,6 +25,7 @@ from rpm.settings import CARE
 from schemas.codes import BY_NAME
 from tests.unit.alerts import scalar_trends
 from tests.unit.alerts.scalar import Row
+from tests.unit.alerts.scalar_measures import student_t95 as student_t95_integrated
 from tests.unit.alerts.scalar_trends import Said
 from tests.unit.alerts.test_evaluate import series_of
 
@@ -129,7 +130,7 @@ def test_and_of_every_shipped_rule(rows: list[Row]) -> None:
 
 def test_students_t_is_as_integrated() -> None:
     table = student_t95(np.arange(1.0, 31.0))
-    assert table.tolist() == [scalar_trends.student_t95(freedom) for freedom in range(1, 31)]
+    assert table.tolist() == [student_t95_integrated(freedom) for freedom in range(1, 31)]
     assert student_t95(np.array([40.0, 120.0])) == pytest.approx([2.021, 1.980], abs=2e-3)
 
 
