@@ -118,6 +118,7 @@ def _from_baseline(measure: Baseline, track: Track, facts: Facts, judged: Bools,
 def _trend(measure: Slope, track: Track, judged: Bools, sign: float) -> Amounts:
     window = rolling.windows(windows.before(track.at_us, track.position, span_us=measure.over_days * US_PER_DAY))
     days = (track.at_us - (track.at_us[0] if len(track) else 0)) / US_PER_DAY
+    judged = judged & newest_rows(track)
     wanted = judged & (window.count >= measure.min_readings)
     if measure.method == "least_squares":
         found = slopes.least_squares(days, track.value, window)
@@ -136,6 +137,13 @@ def _trend(measure: Slope, track: Track, judged: Bools, sign: float) -> Amounts:
     known = wanted & np.isfinite(amount)
     amount = np.where(known, np.where(sure, amount, 0.0), np.nan)
     return Amounts(track, amount, window.first, window.count.astype(np.int64), low=ends[0], high=ends[1], only=judged)
+
+
+def newest_rows(track: Track) -> Bools:
+    """Which row is the last of its patient."""
+    newest = np.ones(len(track), np.bool_)
+    newest[:-1] = track.position[1:] == 0
+    return newest
 
 
 def _drift(measure: Drift, track: Track, sign: float, now_us: int) -> Amounts:

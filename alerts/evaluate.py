@@ -8,6 +8,7 @@ is looked up afterwards, for the few rows that have one (`alerts.findings`).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import ceil
 from types import MappingProxyType
 from typing import Final
 
@@ -41,31 +42,51 @@ class _Evaluation:
     limits: Limits
     facts: Facts
     now_us: int
-    rows: dict[tuple[str, ...], Ints] = field(default_factory=dict[tuple[str, ...], Ints])
-    tracks: dict[str, Track] = field(default_factory=dict[str, Track])
+    rows: dict[tuple[tuple[str, ...], int], Ints] = field(default_factory=dict[tuple[tuple[str, ...], int], Ints])
+    picked: dict[tuple[tuple[str, ...], int], Rows] = field(default_factory=dict[tuple[tuple[str, ...], int], Rows])
+    tracks: dict[tuple[str, int], Track] = field(default_factory=dict[tuple[str, int], Track])
 
     @property
     def since_us(self) -> int:
         """Only what was measured since then may be found."""
         return self.now_us - int(RAISE_WINDOW_H * US_PER_HOUR)
 
-    def rows_of(self, quantities: tuple[str, ...]) -> Ints:
-        """The rows of some quantities."""
-        found = self.rows.get(quantities)
+    def rows_of(self, quantities: tuple[str, ...], days: int) -> Ints:
+        """The rows of some quantities, no more than so many days before what may be found."""
+        found = self.rows.get((quantities, days))
         if found is None:
-            found = self.rows[quantities] = self.series.rows_of([BY_NAME[name].number for name in quantities])
+            rows = self.series.rows_of([BY_NAME[name].number for name in quantities])
+            earliest = self.since_us - days * 24 * US_PER_HOUR
+            found = rows[self.series.measured_at_us[rows] >= earliest]
+            self.rows[(quantities, days)] = found
         return found
+
+    def values(self, rule: Rule) -> Rows:
+        """The rows of a rule that looks at values; shared where rules look at the same."""
+        whole = self.rows_of(rule.quantities, _days_before(rule))
+        rows = looked_at(self.series, rule, self.facts, whole)
+        key = (rule.quantities, _days_before(rule))
+        if rows is not whole:
+            return Rows.of(self.series, rows)
+        if key not in self.picked:
+            self.picked[key] = Rows.of(self.series, rows)
+        return self.picked[key]
 
     def track(self, quantity: str, rule: Rule) -> Track:
         """The track of a quantity that a rule looks at; shared where rules look at the same."""
-        whole = self.rows_of((quantity,))
+        whole = self.rows_of((quantity,), _days_before(rule))
         rows = looked_at(self.series, rule, self.facts, whole)
+        key = (quantity, _days_before(rule))
         if rows is not whole:
             return track_of(self.series, quantity, rows)
-        found = self.tracks.get(quantity)
-        if found is None:
-            found = self.tracks[quantity] = track_of(self.series, quantity, rows)
-        return found
+        if key not in self.tracks:
+            self.tracks[key] = track_of(self.series, quantity, rows)
+        return self.tracks[key]
+
+
+def _days_before(rule: Rule) -> int:
+    """How many days before what may be found a rule has to see: its look-back, and a day that a session may have begun in."""
+    return ceil(rule.lookback_h / 24) + 1
 
 
 def evaluate(
@@ -99,9 +120,8 @@ def _apply(given: _Evaluation, rule: Rule, settled: Ints | None) -> RuleFindings
     if rule.missed is not None:
         return _silences(given, rule, settled)
     if rule.measure is None:
-        rows = looked_at(given.series, rule, given.facts, given.rows_of(rule.quantities))
-        picked = Rows.of(given.series, rows)
-        amount = given.series.value[rows]
+        picked = given.values(rule)
+        amount = given.series.value[picked.rows]
         return _found(given, rule, picked, judge(rule, given.limits, picked, amount, given.facts), amount, settled)
     parts = [_measured(given, rule, given.track(quantity, rule), settled) for quantity in rule.quantities]
     return parts[0] if len(parts) == 1 else _together(parts)
@@ -238,7 +258,12 @@ def _together(parts: Sequence[RuleFindings]) -> RuleFindings:
 def _silences(given: _Evaluation, rule: Rule, settled: Ints | None) -> RuleFindings:
     """Of every patient in `facts`, how long no reading of the rule's quantities has come."""
     assert rule.missed is not None
-    facts, rows = given.facts, looked_at(given.series, rule, given.facts, given.rows_of(rule.quantities))
+    facts, rows = (
+        given.facts,
+        looked_at(
+            given.series, rule, given.facts, given.series.rows_of([BY_NAME[name].number for name in rule.quantities])
+        ),
+    )
     rows = rows[given.series.measured_at_us[rows] <= given.now_us]
     owners = given.series.patient[rows]
     place = np.searchsorted(owners, facts.patient, side="right") - 1
@@ -284,7 +309,7 @@ def _silent_rows(rule: Rule, given: _Evaluation, amount: Floats) -> Rows:
     slot = np.full(count, slot_of(rule.quantities[0], rule.units_of(rule.quantities[0])[0]))
     whole = np.arange(count)
     at = np.full(count, given.now_us)
-    return Rows(whole, patients, at, np.zeros(count, np.int64), np.zeros(count, np.bool_), whole, slot)
+    return Rows(whole, patients, at, np.zeros(count, np.int64), np.zeros(count, np.bool_), whole, slot, None)
 
 
 def _unruled(series: Series, limits: Limits, facts: Facts, now_us: int) -> Ints:

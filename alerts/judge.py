@@ -34,6 +34,8 @@ class Rows:
     doubted: Bools
     starts: Ints
     slot: Ints
+    #: The one slot of all rows; None: there are several.
+    one_slot: int | None
 
     @classmethod
     def of(
@@ -48,7 +50,8 @@ class Rows:
             # A unit number outside the table becomes 0, a unit for which nothing is written: no limit, so no finding.
             units = np.where((units > 0) & (units < UNIT_STRIDE), units, 0)
         slot = series.code[rows].astype(np.int64) * UNIT_STRIDE + units
-        return cls(rows, patient, at_us, number, series.doubted[rows], run_starts(patient, at_us, number), slot)
+        one = int(slot[0]) if len(slot) and bool((slot == slot[0]).all()) else None
+        return cls(rows, patient, at_us, number, series.doubted[rows], run_starts(patient, at_us, number), slot, one)
 
     def any(self, flags: Bools) -> Bools:
         """Row flags as reading flags: any of a reading's rows."""
@@ -77,7 +80,7 @@ def judge(rule: Rule, limits: Limits, rows: Rows, amount: Floats, facts: Facts) 
     if not len(rows.starts):
         return Judged(np.zeros(0, np.int8), np.zeros(0, np.bool_), np.zeros(0, np.bool_), np.zeros(0, np.int64))
     margins = {slot_of(name, unit): rule.clear_by[unit] for name in rule.quantities for unit in rule.units_of(name)}
-    margin = _taken(_table(margins)[None, :], rows.slot, None)
+    margin = _taken(_table(margins)[None, :], rows, None)
     toward = amount - margin if rule.downward else amount + margin
     nobodys = _without_limits(rule, rows, facts)
     groups = facts.groups(rows.patient) if len(limits.groups) > 1 else None
@@ -154,20 +157,24 @@ def _without_limits(rule: Rule, rows: Rows, facts: Facts) -> Bools | None:
 
 def _limits_of(
     rule: Rule, band: Band, limits: Limits, rows: Rows, groups: NDArray[np.int32] | None, nobodys: Bools | None
-) -> Floats:
+) -> Floats | float:
     """Per row, the number that must be exceeded (or undercut): "at least x" is "above the double just below x"."""
     at_least = [BY_NAME[name].number for name, given in band.limits.items() if given.comparison is Comparison.AT_LEAST]
     table = limits.table(rule, band)
     inclusive = np.isin(np.arange(SLOTS) // UNIT_STRIDE, at_least)
     table[:, inclusive] = np.nextafter(table[:, inclusive], -np.inf)
-    limit = _taken(table, rows.slot, groups)
+    columns = limits.columns.get((rule.id, band.severity), ())
+    limit = _taken(table, rows, groups)
+    if nobodys is None and not columns:
+        return limit
+    own_limits = np.array(np.broadcast_to(limit, len(rows.slot)))
     if nobodys is not None:
-        limit[nobodys] = np.nan
-    for column in limits.columns.get((rule.id, band.severity), ()):
+        own_limits[nobodys] = np.nan
+    for column in columns:
         own = (rows.slot == column.slot) & among(column.patients, rows.patient)
         found = column.values[np.searchsorted(column.patients, rows.patient[own])]
-        limit[own] = np.nextafter(found, -np.inf) if inclusive[column.slot] else found
-    return limit
+        own_limits[own] = np.nextafter(found, -np.inf) if inclusive[column.slot] else found
+    return own_limits
 
 
 def _table(values: dict[int, float]) -> Floats:
@@ -178,8 +185,11 @@ def _table(values: dict[int, float]) -> Floats:
     return table
 
 
-def _taken(table: Floats, slot: Ints, groups: NDArray[np.int32] | None) -> Floats:
-    return table[groups, slot] if groups is not None else table[0][slot]
+def _taken(table: Floats, rows: Rows, groups: NDArray[np.int32] | None) -> Floats | float:
+    """Each row's number; one for all where all rows are of one slot and group."""
+    if groups is not None:
+        return table[groups, rows.slot]
+    return float(table[0, rows.one_slot]) if rows.one_slot is not None else table[0][rows.slot]
 
 
 def _per_row(rows: Rows, flags: Bools) -> Bools:

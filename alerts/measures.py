@@ -71,8 +71,8 @@ class Reference(Measure):
 
     @property
     def lookback_h(self) -> float:
-        """As far as the reference may lie; jumps up to it are seen."""
-        return self.to_h
+        """As far as the reference may lie, and the neighbour it may be a jump from."""
+        return self.to_h + (self.step_within_h if self.step else 0.0)
 
     @property
     def words(self) -> str:
@@ -166,7 +166,8 @@ class Slope(Measure):
 
     `method`: `theil_sen` is the median of the slopes between all pairs (one bad reading does not move it), its interval by
     Kendall's statistic; `least_squares` with the interval by Student's t. Where the 95 % interval holds 0 there is no trend
-    and nothing breaches. Not enough data under `min_readings`.
+    and nothing breaches. A trend is of now: only the newest reading of a patient is judged. Not enough data under
+    `min_readings`.
     """
 
     fields: ClassVar[frozenset[str]] = Measure.fields | {"interval"}

@@ -71,13 +71,15 @@ class Track:
 def looked_at(series: Series, rule: Rule, facts: Facts, rows: Ints) -> Ints:
     """Of these rows, those the rule looks at: by meal, by what the device says of itself, by pregnancy."""
     keep = np.ones(len(rows), np.bool_)
+    if rule.pregnancy == "only" and not len(facts):
+        return rows[:0]
     if rule.meal is not None:
         wanted = [MEALS.index(meal) for meal in Meal if meal in rule.meal]
         keep &= np.isin(series.meal[rows], wanted)
     if rule.flagged == "ignore" or (rule.flagged == "ask" and rule.measure is not None and rule.reference is None):
         # A mean or a trend takes no value that its own device doubts.
         keep &= ~series.disturbed[rows]
-    if rule.pregnancy != "any":
+    if rule.pregnancy != "any" and len(facts):
         pregnant = facts.pregnant(series.patient[rows], series.measured_at_us[rows])
         keep &= pregnant if rule.pregnancy == "only" else ~pregnant
     return rows if keep.all() else rows[keep]

@@ -1,6 +1,6 @@
 """alerts.evaluate over many patients' weeks, beside a plain copy of the values and beside the plain reference.
 
-The reference (tests/unit/alerts/scalar.py) judges a few of the same patients, and both must find the same.
+The reference (tests/unit/alerts/scalar_trends.py) judges a few of the same patients, and both must find the same.
 """
 
 import time
@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from alerts.evaluate import evaluate
+from alerts.findings import FindingKind
 from alerts.limits import Limits
 from alerts.rulefile import read_rules
 from alerts.rules import Rule
@@ -20,10 +21,10 @@ from tests.bench.ground import BenchFailed
 from tests.bench.machine import Meter
 from tests.bench.results import Result
 from tests.support.large_series import NOW, large_series
-from tests.unit.alerts import scalar
+from tests.unit.alerts import scalar, scalar_trends
 
 #: Patients the reference judges: it looks at every pair of a patient's values.
-SAMPLE: Final = 40
+SAMPLE: Final = 10
 
 
 def measure(patients: int, reps: int) -> list[Result]:
@@ -40,7 +41,7 @@ def measure(patients: int, reps: int) -> list[Result]:
     work: list[tuple[Result, int, Callable[[], Any]]] = [
         (product, len(series), lambda: evaluate(series, rules, limits=limits, now=NOW)),
         (copied, len(series), lambda: np.copyto(target, series.value)),
-        (plain, len(few), lambda: scalar.findings(rows, rules, [], now=NOW)),
+        (plain, len(few), lambda: scalar_trends.findings(rows, rules, {}, now=NOW)),
     ]
     for result, values, judge in work:
         # The first time is another matter: pages that were never touched.
@@ -68,9 +69,17 @@ def _rows(series: Series) -> list[scalar.Row]:
 def _agree(series: Series, rows: list[scalar.Row], rules: tuple[Rule, ...]) -> None:
     found = evaluate(series, rules, limits=Limits.of([], rules), now=NOW)
     fast = sorted(
-        scalar.Found(one.rule_id, one.patient, one.measured_at, one.reading_no, int(one.severity), one.late)
+        scalar_trends.Said(
+            one.rule_id,
+            one.patient,
+            one.measured_at,
+            one.reading_no,
+            int(one.severity),
+            one.late,
+            one.kind is FindingKind.ASK,
+        )
         for one in found
     )
-    slow = scalar.findings(rows, rules, [], now=NOW)
+    slow = scalar_trends.findings(rows, rules, {}, now=NOW)
     if fast != slow:
         raise BenchFailed(f"evaluate() and the reference disagree: {len(fast)} findings, {len(slow)}")

@@ -125,7 +125,7 @@ def _from_baseline(track: list[Row], place: int, measure: Baseline, facts: Patie
 
 def _slope(track: list[Row], place: int, measure: Slope, sign: int) -> float | None:
     window = _window(track, place, measure.over_days)
-    if len(window) < measure.min_readings:
+    if len(window) < measure.min_readings or place != len(track) - 1:
         return None
     days = [(row.at - window[0].at) / timedelta(days=1) for row in window]
     values = [row.value for row in window]
