@@ -75,10 +75,12 @@ def jumps(value: Floats, at_us: Ints, position: Counts, *, step: Floats, within_
         moved = value[1:] - value[:-1]
         near = (position[1:] > 0) & (at_us[1:] - at_us[:-1] <= within_us)
         size[1:] = np.where(near & (np.abs(moved) > step[1:] + 1e-9), moved, 0.0)
-    total = np.round(np.cumsum(size), 6)
-    begins = np.flatnonzero(position == 0)
-    lengths = np.diff(np.append(begins, len(value)))
-    offset = np.repeat(total[begins], lengths)
     alone = np.zeros(len(value), np.bool_)
     alone[:-1] = (size[:-1] != 0) & (size[1:] != 0) & (np.abs(size[:-1] + size[1:]) <= step[:-1]) & (position[1:] > 0)
-    return np.round(total - offset, 6), alone
+    # One bad reading is far from its neighbours; it puts nothing between those before it and those after.
+    lasting = np.where(alone, 0.0, size)
+    lasting[1:][alone[:-1]] = 0.0
+    total: Floats = np.cumsum(lasting)
+    own: Floats = np.where(alone, size, 0.0)
+    offset = np.repeat(total[position == 0], np.diff(np.append(np.flatnonzero(position == 0), len(value))))
+    return np.round(total - offset + own, 6), alone

@@ -220,7 +220,10 @@ def _change(track: list[Row], place: int, measure: Reference, sign: int) -> tupl
         since += -1 if measure.take == "newest" else 1
         if since not in earlier:
             return None, None
-    between = Decimal(str(round(sum(sizes[since + 1 : place + 1]), 6)))
+    bad = [_alone(track, number, sizes, measure) for number in range(len(track))]
+    lasting = [0.0 if bad[number] or (number and bad[number - 1]) else size for number, size in enumerate(sizes)]
+    far = [size if bad[number] else 0.0 for number, size in enumerate(sizes)]
+    between = Decimal(str(round(sum(lasting[since + 1 : place + 1]) + far[place] - far[since], 6)))
     moved = (Decimal(repr(row.value)) - Decimal(repr(track[since].value))).quantize(GRID[row.unit])
 
     def counted(change: Decimal) -> float:

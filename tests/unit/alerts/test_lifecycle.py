@@ -124,6 +124,17 @@ def test_late_red_does_not_worsen_a_timely_orange() -> None:
     assert "65 mg/dL" in late.alert.headline.sentence
 
 
+def test_a_question_calls_once_it_is_none_any_more() -> None:
+    """F45: four kilograms are asked about; what the person weighs on the scale an hour later is a gain, and no question."""
+    ward = Ward()
+    ward.hears(weight(1, 21, 1, 80.0))
+    [asked] = ward.hears(weight(1, 1, 2, 84.0))
+    assert (asked.alert.asks, asked.alert.severity) == (True, Severity.PRIORITY)
+    changes = ward.hears(weight(1, 0, 3, 81.4))
+    [real] = [change for change in changes if change.alert.rule_id == "weight_gain_24h"]
+    assert (real.reason, real.alert.asks, real.rearm) == (ChangeReason.WORSENED, False, True)
+
+
 def test_a_closed_episode_s_readings_open_no_other() -> None:
     ward = Ward()
     ward.hears(pressure(2, 1, 190))

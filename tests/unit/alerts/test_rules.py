@@ -99,6 +99,43 @@ def test_the_rule_at_fault_is_named() -> None:
         parse_rules(TEXT.replace("kg = 2.27", 'kg = "much"'))
 
 
+def test_a_fault_is_told_with_the_line_of_its_field() -> None:
+    wrong = TEXT.replace("limits.body_weight.above = { kg = 2.27,", 'limits.body_weight.above = { kg = "much",', 1)
+    line = next(number for number, text in enumerate(wrong.splitlines(), 1) if '"much"' in text)
+    with pytest.raises(RulesError) as caught:
+        parse_rules(wrong)
+    assert [fault.line for fault in caught.value.faults] == [line]
+
+
+@pytest.mark.parametrize(
+    "old, new, said",
+    [
+        # Of 182 mmHg both would hold.
+        (
+            'limits.systolic.below = { "mm[Hg]" = 90, kPa = 12.0 }',
+            'limits.systolic.below = { "mm[Hg]" = 185, kPa = 24.5 }',
+            "urgent of blood_pressure_high and priority of blood_pressure_low overlap in mm[Hg]",
+        ),
+        (
+            'limits.glucose.below = { "mg/dL" = 70, "mmol/L" = 3.9 }',
+            'limits.glucose.below = { "mg/dL" = 54, "mmol/L" = 3.0 }',
+            "urgent and priority limits.glucose: the same limit in mg/dL, so one of them never holds",
+        ),
+        (
+            "variability = {",
+            "rising = { over_days = 7 }\nvariability = {",
+            "a rule measures one thing: variability or rising",
+        ),
+        ('version = "2026-11"', 'approved_by = "somebody"', "approved_by and approved_on belong together"),
+    ],
+)
+def test_what_no_reading_could_satisfy_is_named(old: str, new: str, said: str) -> None:
+    assert old in TEXT
+    with pytest.raises(RulesError) as caught:
+        parse_rules(TEXT.replace(old, new, 1))
+    assert said in str(caught.value)
+
+
 @pytest.mark.parametrize("content, said", [(None, "No such file"), (b"\xff\xfe", "not UTF-8")])
 def test_a_file_that_cannot_be_read(tmp_path: Path, content: bytes | None, said: str) -> None:
     path = tmp_path / "rules.toml"
@@ -112,3 +149,9 @@ def test_a_patient_s_limit_says_which_quantity() -> None:
     """Systolic and diastolic share a rule, a band and a unit."""
     fields = PatientLimit.__dataclass_fields__
     assert {"rule_id", "band", "quantity", "unit", "value"} <= set(fields)
+
+
+def test_who_signed_a_file_has_signed_its_rules() -> None:
+    assert all(rule.approved_by is None for rule in RULES.values()), "nobody has signed what is shipped"
+    signed = TEXT.replace('version = "2026-11"', 'approved_by = "somebody"\napproved_on = 2026-11-30', 1)
+    assert {(rule.approved_by, str(rule.approved_on)) for rule in parse_rules(signed)} == {("somebody", "2026-11-30")}
