@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from math import ceil
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -23,15 +22,12 @@ from alerts.judge import Judged, Rows, judge, standing
 from alerts.limits import LIMIT_UNITS, Limits, among, slot_of
 from alerts.rules import Rule
 from alerts.series import US_PER_HOUR, Floats, Ints, Series, microseconds, run_starts
+from alerts.settled import NOTHING_SETTLED, Settled
 from alerts.tracks import Track, looked_at, track_of
 from schemas.codes import BY_NAME
 
 #: Values measured longer ago than this never open an alert: backfill of that age is history for the chart.
 RAISE_WINDOW_H: Final = 7 * 24.0
-
-#: The readings that already belong to an alert, per rule: they neither open nor worsen another.
-Settled = Mapping[str, Ints]
-NOTHING_SETTLED: Final[Settled] = MappingProxyType({})
 
 
 @dataclass(slots=True)
@@ -95,7 +91,7 @@ def evaluate(
     *,
     limits: Limits,
     now: datetime,
-    settled: Settled = NOTHING_SETTLED,
+    settled: Mapping[str, Settled] = NOTHING_SETTLED,
     facts: Facts = NO_FACTS,
 ) -> Findings:
     """Every breach within the last RAISE_WINDOW_H that no alert knows yet, and where each patient stands per rule.
@@ -116,7 +112,7 @@ def evaluate(
     return Findings(series, limits, tuple(found), tuple(failures), facts, unruled)
 
 
-def _apply(given: _Evaluation, rule: Rule, settled: Ints | None) -> RuleFindings:
+def _apply(given: _Evaluation, rule: Rule, settled: Settled | None) -> RuleFindings:
     if rule.missed is not None:
         return _silences(given, rule, settled)
     if rule.measure is None:
@@ -127,7 +123,7 @@ def _apply(given: _Evaluation, rule: Rule, settled: Ints | None) -> RuleFindings
     return parts[0] if len(parts) == 1 else _together(parts)
 
 
-def _measured(given: _Evaluation, rule: Rule, track: Track, settled: Ints | None) -> RuleFindings:
+def _measured(given: _Evaluation, rule: Rule, track: Track, settled: Settled | None) -> RuleFindings:
     """A measure's findings on one quantity."""
     judged_rows = track.at_us >= given.since_us
     changes: Changes | None = None
@@ -163,7 +159,7 @@ def _found(
     rows: Rows,
     judged: Judged,
     amount: Floats,
-    settled: Ints | None,
+    settled: Settled | None,
     *,
     amounts: Amounts | None = None,
     asks: NDArray[np.int8] | None = None,
@@ -174,8 +170,11 @@ def _found(
     if amounts is not None and amounts.only is not None:
         news &= amounts.only
     fresh = np.flatnonzero(news)
-    if settled is not None and len(settled):
-        fresh = fresh[~np.isin(numbers[fresh], settled)]
+    if settled is not None:
+        fresh = fresh[~settled.known(numbers[fresh])]
+        if rule.again_after_days:
+            told = patient[fresh], at_us[fresh], judged.severity[fresh]
+            fresh = fresh[~settled.just_answered(*told, days=rule.again_after_days)]
     place = judged.row[fresh]
     disturbed = given.series.disturbed[rows.rows[place]] & (rule.flagged == "ask")
     asking = (
@@ -255,7 +254,7 @@ def _together(parts: Sequence[RuleFindings]) -> RuleFindings:
     )
 
 
-def _silences(given: _Evaluation, rule: Rule, settled: Ints | None) -> RuleFindings:
+def _silences(given: _Evaluation, rule: Rule, settled: Settled | None) -> RuleFindings:
     """Of every patient in `facts`, how long no reading of the rule's quantities has come."""
     assert rule.missed is not None
     facts, rows = (
@@ -281,10 +280,11 @@ def _silences(given: _Evaluation, rule: Rule, settled: Ints | None) -> RuleFindi
         amount = np.round(amount / facts.every_h, 6)
     silent = _silent_rows(rule, given, amount)
     judged = judge(rule, given.limits, silent, amount, facts)
-    number = np.where(has, given.series.reading_no[row], 0) if len(given.series) else np.zeros(len(facts), np.int64)
+    # Who never sent anything has no reading to be told by: then it is the patient's own number, which no reading bears.
+    number = np.where(has, given.series.reading_no[row], -facts.patient) if len(given.series) else -facts.patient
     fresh = np.flatnonzero(judged.severity > 0)
-    if settled is not None and len(settled):
-        fresh = fresh[~np.isin(number[fresh], settled)]
+    if settled is not None:
+        fresh = fresh[~settled.known(number[fresh])]
     stands_patient, stands, stands_at = standing(silent.patient, silent.at_us, out=judged.out, clear=judged.clear)
     return RuleFindings(
         rule=rule,

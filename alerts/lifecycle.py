@@ -17,10 +17,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-import numpy as np
-
 from alerts.findings import Finding, FindingKind, Findings
-from alerts.series import Ints
+from alerts.settled import Answered, Settled
 from alerts.severity import Severity
 
 #: Readings an episode remembers, the newest by number. Beyond it (a broken sensor) an old reading could open a new alert
@@ -85,7 +83,7 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An open episode of one patient and one rule. `alert_id` and `version` are the store's; None: not yet stored."""
+    """An episode of one patient and one rule. `alert_id` and `version` are the store's; None: not yet stored."""
 
     patient: int
     rule_id: str
@@ -93,6 +91,7 @@ class Alert:
     judged: tuple[Judged, ...]
     back_in_range_at: datetime | None = None
     acknowledged: bool = False
+    closed_at: datetime | None = None
     alert_id: int | None = None
     version: int = 0
 
@@ -216,9 +215,12 @@ def headline_of(finding: Finding) -> Headline:
     )
 
 
-def settled(alerts: Iterable[Alert]) -> dict[str, Ints]:
-    """Per rule, the readings that already belong to one of these alerts: for `evaluate`."""
+def settled(alerts: Iterable[Alert]) -> dict[str, Settled]:
+    """Per rule, the readings that already belong to one of these alerts, and whose were closed: for `evaluate`."""
     numbers: dict[str, set[int]] = defaultdict(set)
+    answered: dict[str, list[Answered]] = defaultdict(list)
     for alert in alerts:
         numbers[alert.rule_id].update(one.reading_no for one in alert.judged)
-    return {rule_id: np.array(sorted(found), np.int64) for rule_id, found in numbers.items()}
+        if alert.closed_at is not None:
+            answered[alert.rule_id].append(Answered(alert.patient, alert.headline.severity, alert.closed_at))
+    return {rule_id: Settled.of(found, answered[rule_id]) for rule_id, found in numbers.items()}

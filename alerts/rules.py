@@ -48,7 +48,7 @@ from alerts.measures import (
     Slope,
     Variability,
 )
-from alerts.model import FieldFault, Hours, PerUnit, Strict
+from alerts.model import Days, FieldFault, Hours, PerUnit, Strict
 from alerts.severity import Severity
 from schemas.codes import BY_NAME
 
@@ -134,7 +134,9 @@ class Rule(Strict):
 
     `owner`, `approved_by`, `approved_on` are the file's unless a rule has its own. `flagged`: what to make of a reading of
     which the device itself says that something was amiss (the patient moved, the cuff was loose). `ages`: limits are for
-    adults, and of somebody under 18 only their own orders count, unless a rule is for everyone.
+    adults, and of somebody under 18 only their own orders count, unless a rule is for everyone. `again_after_days`: once a
+    person has closed its alert, what is no more severe says nothing for so long (a mean is of the same readings for days);
+    an urgent limit always speaks.
     """
 
     id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{2,40}$")]
@@ -148,6 +150,7 @@ class Rule(Strict):
     bands: Annotated[tuple[Band, ...], Field(alias="band", min_length=1, max_length=3)]
     clear_by: PerUnit
     late_after_h: Hours = LATE_AFTER_H
+    again_after_days: Days | None = None
 
     meal: Annotated[frozenset[Meal], Field(min_length=1)] | None = None
     flagged: Literal["judge", "ignore", "ask"] = "judge"

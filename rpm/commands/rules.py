@@ -45,6 +45,8 @@ def check(
         print(f"{rule.id}  version {rule.version}  {rule.title}")
         for line in _bands(rule):
             print(f"    {line}")
+        if rule.again_after_days:
+            print(f"    once closed, not again for {rule.again_after_days} days unless more severe")
 
 
 def _bands(rule: Rule) -> list[str]:

@@ -46,6 +46,11 @@ class Judgement:
         return timedelta(hours=RAISE_WINDOW_H + max((rule.lookback_h for rule in self.rules), default=0.0))
 
     @property
+    def memory(self) -> timedelta:
+        """How far back closed alerts matter: as long as they own a reading of the window, or keep their rule quiet."""
+        return max([self.window, *(timedelta(days=rule.again_after_days or 0) for rule in self.rules)])
+
+    @property
     def codes(self) -> tuple[int, ...]:
         """What the rules look at; and the whole blood pressure, which a sentence shows."""
         names = {name for rule in self.rules for name in rule.quantities}
@@ -102,7 +107,7 @@ def _judge(
     connection: Connection, patients: Sequence[int], judgement: Judgement, *, now: datetime
 ) -> tuple[int, Findings, list[Change]]:
     since = now - judgement.window
-    known = alerts.of_patients(connection, patients, since=since)
+    known = alerts.of_patients(connection, patients, since=now - judgement.memory)
     loaded = series.window(connection, patients=patients, codes=judgement.codes, since=since, until=now + AHEAD_MAX)
     limits = Limits.of(series.own_limits(connection, patients), judgement.rules)
     findings = evaluate(loaded, judgement.rules, limits=limits, now=now, settled=settled((*known.open, *known.closed)))

@@ -92,6 +92,7 @@ def _alert(row: Mapping[str, Any]) -> Alert:
         judged=tuple(Judged(number, Severity(severity), late) for number, severity, late in judged),
         back_in_range_at=row["back_in_range_at"],
         acknowledged=row["status"] == "acknowledged",
+        closed_at=row["closed_at"],
         alert_id=row["id"],
         version=row["version"],
     )

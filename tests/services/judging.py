@@ -55,8 +55,11 @@ BASE_URL = "https://clinic.example"
 class Desk:
     """The clinic's loops, turned by hand."""
 
-    def __init__(self, database: Database, *, now: datetime, plan: Plan = PLAN) -> None:
+    def __init__(
+        self, database: Database, *, now: datetime, plan: Plan = PLAN, judgement: evaluate.Judgement | None = None
+    ) -> None:
         self.database, self.plan = database, plan
+        self.judgement = judgement or evaluate.Judgement(RULES, plan)
         self.clinic = Clinic(database, now=now)
         self.outbox = Outbox()
         #: Every way to reach people ends there.
@@ -70,7 +73,7 @@ class Desk:
         self.clinic.now += timedelta(**span)
 
     def judge(self) -> evaluate.Report:
-        return evaluate.run_once(self.database, now=self.now, judgement=evaluate.Judgement(RULES, self.plan))
+        return evaluate.run_once(self.database, now=self.now, judgement=self.judgement)
 
     def call(self) -> None:
         """Escalate and send until nothing is due at this instant."""

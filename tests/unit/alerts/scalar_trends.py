@@ -207,7 +207,7 @@ def _silences(rows: Sequence[Row], rule: Rule, measure: Missed, people: Person, 
             silent /= facts.every_h
         severity = _silent_severity(rule, round(silent, 6))
         if severity:
-            said.append(Said(rule.id, patient, now, mine[-1].reading_no if mine else 0, severity, False, False))
+            said.append(Said(rule.id, patient, now, mine[-1].reading_no if mine else -patient, severity, False, False))
     return said
 
 

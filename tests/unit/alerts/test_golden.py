@@ -50,6 +50,12 @@ def daily(quantity: str, unit: str, before: float, last: float, *, days: int = 8
     ]
 
 
+def weights(*kilograms: float) -> list[Row]:
+    """One a day, the last one today's."""
+    last = len(kilograms) - 1
+    return [row for day, kg in enumerate(kilograms) for row in weight(1, 24.0 * (last - day), day, kg)]
+
+
 def rising(kg_per_day: float) -> list[Row]:
     return [row for day in range(10) for row in weight(1, 24.0 * day, 100 - day, round(85 - kg_per_day * day, 3))]
 
@@ -62,7 +68,13 @@ CASES: list[tuple[str, list[Row], list[Row]]] = [
     ("blood_pressure_fall", daily("systolic", "mm[Hg]", 140, 110), daily("systolic", "mm[Hg]", 140, 111)),
     ("oxygen_saturation_fall", daily("oxygen_saturation", "%", 99, 96), daily("oxygen_saturation", "%", 99, 97)),
     ("weight_gain_3d", weight(1, 72, 1, 80) + weight(1, 0, 2, 82.005), weight(1, 72, 1, 80) + weight(1, 0, 2, 82)),
-    ("weight_loss_2d", weight(1, 48, 1, 80) + weight(1, 0, 2, 79.085), weight(1, 48, 1, 80) + weight(1, 0, 2, 79.09)),
+    ("weight_loss_2d", weights(80, 80, 79.085, 79.085), weights(80, 80, 79.085, 79.09)),
+    ("weight_gain_usual", weights(*[80.0] * 5, 80.915, 80.915), weights(*[80.0] * 5, 80.91, 80.91)),
+    (
+        "oxygen_saturation_low",
+        reading(1, 24, 1, oxygen_saturation=(94, "%")) + reading(1, 0, 2, oxygen_saturation=(94, "%")),
+        reading(1, 24, 1, oxygen_saturation=(95, "%")) + reading(1, 0, 2, oxygen_saturation=(94, "%")),
+    ),
     ("weight_trend", rising(0.33), rising(0.32)),
     (
         "glucose_low_repeated",

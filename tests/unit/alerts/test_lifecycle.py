@@ -4,15 +4,22 @@ Method: readings arrive one by one, each arrival is judged over all that has arr
 the evaluate job does. Random permutations of one day must end in the same alerts (T7).
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.evaluate import evaluate
 from alerts.lifecycle import JUDGED_MAX, Alert, AlertKind, Change, ChangeReason, fold, settled
 from alerts.limits import NO_LIMITS
+from alerts.rulefile import read_rules
+from alerts.rules import Rule
+from alerts.series import microseconds
+from alerts.settled import Answered, Settled
 from alerts.severity import Severity
+from rpm.settings import CARE
 from tests.unit.alerts.scalar import Row
 from tests.unit.alerts.test_evaluate import RULES, pressure, reading, series_of, weight
 
@@ -22,7 +29,8 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 class Ward:
     """What has arrived, and the alerts it made."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: tuple[Rule, ...] = RULES) -> None:
+        self.rules = rules
         self.rows: list[Row] = []
         self.open: dict[tuple[int, str], Alert] = {}
         self.closed: list[Alert] = []
@@ -30,14 +38,14 @@ class Ward:
     def hears(self, rows: list[Row], *, now: datetime = NOW) -> list[Change]:
         self.rows += rows
         known = settled([*self.open.values(), *self.closed])
-        findings = evaluate(series_of(self.rows), RULES, limits=NO_LIMITS, now=now, settled=known)
+        findings = evaluate(series_of(self.rows), self.rules, limits=NO_LIMITS, now=now, settled=known)
         changes = fold(self.open.values(), findings, now=now)
         for change in changes:
             self.open[(change.alert.patient, change.alert.rule_id)] = change.alert
         return changes
 
-    def close(self, rule_id: str, patient: int = 1) -> None:
-        self.closed.append(self.open.pop((patient, rule_id)))
+    def close(self, rule_id: str, patient: int = 1, *, now: datetime = NOW) -> None:
+        self.closed.append(replace(self.open.pop((patient, rule_id)), closed_at=now))
 
     def summary(self) -> list[tuple[object, ...]]:
         return sorted(
@@ -143,6 +151,29 @@ def test_a_closed_episode_s_readings_open_no_other() -> None:
     [again] = ward.hears(pressure(0, 3, 191))
     assert again.reason is ChangeReason.OPENED
     assert [one.reading_no for one in again.alert.judged] == [3]
+
+
+def test_what_a_person_has_closed_is_quiet_for_as_long_as_its_rule_says() -> None:
+    """A mean is nearly the same the next morning; the nurse who has closed it knows."""
+    ward = Ward(tuple(rule for rule in read_rules(CARE / "rules.toml") if rule.id == "blood_pressure_mean_7d"))
+    ward.hears([row for number in range(12) for row in pressure(66 - 6 * number, number, 140, 70)])
+    ward.close("blood_pressure_mean_7d")
+    assert ward.hears(pressure(-12, 20, 141, 70), now=NOW + timedelta(hours=12)) == []
+    later = NOW + timedelta(days=28)
+    month = [row for number in range(12) for row in pressure(66 - 6 * number - 28 * 24, 30 + number, 140, 70)]
+    assert ward.hears(month[:-3], now=later) == [], "measured before the 28 days are over"
+    [again] = ward.hears(month[-3:] + pressure(-28 * 24 - 0.1, 50, 140, 70), now=later + timedelta(hours=1))
+    assert (again.alert.rule_id, again.reason) == ("blood_pressure_mean_7d", ChangeReason.OPENED)
+
+
+def test_what_is_more_severe_and_every_red_speaks_all_the_same() -> None:
+    closed = [Answered(1, Severity.ROUTINE, NOW)]
+    at_us = np.array([microseconds(NOW) + 1] * 3)
+    one, told = np.ones(3, np.int64), np.array([1, 2, 3], np.int8)
+    assert Settled.of([], closed).just_answered(one, at_us, told, days=7).tolist() == [True, False, False]
+    closed.append(Answered(1, Severity.URGENT, NOW))
+    assert Settled.of([], closed).just_answered(one, at_us, told, days=7).tolist() == [True, True, False]
+    assert not Settled.of([], closed).just_answered(2 * one, at_us, told, days=7).any(), "of somebody else"
 
 
 def test_time_passing_turns_no_alert_into_a_review_item() -> None:
