@@ -1,4 +1,4 @@
-"""`python -m devices.virtual air|cohort|homes|scenario`: devices and people that are not there, over a radio that is."""
+"""`python -m devices.virtual air|cohort|homes|practice|scenario`: devices and people that are not there, over a radio that is."""
 
 import asyncio
 import contextlib
@@ -17,10 +17,10 @@ from devices.virtual import homes as many_homes
 from devices.virtual import scenario as scenario_file
 from devices.virtual import synthetic_scenario
 from devices.virtual.air import Air, PortTaken
-from devices.virtual.cohort import DAYS_DEFAULT, PATIENTS_DEFAULT, cohort, to_json
 from devices.virtual.control import serve_control
 from devices.virtual.demo_scenario import HCI_PORT_FIRST, demo_scenario
 from devices.virtual.homes import HOMES_MAX
+from devices.virtual.practice import DAYS_DEFAULT, PATIENTS_DEFAULT, practice, to_json
 from devices.virtual.scenario import BadScenario, Scenario, read_scenario
 
 SEED_DEFAULT: Final = 7
@@ -54,16 +54,16 @@ def air(
     asyncio.run(_air(read_scenario(scenario), ledger, port))
 
 
-@app.command(name="cohort")
-def cohort_command(
-    out: Annotated[Path, typer.Option(help="The JSON file to write; its format is told in devices/virtual/cohort.py.")],
+@app.command(name="practice")
+def practice_command(
+    out: Annotated[Path, typer.Option(help="The JSON file to write; its format is told in devices/virtual/practice.py.")],
     until: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day that is not in the file.")],
     seed: Annotated[int, typer.Option(help="The same seed and date give the same file.")] = SEED_DEFAULT,
     patients: Annotated[int, typer.Option(min=1, max=PATIENTS_MAX)] = PATIENTS_DEFAULT,
     days: Annotated[int, typer.Option(min=1, max=DAYS_DEFAULT)] = DAYS_DEFAULT,
 ) -> None:
     """Write a practice's people and what they measured in the days before a date."""
-    data = cohort(seed=seed, patients=patients, days=days, until=until.date())
+    data = practice(seed=seed, patients=patients, days=days, until=until.date())
     _write(out, to_json(data))
 
 
@@ -71,9 +71,9 @@ def cohort_command(
 def scenario_command(
     out: Annotated[Path, typer.Option(help="The TOML file to write.")],
     until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The cohort's date: the day of the demo.")
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="The practice's date: the day of the demo.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="The cohort's seed.")] = SEED_DEFAULT,
+    seed: Annotated[int, typer.Option(help="The practice's seed.")] = SEED_DEFAULT,
     hci_port: Annotated[int | None, typer.Option(min=0, max=65000, help="The first home's; 0: any.")] = None,
     address: Annotated[str, typer.Option(help="The synthetic cuff's address.")] = synthetic_scenario.ADDRESS,
     every_s: Annotated[
@@ -85,7 +85,7 @@ def scenario_command(
         bool, typer.Option("--synthetic", help="The synthetic patient's home: a red reading every hour.")
     ] = False,
 ) -> None:
-    """Write the scenario in which a cohort's people go on measuring, or that of the synthetic patient."""
+    """Write the scenario in which a practice's people go on measuring, or that of the synthetic patient."""
     if synthetic and not demo:
         port = synthetic_scenario.HCI_PORT if hci_port is None else hci_port
         try:
@@ -96,7 +96,7 @@ def scenario_command(
         return
     if not demo or synthetic or until is None:
         raise BadScenario("say --demo and --until, or --synthetic")
-    data = cohort(seed=seed, patients=PATIENTS_DEFAULT, days=DAYS_DEFAULT, until=until.date())
+    data = practice(seed=seed, patients=PATIENTS_DEFAULT, days=DAYS_DEFAULT, until=until.date())
     _write(out, demo_scenario(data, hci_port=HCI_PORT_FIRST if hci_port is None else hci_port))
 
 

@@ -1,4 +1,4 @@
-"""The demonstration's scenario: three homes of a cohort, whose people go on where their history ends.
+"""The demonstration's scenario: three homes of a practice, whose people go on where their history ends.
 
 Real clocks: everybody measures every minute or two, and within the first two minutes one has a blood pressure of
 192/118, one has gained 4 lb since yesterday, and one a glucose of 48 mg/dL. The third home also replays what real devices
@@ -32,21 +32,21 @@ _SCALE: Final[dict[int | None, list[_Play]]] = {
 }
 
 
-def demo_scenario(cohort: dict[str, Any], *, hci_port: int = HCI_PORT_FIRST) -> str:
-    """The scenario's TOML, for a cohort of at least its first four people. Home n has its controller at hci_port + n."""
-    patients = {patient["key"]: patient for patient in cohort["patients"]}
+def demo_scenario(practice: dict[str, Any], *, hci_port: int = HCI_PORT_FIRST) -> str:
+    """The scenario's TOML, for a practice of at least its first four people. Home n has its controller at hci_port + n."""
+    patients = {patient["key"]: patient for patient in practice["patients"]}
     lines = [
-        f"# Made from cohort seed {cohort['seed']}, whose history ends where this begins ({cohort['until']}).",
-        f"seed = {cohort['seed']}",
+        f"# Made from practice seed {practice['seed']}, whose history ends where this begins ({practice['until']}).",
+        f"seed = {practice['seed']}",
     ]
     for number, home in enumerate(HOMES):
-        devices = [device for device in cohort["devices"] if device["home"] == home]
+        devices = [device for device in practice["devices"] if device["home"] == home]
         owners = [patients[owner["patient"]] for device in devices for owner in device["owners"]]
-        zone = owners[0]["time_zone"] if owners else cohort["practice_time_zone"]
+        zone = owners[0]["time_zone"] if owners else practice["practice_time_zone"]
         port = hci_port + number if hci_port else 0
         lines += ["", "[[home]]", f'name = "{home}"', f"hci_port = {port}", f'time_zone = "{zone}"']
         for device in devices:
-            lines += _device(device, home, cohort["readings"])
+            lines += _device(device, home, practice["readings"])
     return "\n".join(lines) + "\n"
 
 

@@ -122,7 +122,7 @@ def _virtual(*arguments: str) -> None:
 
 def _cohort(today: str) -> dict[str, Any]:
     path = FOLDER / "cohort.json"
-    _virtual("cohort", "--seed", str(COHORT_SEED), "--until", today, "--out", str(path))
+    _virtual("practice", "--seed", str(COHORT_SEED), "--until", today, "--out", str(path))
     return read_cohort(path)
 
 

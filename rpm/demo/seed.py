@@ -1,4 +1,4 @@
-"""A practice with 60 days behind it, from a cohort file (`python -m devices.virtual cohort`; its format stands there).
+"""A practice with 60 days behind it, from a cohort file (`python -m devices.virtual practice`; its format stands there).
 
 The history takes the real path: every hour's readings are wrapped as a gateway would, settled and judged at that hour's own
 time. So what the pages show of the past is what the product itself would have made of it.

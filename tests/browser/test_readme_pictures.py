@@ -66,7 +66,7 @@ def clinic(database: Database, clock: SettableClock, tmp_path: Path) -> Iterator
         sys.executable,
         "-m",
         "devices.virtual",
-        "cohort",
+        "practice",
         "--until",
         AFTERNOON.date().isoformat(),
         "--out",

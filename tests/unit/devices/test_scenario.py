@@ -1,4 +1,4 @@
-"""Scenario files: what can be played, and what is refused in one line; and the demonstration made from a cohort."""
+"""Scenario files: what can be played, and what is refused in one line; and the demonstration made from a practice."""
 
 import random
 import tomllib
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from devices.virtual.__main__ import main
-from devices.virtual.cohort import cohort
+from devices.virtual.practice import practice
 from devices.virtual.commands import Measure, Prick, Weigh
 from devices.virtual.demo_scenario import demo_scenario
 from devices.virtual.people import Act, UsualGlucose, UsualPressure, UsualWeight, commands
@@ -63,8 +63,8 @@ def test_a_missing_file_is_one_line_and_exit_status_2(
     assert capsys.readouterr().err == "cannot read /no/such/file.toml: No such file or directory\n"
 
 
-def test_the_demonstration_has_three_homes_that_go_on_from_the_cohort(tmp_path: Path) -> None:
-    made = cohort(seed=7, patients=12, days=60, until=date(2026, 11, 22))
+def test_the_demonstration_has_three_homes_that_go_on_from_the_practice(tmp_path: Path) -> None:
+    made = practice(seed=7, patients=12, days=60, until=date(2026, 11, 22))
     text = demo_scenario(made)
     scenario = read(text, tmp_path)
     assert [(home.name, home.hci_port) for home in scenario.home] == [("a", 6402), ("b", 6403), ("c", 6404)]

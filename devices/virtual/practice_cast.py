@@ -1,4 +1,4 @@
-"""The cast of a cohort: who they are, what they measure with, how faithfully, and how much time is spent on them.
+"""The cast of a practice: who they are, what they measure with, how faithfully, and how much time is spent on them.
 
 Every person here is invented, and so are their telephone numbers (555-0100 to 555-0199 belong to nobody). Roles are
 chosen so that every tier of the monthly bill, and most reasons for none, occurs.

@@ -1,4 +1,4 @@
-"""What one person of a cohort measured, day by day: seeded, in the devices' own frames, by the devices' own clocks."""
+"""What one person of a practice measured, day by day: seeded, in the devices' own frames, by the devices' own clocks."""
 
 import random
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from devices.date_time import DateTime
 from devices.encoding import MedicalFloat
 from devices.glucose import GlucoseContext, GlucoseMeasurement, GlucoseStatus
 from devices.measurement import Measurement
-from devices.virtual import cohort_cast as cast
+from devices.virtual import practice_cast as cast
 from devices.weight_scale import WeightMeasurement
 from schemas.quantity import KG_PER_LB, Absent
 

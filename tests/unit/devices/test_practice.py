@@ -1,4 +1,4 @@
-"""The cohort: the same for the same seed, plausible to a clinician, and covering every tier of the monthly bill.
+"""The practice: the same for the same seed, plausible to a clinician, and covering every tier of the monthly bill.
 
 Plausible means the accept band of the product's limits (systolic 80-220, diastolic 40-130, pulse 40-150, glucose 20-600
 mg/dL, weight 22.7-340.2 kg without a change of 2.5 kg in a day) for everything that is not named an oddity.
@@ -15,8 +15,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from devices.assemble import Assembled, Frame, assemble
-from devices.virtual import cohort_cast
-from devices.virtual.cohort import cohort, to_json
+from devices.virtual import practice_cast
+from devices.virtual.practice import practice, to_json
 from schemas.quantity import KG_PER_LB, MG_DL_PER_MMOL_L
 
 UNTIL = date(2026, 11, 22)
@@ -34,7 +34,7 @@ DAY_CHANGE_KG_MAX = 2.5
 
 @pytest.fixture(scope="module")
 def made() -> dict[str, Any]:
-    return cohort(seed=7, patients=12, days=60, until=UNTIL)
+    return practice(seed=7, patients=12, days=60, until=UNTIL)
 
 
 def instant(text: str) -> datetime:
@@ -51,9 +51,9 @@ def in_common_unit(quantity: dict[str, Any]) -> float:
 def test_the_same_seed_and_date_give_the_same_file(made: dict[str, Any]) -> None:
     text = to_json(made)
     assert json.loads(text) == made
-    again = to_json(cohort(seed=7, patients=12, days=60, until=UNTIL))
+    again = to_json(practice(seed=7, patients=12, days=60, until=UNTIL))
     assert hashlib.sha256(again.encode()).digest() == hashlib.sha256(text.encode()).digest()
-    assert to_json(cohort(seed=8, patients=12, days=60, until=UNTIL)) != text
+    assert to_json(practice(seed=8, patients=12, days=60, until=UNTIL)) != text
 
 
 def test_a_file_tells_of_the_days_before_its_date(made: dict[str, Any]) -> None:
@@ -121,7 +121,7 @@ def test_nobody_gains_or_loses_weight_as_nobody_does(made: dict[str, Any]) -> No
 
 def test_each_oddity_is_there_once_and_named(made: dict[str, Any]) -> None:
     odd = Counter(reading["oddity"] for reading in made["readings"] if reading["oddity"] is not None)
-    expected = (cohort_cast.GUEST, cohort_cast.SUITCASE, cohort_cast.BODY_MOVED, cohort_cast.METER_HIGH)
+    expected = (practice_cast.GUEST, practice_cast.SUITCASE, practice_cast.BODY_MOVED, practice_cast.METER_HIGH)
     assert odd == Counter(expected)
 
 
@@ -215,8 +215,8 @@ def test_there_was_a_weight_yesterday_to_compare_the_demonstration_with(made: di
         assert any(timedelta(hours=18) <= now - at <= timedelta(hours=36) for at in weights), hour
 
 
-def test_a_larger_cohort_repeats_the_roles_under_new_names_and_addresses() -> None:
-    large = cohort(seed=7, patients=40, days=60, until=UNTIL)
+def test_a_larger_practice_repeats_the_roles_under_new_names_and_addresses() -> None:
+    large = practice(seed=7, patients=40, days=60, until=UNTIL)
     names = [(patient["given_name"], patient["family_name"]) for patient in large["patients"]]
     assert len(set(names)) == 40
     addresses = [device["address"] for device in large["devices"]]

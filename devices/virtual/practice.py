@@ -1,6 +1,6 @@
 """A practice's people and 60 days of what they measured, as one JSON file: a pure function of its seed and date.
 
-Made by `python -m devices.virtual cohort`, read by whoever seeds a demonstration or a benchmark. The file:
+Made by `python -m devices.virtual practice`, read by whoever seeds a demonstration or a benchmark. The file:
 
 ```
 {"format": 1, "seed": 7, "until": "2026-11-22", "days": 60, "practice_time_zone": "America/New_York",
@@ -41,10 +41,10 @@ from typing import Any, Final
 from typing import cast as cast_to
 from zoneinfo import ZoneInfo
 
-from devices.virtual import cohort_cast as cast
+from devices.virtual import practice_cast as cast
 from devices.virtual.captures import CAPTURES
-from devices.virtual.cohort_history import UNKNOWN_USER, Person, Taken
-from devices.virtual.cohort_time import care_time
+from devices.virtual.practice_history import UNKNOWN_USER, Person, Taken
+from devices.virtual.practice_time import care_time
 from devices.virtual.make import Identity
 from schemas.codes import Kind
 
@@ -87,7 +87,7 @@ class _Device:
         return self.owners.index(member) + 1 if len(self.owners) > 1 else None
 
 
-def cohort(*, seed: int, patients: int, days: int, until: date) -> dict[str, Any]:
+def practice(*, seed: int, patients: int, days: int, until: date) -> dict[str, Any]:
     """The whole file as plain data. The same arguments give the same file, byte for byte."""
     roles = [cast.role(number) for number in range(patients)]
     devices = _devices(roles)

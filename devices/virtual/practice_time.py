@@ -1,4 +1,4 @@
-"""The nurses' time in a cohort: on working days, in office hours, nobody in two places at once."""
+"""The nurses' time in a practice: on working days, in office hours, nobody in two places at once."""
 
 import random
 from collections import Counter
@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from devices.virtual import cohort_cast as cast
+from devices.virtual import practice_cast as cast
 
 OFFICE_OPENS: Final = time(9, 0)
 #: The longest stretch in the cast is 24 minutes; each begins a slot of its own.
