@@ -12,11 +12,12 @@ from typing import Annotated, Final
 import typer
 
 from devices.recording import BadRecording
+from devices.virtual import cohort, synthetic_scenario
 from devices.virtual import control as control_port
 from devices.virtual import homes as many_homes
 from devices.virtual import scenario as scenario_file
-from devices.virtual import synthetic_scenario
 from devices.virtual.air import Air, PortTaken
+from devices.virtual.cohort import files as cohort_files
 from devices.virtual.control import serve_control
 from devices.virtual.demo_scenario import HCI_PORT_FIRST, demo_scenario
 from devices.virtual.homes import HOMES_MAX
@@ -25,6 +26,9 @@ from devices.virtual.scenario import BadScenario, Scenario, read_scenario
 
 SEED_DEFAULT: Final = 7
 PATIENTS_MAX: Final = 5_000
+COHORT_PATIENTS: Final = 120
+COHORT_DAYS: Final = 90
+COHORT_DAYS_MAX: Final = 1_000
 
 app = typer.Typer(
     add_completion=False,
@@ -54,9 +58,34 @@ def air(
     asyncio.run(_air(read_scenario(scenario), ledger, port))
 
 
+_COHORT_HELP = f"""Write people whose true episodes are known, and what they measured: what alert rules are judged by.
+
+\b
+{cohort.__doc__ or ""}"""
+
+
+@app.command(name="cohort", help=_COHORT_HELP.replace("\n\n", "\n\n\b\n"))
+def cohort_command(
+    out: Annotated[Path, typer.Option(help="The folder to write into.")],
+    patients: Annotated[int, typer.Option(min=1, max=PATIENTS_MAX)] = COHORT_PATIENTS,
+    days: Annotated[int, typer.Option(min=1, max=COHORT_DAYS_MAX)] = COHORT_DAYS,
+    seed: Annotated[int, typer.Option(help="The same arguments write the same bytes.")] = SEED_DEFAULT,
+    often: Annotated[
+        float, typer.Option(min=0, max=100, help="Episodes, as a multiple of how often they truly happen; 0: none.")
+    ] = 1.0,
+) -> None:
+    """See _COHORT_HELP."""
+    try:
+        cohort_files.write(out, patients=patients, days=days, seed=seed, often=often)
+    except OSError as error:
+        raise BadScenario(f"cannot write {out}: {error.strerror}") from error
+
+
 @app.command(name="practice")
 def practice_command(
-    out: Annotated[Path, typer.Option(help="The JSON file to write; its format is told in devices/virtual/practice.py.")],
+    out: Annotated[
+        Path, typer.Option(help="The JSON file to write; its format is told in devices/virtual/practice.py.")
+    ],
     until: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="The first day that is not in the file.")],
     seed: Annotated[int, typer.Option(help="The same seed and date give the same file.")] = SEED_DEFAULT,
     patients: Annotated[int, typer.Option(min=1, max=PATIENTS_MAX)] = PATIENTS_DEFAULT,

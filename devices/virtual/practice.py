@@ -43,9 +43,9 @@ from zoneinfo import ZoneInfo
 
 from devices.virtual import practice_cast as cast
 from devices.virtual.captures import CAPTURES
+from devices.virtual.make import Identity
 from devices.virtual.practice_history import UNKNOWN_USER, Person, Taken
 from devices.virtual.practice_time import care_time
-from devices.virtual.make import Identity
 from schemas.codes import Kind
 
 FORMAT: Final = 1

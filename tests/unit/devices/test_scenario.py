@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from devices.virtual.__main__ import main
-from devices.virtual.practice import practice
 from devices.virtual.commands import Measure, Prick, Weigh
 from devices.virtual.demo_scenario import demo_scenario
 from devices.virtual.people import Act, UsualGlucose, UsualPressure, UsualWeight, commands
+from devices.virtual.practice import practice
 from devices.virtual.scenario import BadScenario, Scenario, read_scenario
 
 HOME = '[[home]]\nname = "a"\n'

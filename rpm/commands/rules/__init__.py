@@ -1,4 +1,4 @@
-"""`rpm-cloud rules`: look at a rules file before it judges anybody."""
+"""`rpm-cloud rules`: look at a rules file, and try it, before it judges anybody."""
 
 from pathlib import Path
 from typing import Annotated, Final
@@ -8,6 +8,7 @@ import typer
 from alerts.rulefile import RulesError, read_rules
 from alerts.rules import Rule
 from alerts.sentences import label, number
+from rpm.commands.rules import trials
 from rpm.errors import UserError
 from rpm.settings import read_settings
 
@@ -27,9 +28,8 @@ _MEASURED: Final = {
 def register(app: typer.Typer) -> None:
     """Add the command group."""
     group = typer.Typer(name="rules", help="Alert rules.", no_args_is_help=True)
-    # A group of one command would otherwise be that command.
-    group.callback()(lambda: None)
     group.command("check")(check)
+    trials.register(group)
     app.add_typer(group)
 
 
