@@ -14,6 +14,7 @@ class Reason(StrEnum):
     """What is wrong. The names are kept in the database: add, never rename."""
 
     UNREADABLE = "unreadable"
+    TOO_LARGE = "too_large"
     UNKNOWN_VERSION = "unknown_version"
     GATEWAY_MISMATCH = "gateway_mismatch"
     UNKNOWN_GATEWAY = "unknown_gateway"
@@ -49,6 +50,7 @@ class Reason(StrEnum):
 
 SENTENCES: Final[dict[Reason, str]] = {
     Reason.UNREADABLE: "The message could not be read at all. Its bytes are kept.",
+    Reason.TOO_LARGE: "The message is larger than any a gateway sends. Its bytes are kept.",
     Reason.UNKNOWN_VERSION: "The gateway speaks a version of the message format that this program does not know.",
     Reason.GATEWAY_MISMATCH: "The message names another gateway than the one that sent it.",
     Reason.UNKNOWN_GATEWAY: "No practice has registered this gateway. What it sends is used once one has.",

@@ -19,6 +19,8 @@ from rpm.ingest.reasons import Reason
 from rpm.ingest.shape import AReading
 from schemas.ids import GATEWAY_ID_PATTERN, READING_NAMESPACE
 from schemas.messages import (
+    BATCH_ITEMS_MAX,
+    MESSAGE_BYTES_MAX,
     SCHEMA_VERSION,
     Channel,
     Event,
@@ -54,7 +56,7 @@ class Row(NamedTuple):
     """One row of a gateway's outbox, or (`seq` None) a message of which none could be made.
 
     `reading_id` is what the sender calls it. `item` is what arrived, for whoever looks at it when it is held: a model, or
-    a JSON value as parsed; `raw` stands in where that cannot be kept as JSON. With a `reason` the row is held without
+    a JSON value as parsed; `raw`, its own JSON in ASCII, stands in where the database does not take it. With a `reason` the row is held without
     further checks.
     """
 
@@ -87,6 +89,8 @@ def unpack(message: Message) -> Unpacked:
         return _unreadable(message, None, "")
     if not _GATEWAY_ID.fullmatch(gateway_id):
         return _unreadable(message, None, "")
+    if len(message.payload) > MESSAGE_BYTES_MAX:
+        return Unpacked((held_whole(message, gateway_id, Reason.TOO_LARGE),))
     try:
         match channel:
             case Channel.READINGS:
@@ -131,6 +135,9 @@ def _readings(message: Message, gateway_id: str) -> Unpacked:
                 ]
             )
         )
+    if _rows_in(message.payload) > BATCH_ITEMS_MAX:
+        # A hundred kilobytes can hold sixty thousand items, each a row and an error of its own.
+        return Unpacked((held_whole(message, gateway_id, Reason.TOO_LARGE, "/items"),))
     try:
         batch = ReadingBatch.model_validate_json(message.payload)
     except ValidationError as error:
@@ -146,6 +153,18 @@ def _readings(message: Message, gateway_id: str) -> Unpacked:
         rows = [_without_nul(row) for row in rows]
     rows += [_undecoded(topic, gateway_id, epoch, item) for item in batch.undecoded]
     return Unpacked(tuple(rows))
+
+
+def _rows_in(payload: bytes) -> int:
+    """How many rows a message would make, readable or not."""
+    try:
+        batch: Any = from_json(payload, allow_inf_nan=False)
+    except ValueError:
+        return 0
+    if not isinstance(batch, dict):
+        return 0
+    fields = cast(dict[str, Any], batch)
+    return len(_list(fields.get("items"))) + len(_list(fields.get("undecoded")))
 
 
 def _item_by_item(message: Message, gateway_id: str, error: ValidationError | None) -> Unpacked:
@@ -194,7 +213,8 @@ def _row(
     seq: Any = fields.get("seq")
     if type(seq) is not int or not 1 <= seq < _SEQ_BELOW:
         seq = None
-    raw = None if as_json(item) is not None else message.payload
+    # Its own part only: a hundred kilobytes kept for each item of them come to gigabytes.
+    raw = None if as_json(item) is not None else json.dumps(item).encode()
     # What cannot be read as a reading has no name we could trust: its row is known by its sequence number. The name
     # only tells it from another under the same number.
     name = (_stated_id(fields.get("reading")) if seq else None) or _name_of_bytes(
