@@ -9,7 +9,7 @@ import structlog
 from tests.support.broker import broker
 from tests.support.browser import browser, chromium, page
 from tests.support.clock import clock
-from tests.support.database import database, database_server, dsn, empty_dsn
+from tests.support.database import database, database_server, dsn, empty_dsn, target
 from tests.support.excuses import pytest_make_collect_report, pytest_runtest_makereport
 from tests.support.installation import installation
 from tests.support.mail import mail_sink
@@ -29,6 +29,7 @@ __all__ = [
     "page",
     "pytest_make_collect_report",
     "pytest_runtest_makereport",
+    "target",
 ]
 
 #: Cheap ones first: what is plainly broken is told in seconds.

@@ -37,6 +37,8 @@ class Patient:
     set_up_at: datetime | None
     started_at: datetime | None
     ended_at: datetime | None
+    #: The record was let go of: what was measured is not here any more.
+    purged_at: datetime | None = None
 
     @property
     def name(self) -> str:

@@ -94,6 +94,10 @@ CREATE OR REPLACE FUNCTION public.refuse_change()
  LANGUAGE plpgsql
 AS $function$
 begin
+    if tg_op = 'UPDATE' and tg_table_name in ('alert_event', 'record_change')
+        and current_setting('rpm.purge', true) = 'on' then
+        return null;
+    end if;
     raise exception '% is append-only', tg_table_name using errcode = 'integrity_constraint_violation';
 end $function$;
 
@@ -593,6 +597,20 @@ create table practice (
     constraint practice_pkey PRIMARY KEY (id)
 );
 
+create table purge (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    patient_id bigint not null,
+    reason text not null,
+    purged_by bigint not null,
+    begun_at timestamp with time zone not null,
+    names uuid[] not null default '{}'::uuid[],
+    certificate jsonb,
+    constraint purge_patient_id_key UNIQUE (patient_id),
+    constraint purge_pkey PRIMARY KEY (id),
+    constraint purge_reason_check CHECK ((reason <> ''::text))
+);
+
 create table reading (
     reading_no bigint not null,
     reading_id uuid not null,
@@ -887,6 +905,12 @@ alter table patient add constraint patient_practice_id_fkey FOREIGN KEY (practic
 alter table patient_limit add constraint patient_limit_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
 
 alter table patient_limit add constraint patient_limit_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table purge add constraint purge_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
+
+alter table purge add constraint purge_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table purge add constraint purge_purged_by_fkey FOREIGN KEY (purged_by) REFERENCES staff(id);
 
 alter table record_change add constraint record_change_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
@@ -1204,6 +1228,10 @@ alter table practice enable row level security;
 
 create policy kept_apart on practice to rpm_practice using ((id = ( SELECT this_practice() AS this_practice)));
 
+alter table purge enable row level security;
+
+create policy kept_apart on purge to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
 alter table reading_key enable row level security;
 
 create policy kept_apart on reading_key to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
@@ -1302,6 +1330,8 @@ grant delete, insert, select, update on patient_limit to rpm_practice;
 grant delete, insert, select, update on patient_news to rpm_practice;
 
 grant select, update on practice to rpm_practice;
+
+grant delete, insert, select, update on purge to rpm_practice;
 
 grant delete, insert, select, update on reading_key to rpm_practice;
 

@@ -59,6 +59,10 @@ WITHOUT = {
     ("notifications", JOB): "codes_in_use tried claim still_wanted lock_alert finish cancel",
     ("plans", JOB): "newest programs practices_with_patients",
     ("practice", SERVER): "enter",
+    (
+        "purge",
+        BY_KEY,
+    ): "transaction older_ended allow rewrite_message drop_message move_readings move_held move_changes move_messages left",
     ("readings", INGEST): "stored_names tell add_context saw_devices",
     ("rebuilding", OPERATOR): "*",
     ("requests", JOB): "claim answer say_again expire",

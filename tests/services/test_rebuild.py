@@ -4,7 +4,6 @@ Method: a clinic lives through what goes wrong in one: late and repeated reading
 knew, a cuff that changes hands, mistakes that are put right. Then its archive is gone through again into an empty database.
 """
 
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -83,15 +82,6 @@ class Practice:
 @pytest.fixture
 def practice(database: Database) -> Practice:
     return Practice(database)
-
-
-@pytest.fixture
-def target(database_server: DatabaseServer) -> Iterator[Database]:
-    name = database_server.create(template=TEMPLATE)
-    opened = Database(database_server.dsn(name)).open()
-    yield opened
-    opened.close()
-    database_server.drop(name)
 
 
 def _write_down(practice: Practice, address: str, person: Person) -> None:

@@ -149,3 +149,13 @@ def database(dsn: str) -> Iterator[Database]:
     opened = Database(dsn).open()
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def target(database_server: DatabaseServer) -> Iterator[Database]:
+    """A second database, migrated and empty."""
+    name = database_server.create(template=TEMPLATE)
+    opened = Database(database_server.dsn(name)).open()
+    yield opened
+    opened.close()
+    database_server.drop(name)

@@ -7,8 +7,10 @@ where reading_key.reading_id = %(reading_id)s and reading.practice_id = %(practi
 for update of reading;
 
 -- is_patient
--- Whether this is a patient of the practice.
-select 1 from patient where id = %(patient_id)s and practice_id = %(practice_id)s;
+-- Whether this is a patient of the practice whose record is there.
+select 1 from patient
+where id = %(patient_id)s and practice_id = %(practice_id)s
+    and not exists (select from purge where purge.patient_id = patient.id);
 
 -- set_reading
 -- How a reading stands now: whose, and whether it is used.

@@ -26,6 +26,7 @@ select device.practice_id, device.id, %(user_slot)s, patient.id, tstzrange(%(sta
     %(claimed)s::uuid
 from device join patient on patient.practice_id = device.practice_id
 where device.id = %(device_id)s and device.practice_id = %(practice_id)s and patient.id = %(patient_id)s
+    and not exists (select from purge where purge.patient_id = patient.id)
 returning id;
 
 -- learn_serial

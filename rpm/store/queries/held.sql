@@ -142,5 +142,7 @@ set why = %(why)s, reason = %(reason)s, pointer = %(pointer)s, patient_id = %(pa
 where id = %(held_id)s;
 
 -- own_patient
--- Whether a patient is this practice's.
-select id from patient where id = %(patient_id)s and practice_id = %(practice_id)s;
+-- Whether a patient is this practice's, and the record is there.
+select id from patient
+where id = %(patient_id)s and practice_id = %(practice_id)s
+    and not exists (select from purge where purge.patient_id = patient.id);

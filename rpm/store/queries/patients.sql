@@ -3,8 +3,9 @@
 select patient.id, patient.public_id, patient.given_name, patient.family_name, patient.birth_date, patient.phone,
     patient.language, patient.time_zone, patient.program, patient.synthetic,
     episode.consented_at, episode.ordered_at, episode.ordered_by, episode.condition_icd10, episode.set_up_at,
-    episode.started_at, episode.ended_at
+    episode.started_at, episode.ended_at, purge.begun_at as purged_at
 from patient
+    left join purge on purge.patient_id = patient.id
     left join lateral (
         select * from enrolment
         where enrolment.patient_id = patient.id
@@ -14,7 +15,8 @@ from patient
 where patient.public_id = %(public_id)s and patient.practice_id = %(practice_id)s;
 
 -- search
--- The practice's patients whose name or birth date contains the text, with what is open and when they were last heard.
+-- The practice's patients whose name or birth date contains the text, with what is open and when they were last heard; not
+-- those whose record is gone: nothing can be given to them any more.
 select patient.id, patient.public_id, patient.given_name, patient.family_name, patient.birth_date,
     patient.time_zone, patient.program, heard.measured_at as heard_at,
     coalesce(open.severity, 0) as severity, coalesce(open.count, 0) as open_alerts
@@ -28,6 +30,7 @@ from patient
         where alert.patient_id = patient.id and alert.status <> 'closed'
     ) as open on true
 where patient.practice_id = %(practice_id)s
+    and not exists (select from purge where purge.patient_id = patient.id)
     and position(lower(%(text)s) in lower(patient.given_name || ' ' || patient.family_name || ' ' || patient.birth_date)) > 0
 order by patient.family_name, patient.given_name, patient.id
 limit %(limit)s;

@@ -9,7 +9,7 @@ select (select min(received_at) from message) as since,
         select count(*) from reading
         where not exists (
             select from message where message.settled_no = reading.settled_no and message.place = reading.message_place
-        )
+        ) and not exists (select from purge where purge.patient_id = reading.patient_id)
     ) as without;
 
 -- messages
@@ -91,13 +91,16 @@ select count(*) as rows, coalesce(sum(hashtextextended(row::text, 0)), 0)::text 
 from (select settled_no, place, practice_id, received_at, topic, sha256, payload from message) as row;
 
 -- sum_delivery
--- How each row of an outbox was settled.
-select count(*) as rows, coalesce(sum(hashtextextended(row::text, 0)), 0)::text as sum from delivery as row;
+-- How each row of an outbox was settled, but for rows whose messages were purged.
+select count(*) as rows, coalesce(sum(hashtextextended(row::text, 0)), 0)::text as sum
+from delivery as row
+where not exists (select from purge where row.reading_id = any(purge.names));
 
 -- sum_reading
--- Readings, but for the number a database gives them.
+-- Readings, but for the number a database gives them, and for those whose messages were purged.
 select count(*) as rows, coalesce(sum(hashtextextended((to_jsonb(row) - 'reading_no')::text, 0)), 0)::text as sum
-from reading as row;
+from reading as row
+where not exists (select from purge where purge.patient_id = row.patient_id);
 
 -- sum_observation
 -- Their values, each by its reading's name.
@@ -121,9 +124,10 @@ select count(*) as rows, coalesce(sum(hashtextextended((to_jsonb(row) - 'id' - '
 from held as row;
 
 -- sum_correction
--- What was corrected of stored readings.
+-- What was corrected of stored readings, but for those whose messages were purged.
 select count(*) as rows, coalesce(sum(hashtextextended((to_jsonb(row) - 'id')::text, 0)), 0)::text as sum
-from correction as row;
+from correction as row
+where not exists (select from purge where row.reading_id = any(purge.names));
 
 -- sum_rollup
 -- What days and weeks came to.
