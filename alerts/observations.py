@@ -22,7 +22,7 @@ Patients, a row per patient, all but the first optional; of whom nothing is know
 import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Final, Self
@@ -65,6 +65,14 @@ class Observations:
     patients: tuple[str, ...]
     readings: tuple[str, ...]
     received_us: Ints
+
+    @classmethod
+    def of_series(cls, series: Series) -> Self:
+        """A series that is there already, as if each reading had come when it was measured. Nobody has a name."""
+        numbers, first, reading = np.unique(series.reading_no, return_index=True, return_inverse=True)
+        received = np.concatenate([np.zeros(1, np.int64), series.measured_at_us[first]])
+        renumbered = replace(series, reading_no=reading.astype(np.int64) + 1)
+        return cls(renumbered, (), ("", *map(str, numbers)), received)
 
     def take(self, rows: Ints) -> Self:
         """The rows of these indices, under the same names."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rpm.__main__ import main
+from tests.support.commands import Done, command
 
 RULES = "rpm/care/rules.toml"
 NOW = "2026-03-10T12:00:00Z"
@@ -17,34 +17,30 @@ HEADER = "patient,measured_at,quantity,value,unit,reading,meal,status\n"
 
 
 class Cli:
-    """The program's own `main`, with what it prints."""
+    """`rules run` on o.csv of a folder, with a database in the settings that is not there."""
 
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-        self.folder, self.monkeypatch, self.capsys = folder, monkeypatch, capsys
-        monkeypatch.delenv("TSDB_DSN", raising=False)
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
 
-    def run(self, *more: str, now: str = NOW) -> tuple[int, str, str]:
-        """Status, and what was printed, of `rules run` on o.csv."""
-        arguments = ["rpm-cloud", "rules", "run", RULES, "--observations", str(self.folder / "o.csv"), "--now", now]
-        self.monkeypatch.setattr(sys, "argv", [*arguments, *more])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        printed = self.capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, printed.out, printed.err
+    def run(self, *more: str | Path, now: str = NOW) -> Done:
+        """Status, and what was printed."""
+        observed = self.folder / "o.csv"
+        return command(
+            "postgresql://127.0.0.1:1/none", "rules", "run", RULES, "--observations", observed, "--now", now, *more
+        )
 
     def found(self, rows: str, patients: str = "patient\n") -> list[dict[str, Any]]:
         """The findings of these rows."""
         (self.folder / "o.csv").write_text(HEADER + rows, "utf-8")
         (self.folder / "p.csv").write_text(patients, "utf-8")
-        status, out, err = self.run("--patients", str(self.folder / "p.csv"))
-        assert (status, err) == (0, "")
-        return [json.loads(line) for line in out.splitlines()]
+        done = self.run("--patients", self.folder / "p.csv")
+        assert (done.status, done.err) == (0, "")
+        return [json.loads(line) for line in done.out.splitlines()]
 
 
 @pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    return Cli(tmp_path, monkeypatch, capsys)
+def cli(tmp_path: Path) -> Cli:
+    return Cli(tmp_path)
 
 
 def pressure(patient: str, at: str, systolic: int, reading: str, status: str = "") -> str:
@@ -115,11 +111,10 @@ def test_a_mistake_is_one_line_and_status_2(cli: Cli) -> None:
         (HEADER + bad, (), NOW, "o.csv: row 2, column value: this is no number"),
         (HEADER, (), "2026-03-10T12:00:00", "--now: say its offset"),
         (HEADER, (), "noon", "--now: an instant like"),
-        (HEADER, ("--patients", str(cli.folder / "none.csv")), NOW, "none.csv: No such file"),
+        (HEADER, ("--patients", cli.folder / "none.csv"), NOW, "none.csv: No such file"),
     ):
         (cli.folder / "o.csv").write_text(text, "utf-8")
-        status, out, err = cli.run(*more, now=now)
-        assert status == 2
-        assert words in err
-        assert err.count("\n") == 1
-        assert out == ""
+        done = cli.run(*more, now=now)
+        assert (done.status, done.out) == (2, "")
+        assert words in done.err
+        assert done.err.count("\n") == 1

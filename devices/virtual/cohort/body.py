@@ -35,8 +35,10 @@ DAY_GLUCOSE: Final = (0.07, 0.5)
 MEAL_CV: Final = 0.25
 MEALS_H: Final = (7.75, 12.5, 18.75)
 MEAL_PEAK_H: Final = 1.25
-#: Heart failure that worsens quickens the pulse (Moazeni, Eur Heart J Digit Health 2023: it told more than the weight did).
-PULSE_RISE: Final = (7.0, 14.0)
+#: Heart failure that worsens quickens the pulse (Moazeni, Eur Heart J Digit Health 2023: it told more than the weight did). How much,
+#: beats a minute for each kg and least and most, is an assumption.
+PULSE_PER_KG: Final = 5.0
+PULSE_RISE: Final = (6.0, 20.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,10 @@ def _moved(one: Episode, quantity: str, value: Floats, share: Floats) -> Floats:
     match one.kind, quantity:
         case Kind.DECOMPENSATION, "body_weight":
             return value + one.amount * share
+        case Kind.FLUID_LOSS, "body_weight":
+            return value - one.amount * share
         case Kind.DECOMPENSATION, "pulse_rate":
-            return value + float(np.clip(4 * one.amount, *PULSE_RISE)) * share
+            return value + float(np.clip(PULSE_PER_KG * one.amount, *PULSE_RISE)) * share
         case (Kind.SEVERE_PRESSURE, "systolic") | (Kind.LOW_GLUCOSE, "glucose"):
             return (1 - share) * value + share * one.amount
         case Kind.SEVERE_PRESSURE, "diastolic":

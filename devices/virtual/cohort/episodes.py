@@ -31,6 +31,7 @@ class Kind(StrEnum):
     """What can happen."""
 
     DECOMPENSATION = "decompensation"
+    FLUID_LOSS = "fluid_loss"
     SEVERE_PRESSURE = "severe_pressure"
     UNCONTROLLED_PRESSURE = "uncontrolled_pressure"
     LOW_PRESSURE = "low_pressure"
@@ -59,6 +60,8 @@ COURSES: Final = {
     Kind.DECOMPENSATION: Course(
         {"body_weight": "up", "pulse_rate": "up"}, "kg", (10 * 24, 30 * 24), (3 * 24, 6 * 24), 2.0, 1.0
     ),
+    # Too much of a diuretic: over days, and made good in days.
+    Kind.FLUID_LOSS: Course({"body_weight": "down"}, "kg", (2 * 24, 5 * 24), (4 * 24, 8 * 24), 1.0, 2.0),
     Kind.SEVERE_PRESSURE: Course({"systolic": "up", "diastolic": "up"}, "mm[Hg]", (2, 8), (12, 60), 0.7, 3.0),
     Kind.UNCONTROLLED_PRESSURE: Course(
         {"systolic": "up", "diastolic": "up"}, "mm[Hg]", (5 * 24, 14 * 24), (28 * 24, 50 * 24), 0.7, 4.0
@@ -94,6 +97,8 @@ def rates_per_year(subject: Subject) -> dict[Kind, float]:
     if heart:
         # HeartPhone: 28 episodes of 87 high-risk patients in 23.9 weeks (Ledwidge, Eur J Heart Fail 2013).
         rates[Kind.DECOMPENSATION] = 0.70
+        # An assumption.
+        rates[Kind.FLUID_LOSS] = 0.30
     if subject.systolic is not None:
         # Assumptions.
         rates[Kind.SEVERE_PRESSURE] = 0.20 if tense else 0.05
@@ -132,6 +137,8 @@ def _amount(draw: np.random.Generator, kind: Kind, subject: Subject) -> float:
     if kind is Kind.DECOMPENSATION:
         # Half of them gain less than 5 lb, some hardly 2 lb: Chaudhry's classes, and Desai's "often 2-3 lb".
         return float(np.clip(draw.lognormal(math.log(2.2), 0.55), 0.9, 8.0))
+    if kind is Kind.FLUID_LOSS:
+        return float(draw.uniform(1.2, 3.5))
     if kind is Kind.SEVERE_PRESSURE:
         return float(draw.uniform(186, 212))
     if kind is Kind.UNCONTROLLED_PRESSURE:

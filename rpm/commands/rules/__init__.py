@@ -9,6 +9,7 @@ from alerts.rulefile import RulesError, read_rules
 from alerts.rules import Rule
 from alerts.sentences import label, number
 from rpm.commands.rules import trials
+from rpm.commands.rules.baseline import baseline
 from rpm.errors import UserError
 from rpm.settings import read_settings
 
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(name="rules", help="Alert rules.", no_args_is_help=True)
     group.command("check")(check)
     trials.register(group)
+    group.command("baseline")(baseline)
     app.add_typer(group)
 
 

@@ -49,7 +49,7 @@ def run(
     patients: Annotated[Path | None, typer.Option(help="What is known of the patients, a CSV file.")] = None,
 ) -> None:
     """See _RUN_HELP."""
-    rules = _rules(file)
+    rules = chosen(file)
     try:
         at = datetime.fromisoformat(now)
     except ValueError as error:
@@ -83,20 +83,21 @@ def score_command(
     too; it is true from the onset of an episode that shows in what the rule looks at to three days after its end. Medians are of
     the first call about each episode that was found; false calls are per month of a patient who measures what the rule looks at.
     """
-    chosen = _rules(rules)
+    judged = chosen(rules)
     try:
         trial = Trial.read(cohort)
     except (ObservationsError, OSError) as error:
         raise UserError(_words(error)) from error
-    limits = Limits.of((), chosen)
-    calls = list(replay(trial.observed, chosen, limits=limits, facts=trial.facts))
+    limits = Limits.of((), judged)
+    calls = list(replay(trial.observed, judged, limits=limits, facts=trial.facts))
     scores = score(
-        trial.observed, [rule for rule in chosen if rule.missed is None], calls, trial.truths, facts=trial.facts
+        trial.observed, [rule for rule in judged if rule.missed is None], calls, trial.truths, facts=trial.facts
     )
     print(table(scores), end="")
 
 
-def _rules(file: Path | None) -> list[Rule]:
+def chosen(file: Path | None) -> list[Rule]:
+    """The rules of a file, or those in force; UserError where they cannot be used."""
     try:
         return list(read_rules(file or read_settings().rules_file))
     except RulesError as error:

@@ -90,6 +90,9 @@ def test_every_true_episode_is_visible_in_the_underlying_signal(eventful: list[M
                 case Kind.DECOMPENSATION:
                     usual = one.body.usual("body_weight", np.array([episode.peak_h]))[0]
                     assert 0.9 <= reached["body_weight"] - usual <= 8
+                case Kind.FLUID_LOSS:
+                    usual = one.body.usual("body_weight", np.array([episode.peak_h]))[0]
+                    assert 1.2 <= usual - reached["body_weight"] <= 3.5
                 case Kind.SEVERE_PRESSURE:
                     assert reached["systolic"] > 180
                 case Kind.UNCONTROLLED_PRESSURE:
