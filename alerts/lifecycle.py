@@ -3,6 +3,7 @@
     (nothing) ── opened ──▶ open ──▶ acknowledged ──▶ closed         acknowledging and closing are a person's acts
                              │  ▲          │
                              │  └ worsened ┘   a higher severity breaks through an acknowledgement and pages anew
+                             ├─ red_again      another red while it was snoozed: the snooze ends, and it pages anew
                              ├─ updated        the same severity again, or late data: the alert's evidence grows
                              └─ back_in_range  its last value is inside every limit by `clear_by`; it stays open (H8)
 
@@ -43,6 +44,7 @@ class ChangeReason(StrEnum):
 
     OPENED = "opened"
     WORSENED = "worsened"
+    RED_AGAIN = "red_again"
     UPDATED = "updated"
     BACK_IN_RANGE = "back_in_range"
     UNCHANGED = "unchanged"
@@ -92,6 +94,7 @@ class Alert:
     back_in_range_at: datetime | None = None
     acknowledged: bool = False
     closed_at: datetime | None = None
+    snoozed: bool = False
     alert_id: int | None = None
     version: int = 0
 
@@ -134,8 +137,8 @@ class Change:
 
     @property
     def rearm(self) -> bool:
-        """Opened and worsened alerts call people (if the policy says so for their severity); nothing else does."""
-        return self.reason in (ChangeReason.OPENED, ChangeReason.WORSENED)
+        """Opened and worsened alerts call people (if the policy says so for their severity), and reds during a snooze."""
+        return self.reason in (ChangeReason.OPENED, ChangeReason.WORSENED, ChangeReason.RED_AGAIN)
 
 
 def fold(open_alerts: Iterable[Alert], findings: Findings, *, now: datetime) -> list[Change]:
@@ -173,9 +176,11 @@ def _joined(before: Alert | None, news: Sequence[Finding], findings: Findings) -
     )
     if before is None:
         return alert
+    wakes = _worse(before, alert) or _red_again(before, alert)
     return replace(
         alert,
-        acknowledged=before.acknowledged and not _worse(before, alert),
+        acknowledged=before.acknowledged and not wakes,
+        snoozed=before.snoozed and not wakes,
         alert_id=before.alert_id,
         version=before.version,
     )
@@ -186,11 +191,21 @@ def _worse(before: Alert, after: Alert) -> bool:
     return after.severity > before.severity or (before.asks and not after.asks and not after.late)
 
 
+def _red_again(before: Alert, after: Alert) -> bool:
+    """A red that was not there when somebody said that the alert may wait."""
+    known = {one.reading_no for one in before.judged}
+    return before.snoozed and any(
+        one.severity is Severity.URGENT and not one.late and one.reading_no not in known for one in after.judged
+    )
+
+
 def _reason(before: Alert | None, after: Alert) -> ChangeReason:
     if before is None:
         return ChangeReason.OPENED
     if _worse(before, after):
         return ChangeReason.WORSENED
+    if _red_again(before, after):
+        return ChangeReason.RED_AGAIN
     if after.judged != before.judged:
         return ChangeReason.UPDATED
     if (after.back_in_range_at is None) != (before.back_in_range_at is None):

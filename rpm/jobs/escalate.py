@@ -1,6 +1,6 @@
 """Call the next people about alerts nobody has acknowledged: claim what is due, decide, write messages; one transaction.
 
-What somebody acknowledged and then forgot is nobody's again, and due (E11).
+What somebody acknowledged and then forgot is nobody's again, and due (E11); so is what was to wait until now.
 
 "Due" is a column (E4): a turn that comes late finds it due and acts at once. The claim moves each alert one step on in the
 same statement, so two replicas never take the same step (E1), and the messages are committed with it, so none is skipped
@@ -42,6 +42,7 @@ def run_once(database: Database, *, now: datetime, plan: Plan, limit: int = CLAI
         reopened = calls.reopen_forgotten(
             connection, current, timers_since=now - TIMER_COUNTS_FOR, now=now, limit=limit
         )
+        woken = calls.end_snoozes(connection, now=now, limit=limit)
         claimed = calls.claim_due(connection, now=now, limit=limit)
         practices = {due.practice_id for due in claimed}
         staff = notifications.staff_of(connection, practices, now=now) if claimed else []
@@ -83,6 +84,6 @@ def run_once(database: Database, *, now: datetime, plan: Plan, limit: int = CLAI
                     "next_step_at": step.next_step_at.isoformat() if step.next_step_at else None,
                 },
             )
-        for practice_id in sorted({*reopened, *practices}):
+        for practice_id in sorted({*reopened, *woken, *practices}):
             worklist.announce(connection, practice_id)
-    return Report(len(claimed), messages, limit in {len(claimed), len(reopened)} or at_once)
+    return Report(len(claimed), messages, limit in {len(claimed), len(reopened), len(woken)} or at_once)

@@ -20,7 +20,7 @@ from alerts.rules import Rule
 from alerts.severity import Severity
 from alerts.verify import Verification, verify
 from rpm import trouble
-from rpm.store import alerts, plans, series, worklist
+from rpm.store import alerts, pauses, plans, series, worklist
 from rpm.store.database import Connection, Database
 from schemas.codes import BY_NAME
 
@@ -128,7 +128,7 @@ def _save(
         return 0
     numbers = {value["reading_no"] for change in changed for value in change.alert.headline.evidence.get("values", [])}
     reading_ids = series.reading_ids(connection, sorted(numbers), since=now - judgement.window, until=now + AHEAD_MAX)
-    calls = _Calls.of(connection, judgement.plan, [change.alert.patient for change in changed])
+    calls = _Calls.of(connection, judgement.plan, [change.alert.patient for change in changed], now=now)
     for change in changed:
         practice_id, alert = practice_of[change.alert.patient], change.alert
         alerts.save(
@@ -149,16 +149,26 @@ class _Calls:
 
     plans: plans.Plans
     programs: Mapping[int, str]
+    paused: frozenset[int]
 
     @classmethod
-    def of(cls, connection: Connection, default: Plan, patients: Sequence[int]) -> Self:
+    def of(cls, connection: Connection, default: Plan, patients: Sequence[int], *, now: datetime) -> Self:
         """As they stand now."""
-        return cls(plans.current(connection, default), plans.programs_of(connection, patients))
+        return cls(
+            plans.current(connection, default),
+            plans.programs_of(connection, patients),
+            pauses.running(connection, patients, now=now),
+        )
 
     def first(
         self, practice_id: int, patient: int | None, severity: Severity, *, late: bool, now: datetime
     ) -> datetime | None:
-        """When a new or worsened alert calls; late ones and questions never do, whatever a policy says of their severity."""
+        """When a new or worsened alert calls; late ones and questions never do, whatever a policy says of their severity.
+
+        Of a patient who is away only what is urgent does.
+        """
+        if patient in self.paused and severity < Severity.URGENT:
+            return None
         program = "" if patient is None else self.programs.get(patient, "")
         return None if late else first_step_at(self.plans.of(practice_id), severity, program=program, now=now)
 
@@ -194,7 +204,7 @@ def _verify(
         return told
     owners = sorted({item.patient_id for item in held if item.patient_id is not None})
     limits = Limits.of(series.own_limits(connection, owners) if owners else [], judgement.rules)
-    calls = _Calls.of(connection, judgement.plan, owners)
+    calls = _Calls.of(connection, judgement.plan, owners, now=now)
     for item in held:
         found: Verification | None = None
         if item.open:

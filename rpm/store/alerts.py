@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 
 from alerts.lifecycle import Alert, AlertKind, Change, Headline, Judged
 from alerts.severity import Severity
+from alerts.snooze import snoozed_until
 from alerts.verify import Verification
 from rpm.store import notifications
 from rpm.store.database import Connection
@@ -93,6 +94,7 @@ def _alert(row: Mapping[str, Any]) -> Alert:
         back_in_range_at=row["back_in_range_at"],
         acknowledged=row["status"] == "acknowledged",
         closed_at=row["closed_at"],
+        snoozed=row["snoozed"],
         alert_id=row["id"],
         version=row["version"],
     )
@@ -273,12 +275,33 @@ def acknowledge(connection: Connection, *, alert_id: int, staff_id: int, now: da
         return Outcome(False, "there is no such alert")
     if state["status"] == "closed":
         return Outcome(False, "it is closed already")
-    if state["status"] == "acknowledged":
+    # A snooze is nobody at work: who takes it ends it.
+    if state["status"] == "acknowledged" and state["snoozed_until"] is None:
         mine = state["acknowledged_by"] == staff_id
         return Outcome(False, "you have it already" if mine else "a colleague has it already")
     connection.execute(_SQL["acknowledge"], {"alert_id": alert_id, "staff_id": staff_id, "now": now})
     _stop_calling(connection, state["practice_id"], alert_id, staff_id, "acknowledged", "somebody has it", now)
     return Outcome(True, "acknowledged")
+
+
+def snooze(
+    connection: Connection, *, alert_id: int, staff_id: int, minutes: int, reason: str, now: datetime
+) -> Outcome:
+    """It may wait for so long, says somebody who has it. Calls stop until then; anything worse ends it."""
+    state = connection.execute(_SQL["state_for"], {"alert_id": alert_id, "staff_id": staff_id}).fetchone()
+    if state is None:
+        return Outcome(False, "there is no such alert")
+    if state["status"] == "closed":
+        return Outcome(False, "it is closed already")
+    severity = Severity(state["severity"])
+    until = snoozed_until(severity, minutes, now=now)
+    if until is None:
+        return Outcome(False, f"what is {severity.word} cannot wait that long")
+    fields = {"alert_id": alert_id, "staff_id": staff_id, "until": until, "reason": reason, "now": now}
+    connection.execute(_SQL["snooze"], fields)
+    said = f"for {minutes} minutes: {reason}"
+    _stop_calling(connection, state["practice_id"], alert_id, staff_id, "snoozed", said, now)
+    return Outcome(True, "snoozed")
 
 
 def close(

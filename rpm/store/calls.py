@@ -85,6 +85,21 @@ def reopen_forgotten(
     return [row["practice_id"] for row in rows]
 
 
+def end_snoozes(connection: Connection, *, now: datetime, limit: int) -> list[int]:
+    """Open again what was to wait until now; the practices told."""
+    rows = connection.execute(_SQL["end_snoozes"], {"now": now, "limit": limit}).fetchall()
+    for row in rows:
+        add_event(
+            connection,
+            practice_id=row["practice_id"],
+            alert_id=row["id"],
+            at=now,
+            kind="snooze_ended",
+            reason=f"it was to wait until now: {row['snooze_reason']}",
+        )
+    return [row["practice_id"] for row in rows]
+
+
 def _plans_by_practice(plans: Plans) -> list[tuple[int | None, Plan]]:
     """None stands for all practices without a plan of their own."""
     return [(None, plans.default), *plans.own.items()]

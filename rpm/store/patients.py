@@ -114,6 +114,8 @@ class PatientAlert:
     opened_at: datetime
     back_in_range_at: datetime | None
     acknowledged_at: datetime | None
+    snoozed_until: datetime | None
+    snooze_reason: str | None
     owner_name: str | None
     closed_at: datetime | None
     closer_name: str | None

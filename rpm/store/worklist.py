@@ -51,6 +51,9 @@ class OpenAlert:
     opened_at: datetime
     back_in_range_at: datetime | None
     acknowledged_at: datetime | None
+    snoozed_until: datetime | None
+    snooze_reason: str | None
+    away_until: datetime | None
     owner_id: int | None
     owner_name: str | None
     timer_staff_id: int | None
@@ -91,6 +94,9 @@ def open_alerts(connection: Connection, practice_id: int) -> list[OpenAlert]:
             opened_at=row["opened_at"],
             back_in_range_at=row["back_in_range_at"],
             acknowledged_at=row["acknowledged_at"],
+            snoozed_until=row["snoozed_until"],
+            snooze_reason=row["snooze_reason"],
+            away_until=row["away_until"],
             owner_id=row["owner_id"],
             owner_name=row["owner_name"],
             timer_staff_id=row["timer_staff_id"],

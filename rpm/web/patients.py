@@ -13,12 +13,14 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from alerts.rules import Rule
+from alerts.snooze import CHOICES
 from rpm.access import Actor
 from rpm.audit import Action, record
-from rpm.store import archive, charts, corrections, minutes, patients, requests
+from rpm.store import archive, charts, corrections, minutes, patients, pauses, requests
 from rpm.store.corrections import REASON_LENGTH_MAX
 from rpm.store.database import Connection
 from rpm.store.patients import Patient, PatientAlert
+from rpm.store.pauses import Why
 from rpm.web.alerts import LABELS
 from rpm.web.asked import ASK_MINUTES, SHOWN_FOR, askable, asked_lines
 from rpm.web.chart import CODES, DEFAULT_SPAN, SPANS, Chart, limits_of
@@ -149,6 +151,8 @@ def show(
         saved=saved,
         activities=list(Activity),
         dispositions=LABELS,
+        snooze_choices=CHOICES,
+        whys=list(Why),
         unasked_max=UNASKED_MAX,
         back=f"/worklist?at=a-{quote(str(alert))}" if alert else "/worklist",
         **context,
@@ -178,6 +182,7 @@ def _page(connection: Connection, who: dict[str, int], *, now: datetime, zone: s
     readings = charts.readings(connection, **who, since=now - READINGS_SPAN, until=now)
     asked = requests.about_patient(connection, **who, since=now - SHOWN_FOR)
     return {
+        "away": pauses.of_patient(connection, **who),
         "asked": asked_lines(asked, readings=readings, now=now),
         "askable": askable(devices, now=now),
         "ask_minutes": ASK_MINUTES,

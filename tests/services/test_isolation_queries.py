@@ -30,11 +30,11 @@ SERVER = "asks the server, and no row of a practice"
 WRITES = {("archive", "keep")}
 #: Statements without a practice of their own; `*`: all of them, and why that is right.
 WITHOUT = {
-    ("alerts", BY_KEY): "of_patients update rearm events state_for acknowledge close",
+    ("alerts", BY_KEY): "of_patients update rearm events state_for acknowledge snooze close",
     ("audit", OPERATOR): "broken_links",
     ("backup", OPERATOR): "snapshot about server databases has_tables tables hang_up marks",
     ("billing", OPERATOR): "practices",
-    ("calls", JOB): "claim_due set_next_step call_sooner",
+    ("calls", JOB): "claim_due end_snoozes set_next_step call_sooner",
     (
         "certificates",
         GUARD,
@@ -57,6 +57,7 @@ WITHOUT = {
     ("names", SERVER): "hold",
     ("notifications", BEFORE): "by_token",
     ("notifications", JOB): "codes_in_use tried claim still_wanted lock_alert finish cancel",
+    ("pauses", JOB): "running end_due",
     ("plans", JOB): "newest programs practices_with_patients",
     ("practice", SERVER): "enter",
     (

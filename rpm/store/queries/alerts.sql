@@ -2,7 +2,8 @@
 -- Open alerts of some patients, and closed ones young enough to own a reading still in the window, or to keep their rule quiet
 -- (who closed a false reading has not looked at the patient). Locked: nobody acknowledges or closes between reading and writing.
 select id, patient_id, rule_id, rule_version, band, severity, status, late, reason, evidence, measured_at,
-    back_in_range_at, case when disposition is distinct from 'false_reading' then closed_at end as closed_at, version
+    back_in_range_at, version, case when disposition is distinct from 'false_reading' then closed_at end as closed_at,
+    status = 'acknowledged' and snoozed_until is not null as snoozed
 from alert
 where patient_id = any(%(patients)s) and kind in ('clinical', 'review') and held_id is null
     and (status <> 'closed' or closed_at > %(since)s)
@@ -76,7 +77,7 @@ order by alert_event.id;
 
 -- state_for
 -- An alert as a member of its practice's staff finds it; locked.
-select alert.id, alert.practice_id, alert.status, alert.acknowledged_by
+select alert.id, alert.practice_id, alert.status, alert.acknowledged_by, alert.severity, alert.kind, alert.snoozed_until
 from alert join staff on staff.practice_id = alert.practice_id
 where alert.id = %(alert_id)s and staff.id = %(staff_id)s and staff.active
 for update of alert;
@@ -85,7 +86,14 @@ for update of alert;
 -- Somebody has it: nobody else is called.
 update alert
 set status = 'acknowledged', acknowledged_at = %(now)s, acknowledged_by = %(staff_id)s, next_step_at = null,
-    version = version + 1
+    snoozed_until = null, snooze_reason = null, version = version + 1
+where id = %(alert_id)s;
+
+-- snooze
+-- Somebody has it, and has said until when it may wait.
+update alert
+set status = 'acknowledged', acknowledged_at = %(now)s, acknowledged_by = %(staff_id)s, next_step_at = null,
+    snoozed_until = %(until)s, snooze_reason = %(reason)s, version = version + 1
 where id = %(alert_id)s;
 
 -- close

@@ -38,7 +38,8 @@ forgotten as (
             order by allowed.program = ''
             limit 1
         ) as allowed on true
-    where alert.status = 'acknowledged' and alert.acknowledged_at <= %(now)s::timestamptz - make_interval(secs => allowed.seconds)
+    where alert.status = 'acknowledged' and alert.snoozed_until is null
+        and alert.acknowledged_at <= %(now)s::timestamptz - make_interval(secs => allowed.seconds)
         and not exists (
             select 1 from time_entry
             where time_entry.patient_id = alert.patient_id and time_entry.reverses is null
@@ -59,6 +60,21 @@ set status = 'open', acknowledged_at = null, acknowledged_by = null, step = 0, a
 from forgotten
 where alert.id = forgotten.id
 returning alert.id, alert.practice_id, alert.severity, forgotten.acknowledged_at, forgotten.acknowledged_by;
+
+-- end_snoozes
+-- Alerts whose snooze is over: open again, and due from the first step where they ever called.
+update alert
+set status = 'open', acknowledged_at = null, acknowledged_by = null, step = 0,
+    next_step_at = case when armed > 0 then %(now)s::timestamptz end, armed = armed + (armed > 0)::integer,
+    updated_at = %(now)s, version = version + 1
+where id in (
+    select id from alert
+    where status = 'acknowledged' and snoozed_until <= %(now)s
+    order by severity desc, snoozed_until, id
+    limit %(limit)s
+    for update skip locked
+)
+returning id, practice_id, snooze_reason;
 
 -- set_next_step
 -- When the step after this one is due.

@@ -39,8 +39,8 @@ limit %(limit)s;
 
 -- silent_patients
 -- People looked after, with a device, of whom nothing came since then, with no alert that says so already, the longest
--- silent first. What came counts when it came, and when it was measured; before they had a device nobody waited. Not the
--- synthetic one, which another watches; not those of %(left_out)s.
+-- silent first. What came counts when it came, and when it was measured; before they had a device nobody waited, nor while they were
+-- away. Not the synthetic one, which another watches; not those of %(left_out)s.
 select patient.id as patient_id, patient.public_id, patient.practice_id, patient.time_zone, heard.measured_at as heard_at,
     given.since as started_at, greatest(heard.measured_at, given.since) as since
 from enrolment
@@ -52,8 +52,11 @@ from enrolment
     ) as given on given.patient_id = patient.id
     left join (select patient_id, max(measured_at) as measured_at from latest group by patient_id) as heard
         on heard.patient_id = patient.id
+    left join (
+        select patient_id, max(coalesce(ended_at, ends_at)) as ends_at from patient_pause group by patient_id
+    ) as away on away.patient_id = patient.id
 where enrolment.ended_at is null and not patient.synthetic
-    and greatest(heard.measured_at, given.since, enrolment.started_at) <= %(before)s
+    and greatest(heard.measured_at, given.since, enrolment.started_at, away.ends_at) <= %(before)s
     and patient.practice_id <> all(%(left_out)s::integer[])
     and not exists (
         select from alert
@@ -109,6 +112,10 @@ where id in (
     select id from alert
     where status <> 'closed' and kind = 'technical' and rule_id = %(rule)s and severity < %(severity)s
         and back_in_range_at is null and measured_at <= %(before)s
+        and not exists (
+            select from patient_pause
+            where patient_pause.patient_id = alert.patient_id and coalesce(ended_at, ends_at) > %(before)s
+        )
         and practice_id <> all(%(left_out)s::integer[])
     order by id
     limit %(limit)s

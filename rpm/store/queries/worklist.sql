@@ -4,6 +4,8 @@
 select alert.id, alert.public_id, alert.patient_id, alert.held_id, alert.kind, alert.rule_id, alert.band,
     alert.severity, alert.status, alert.confirmed, alert.late, alert.reason, alert.evidence, alert.measured_at,
     alert.opened_at, alert.back_in_range_at, alert.acknowledged_at,
+    case when alert.status = 'acknowledged' then alert.snoozed_until end as snoozed_until, alert.snooze_reason,
+    away.ends_at as away_until,
     patient.public_id as patient_public_id, patient.given_name, patient.family_name, patient.birth_date,
     patient.time_zone,
     owner.id as owner_id, owner.display_name as owner_name,
@@ -12,6 +14,7 @@ select alert.id, alert.public_id, alert.patient_id, alert.held_id, alert.kind, a
 from alert
     left join patient on patient.id = alert.patient_id
     left join staff as owner on owner.id = alert.acknowledged_by
+    left join patient_pause as away on away.patient_id = alert.patient_id and away.ended_at is null
     left join lateral (
         select timer.staff_id, timer.started_at, staff.display_name
         from timer join staff on staff.id = timer.staff_id

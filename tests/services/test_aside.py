@@ -1,0 +1,197 @@
+"""What may wait because a nurse said so: until its end, and not a moment longer than it may (F56, F64).
+
+Time passes by telling the loops a later time.
+"""
+
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from rpm.jobs import pauses, silence
+from rpm.jobs.silence import Patience
+from rpm.store import alerts
+from rpm.store.alerts import Outcome
+from rpm.store.database import Database
+from rpm.store.silences import READINGS
+from schemas.codes import Kind
+from tests.services.judging import PLAN, Desk
+from tests.services.test_escalate import ADMIN, NURSE, act, crisis, staff_id
+from tests.support.clock import MORNING, SettableClock
+from tests.support.visitor import Visitor
+from tests.support.website import Website
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    desk = Desk(database, now=MORNING)
+    desk.clinic.staff("nora", "nurse")
+    desk.clinic.staff("ada", "admin")
+    return desk
+
+
+def snooze(desk: Desk, alert_id: int, minutes: int) -> Outcome:
+    with desk.database.transaction() as connection:
+        return alerts.snooze(
+            connection,
+            alert_id=alert_id,
+            staff_id=staff_id(desk, "nora"),
+            minutes=minutes,
+            reason="she measures again after her tablet",
+            now=desk.now,
+        )
+
+
+def test_a_snooze_ends_when_it_was_said_to(desk: Desk) -> None:
+    alert_id = crisis(desk)
+    desk.call()
+    assert snooze(desk, alert_id, 30).done
+    desk.forward(minutes=29, seconds=59)
+    desk.call()
+    assert desk.outbox.addresses == [NURSE], "neither the next step nor a forgotten acknowledgement"
+    desk.forward(seconds=1)
+    desk.call()
+    assert desk.outbox.addresses == [NURSE, NURSE]
+    assert desk.events(alert_id)[-4:] == ["snoozed", "snooze_ended", "called", "notified"]
+    [alert] = desk.alerts()
+    assert (alert["status"], alert["acknowledged_by"]) == ("open", None)
+    desk.forward(minutes=15)
+    desk.call()
+    assert desk.outbox.addresses[2:] == [ADMIN], "and so on, as if it had just come"
+
+
+def test_what_is_urgent_does_not_wait_for_the_next_shift(desk: Desk) -> None:
+    alert_id = crisis(desk)
+    assert snooze(desk, alert_id, 240) == Outcome(False, "what is urgent cannot wait that long")
+    assert desk.alerts()[0]["status"] == "open"
+
+
+def test_another_red_ends_a_snooze_and_calls(desk: Desk) -> None:
+    """The same severity again folds silently into an alert that somebody has; during a snooze nobody is looking."""
+    patient = desk.clinic.patient("Maria", "Alvarez")
+    desk.clinic.pressure(patient, 192, 118)
+    desk.judge()
+    desk.call()
+    alert_id = int(desk.alerts()[0]["id"])
+    act(desk, alert_id, "nora")
+    desk.forward(minutes=5)
+    desk.clinic.pressure(patient, 194, 119)
+    desk.judge()
+    desk.call()
+    assert desk.outbox.addresses == [NURSE], "Nora has it"
+    snooze(desk, alert_id, 60)
+    desk.forward(minutes=5)
+    desk.clinic.pressure(patient, 191, 117)
+    desk.judge()
+    desk.call()
+    assert desk.outbox.addresses == [NURSE, NURSE]
+    assert "red_again" in desk.events(alert_id)
+    desk.forward(minutes=14)
+    desk.call()
+    assert desk.outbox.addresses == [NURSE, NURSE], "the old end is forgotten, and the first step has its time"
+
+
+def test_worsening_ends_a_snooze_and_calls(desk: Desk) -> None:
+    patient = desk.clinic.patient("Maria", "Alvarez")
+    desk.clinic.measure(patient, Kind.GLUCOSE, {"glucose": (65.0, "mg/dL")}, at=desk.now)
+    desk.judge()
+    desk.call()
+    [alert] = desk.alerts()
+    assert alert["band"] == "priority"
+    assert snooze(desk, alert["id"], 240).done
+    told = len(desk.outbox.sent)
+    desk.forward(minutes=5)
+    desk.clinic.measure(patient, Kind.GLUCOSE, {"glucose": (50.0, "mg/dL")}, at=desk.now)
+    desk.judge()
+    desk.call()
+    assert desk.outbox.addresses[told:] == [NURSE]
+    assert desk.alerts()[0]["status"] == "open"
+
+
+def test_who_takes_it_ends_the_snooze(desk: Desk) -> None:
+    alert_id = crisis(desk)
+    snooze(desk, alert_id, 15)
+    assert act(desk, alert_id, "ada").done
+    desk.forward(minutes=15)
+    desk.call()
+    assert desk.outbox.sent == []
+
+
+def test_on_the_page_with_its_end_and_its_reason(desk: Desk, clock: SettableClock) -> None:
+    alert_id = crisis(desk)
+    path = desk.rows("select public_id from alert where id = %(id)s", id=alert_id)[0]["public_id"]
+    with Website(desk.database, clock) as website:
+        nora = Visitor(website).sign_in("nora")
+        assert nora.post(f"/alerts/{path}/snooze", minutes="15", reason=" ").status_code == httpx.codes.BAD_REQUEST
+        assert nora.post(f"/alerts/{path}/snooze", minutes="240", reason="x").status_code == httpx.codes.BAD_REQUEST
+        assert nora.post(f"/alerts/{path}/snooze", minutes="15", reason="on the phone").status_code == 303
+        assert "waits until" in nora.page("/worklist")
+        assert "on the phone" in nora.page("/worklist")
+
+
+def away(desk: Desk, clock: SettableClock, days: int = 3) -> str:
+    patient = desk.clinic.patient("Maria", "Alvarez")
+    with Website(desk.database, clock) as website:
+        nora = Visitor(website).sign_in("nora")
+        path = f"/patients/{patient.public_id}"
+        for wrong in ("", "2020-01-01", str((MORNING + timedelta(days=90)).date())):
+            assert nora.post(f"{path}/pause", why="travel", until=wrong).status_code == httpx.codes.BAD_REQUEST
+        until = str((MORNING + timedelta(days=days)).date())
+        assert nora.post(f"{path}/pause", why="hospital", until=until, note="hip").status_code == 303
+        assert nora.post(f"{path}/pause", why="travel", until=until).status_code == httpx.codes.BAD_REQUEST
+        assert "Hospital: hip" in nora.page(path)
+    desk.clinic.measure(patient, Kind.GLUCOSE, {"glucose": (65.0, "mg/dL")}, at=desk.now)
+    desk.judge()
+    desk.call()
+    assert [one["band"] for one in desk.alerts()] == ["priority"]
+    assert desk.outbox.sent == [], "it stands on the list, and calls nobody"
+    desk.clinic.pressure(patient, 192, 118)
+    desk.judge()
+    desk.call()
+    assert desk.outbox.addresses == [NURSE], "a red calls as ever"
+    return path
+
+
+def test_a_pause_ends_by_itself_and_says_so(desk: Desk, clock: SettableClock) -> None:
+    away(desk, clock)
+    desk.forward(days=1)
+    assert pauses.run_once(desk.database, now=desk.now).done == 0
+    desk.forward(days=2)
+    assert pauses.run_once(desk.database, now=desk.now).done == 1
+    assert pauses.run_once(desk.database, now=desk.now).done == 0
+    [said] = [one for one in desk.alerts() if one["rule_id"] == "pause_ended"]
+    assert (said["kind"], said["severity"], said["next_step_at"]) == ("review", 1, None)
+    assert "2 alerts came meanwhile" in said["reason"]
+    patient = desk.rows("select * from patient")[0]
+    desk.rows(
+        "insert into patient_news (patient_id, practice_id, since) values (%(id)s, %(practice)s, %(now)s)"
+        " on conflict do nothing returning patient_id",
+        id=patient["id"], practice=patient["practice_id"], now=desk.now,
+    )  # fmt: skip
+    desk.judge()
+    assert [one["status"] for one in desk.alerts() if one["rule_id"] == "pause_ended"] == ["open"], "judging leaves it"
+
+
+def test_back_before_the_day(desk: Desk, clock: SettableClock) -> None:
+    path = away(desk, clock)
+    with Website(desk.database, clock) as website:
+        nora = Visitor(website).sign_in("nora")
+        assert nora.post(f"{path}/pause/end").status_code == 303
+        assert nora.post(f"{path}/pause/end").status_code == httpx.codes.BAD_REQUEST
+    desk.forward(days=3)
+    assert pauses.run_once(desk.database, now=desk.now).done == 0
+
+
+def test_nobody_misses_readings_of_who_is_away(desk: Desk, clock: SettableClock) -> None:
+    away(desk, clock, days=10)
+
+    def missed() -> int:
+        silence.run_once(desk.database, now=desk.now, patience=Patience(), plan=PLAN, watching_since=desk.now)
+        return len(desk.rows("select 1 from alert where rule_id = %(rule)s", rule=READINGS))
+
+    desk.forward(days=9)
+    assert missed() == 0
+    desk.forward(days=2)
+    assert missed() == 0, "the wait begins on the day they are back"
+    desk.forward(days=5)
+    assert missed() == 1
