@@ -140,8 +140,10 @@ def away(desk: Desk, clock: SettableClock, days: int = 3) -> str:
         assert nora.post(f"{path}/pause", why="hospital", until=until, note="hip").status_code == 303
         assert nora.post(f"{path}/pause", why="travel", until=until).status_code == httpx.codes.BAD_REQUEST
         assert "Hospital: hip" in nora.page(path)
-    desk.clinic.measure(patient, Kind.GLUCOSE, {"glucose": (65.0, "mg/dL")}, at=desk.now)
-    desk.judge()
+        desk.clinic.measure(patient, Kind.GLUCOSE, {"glucose": (65.0, "mg/dL")}, at=desk.now)
+        desk.judge()
+        assert "away until" in nora.page("/worklist")
+        assert "Let it wait" in nora.page(path)
     desk.call()
     assert [one["band"] for one in desk.alerts()] == ["priority"]
     assert desk.outbox.sent == [], "it stands on the list, and calls nobody"
