@@ -28,7 +28,8 @@ from schemas.messages import Channel, topic
 _SQL = load("purge")
 #: By table, in an order in which each statement still finds what it goes by.
 STEPS: Final = (
-    "observation", "reading", "latest", "rollup", "rollup_mark", "patient_news", "patient_limit", "gateway_request",
+    "observation", "reading", "latest", "rollup", "rollup_mark", "patient_news", "patient_limit", "patient_pause",
+    "gateway_request",
     "notification", "alert_event", "alert", "held", "correction", "record_change", "patient",
 )  # fmt: skip
 

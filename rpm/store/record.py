@@ -14,7 +14,8 @@ from rpm.store.queries import load
 _SQL = load("record")
 #: In the order in which somebody reads it.
 TABLES: Final = (
-    "patient", "enrolment", "device_assignment", "reading", "observation", "held", "correction", "patient_limit", "alert",
+    "patient", "enrolment", "device_assignment", "reading", "observation", "held", "correction", "patient_limit",
+    "patient_pause", "alert",
     "notification", "gateway_request", "time_entry", "claim_adjustment", "audit",
 )  # fmt: skip
 

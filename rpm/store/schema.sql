@@ -924,11 +924,6 @@ alter table patient_limit add constraint patient_limit_patient_id_fkey FOREIGN K
 
 alter table patient_limit add constraint patient_limit_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
-alter table purge add constraint purge_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
-
-alter table purge add constraint purge_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
-
-alter table purge add constraint purge_purged_by_fkey FOREIGN KEY (purged_by) REFERENCES staff(id);
 alter table patient_pause add constraint patient_pause_ended_by_fkey FOREIGN KEY (ended_by) REFERENCES staff(id);
 
 alter table patient_pause add constraint patient_pause_made_by_fkey FOREIGN KEY (made_by) REFERENCES staff(id);
@@ -936,6 +931,12 @@ alter table patient_pause add constraint patient_pause_made_by_fkey FOREIGN KEY 
 alter table patient_pause add constraint patient_pause_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
 
 alter table patient_pause add constraint patient_pause_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table purge add constraint purge_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
+
+alter table purge add constraint purge_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table purge add constraint purge_purged_by_fkey FOREIGN KEY (purged_by) REFERENCES staff(id);
 
 alter table record_change add constraint record_change_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 

@@ -151,6 +151,10 @@ delete from patient_news where patient_id = %(patient_id)s and practice_id = %(p
 -- Limits of the patient's own.
 delete from patient_limit where patient_id = %(patient_id)s and practice_id = %(practice_id)s;
 
+-- patient_pause
+-- When and why the patient was away.
+delete from patient_pause where patient_id = %(patient_id)s and practice_id = %(practice_id)s;
+
 -- gateway_request
 -- What the patient was asked at the box.
 delete from gateway_request where patient_id = %(patient_id)s and practice_id = %(practice_id)s;
@@ -182,7 +186,7 @@ where practice_id = %(practice_id)s and alert_id in (
 -- alert
 -- Alerts say no more than that there was one: minutes of work refer to them.
 update alert
-set rule_id = 'purged', rule_version = '', band = '', severity = 1, reason = 'purged', evidence = '{}', note = null,
+set rule_id = 'purged', rule_version = '', band = '', severity = 1, reason = 'purged', evidence = '{}', note = null, snooze_reason = null,
     disposition = null, held_id = null, patient_id = %(patient_id)s, status = 'closed', next_step_at = null,
     closed_at = coalesce(closed_at, %(now)s)
 where practice_id = %(practice_id)s and (
@@ -225,6 +229,7 @@ select
         + (select count(*) from rollup where patient_id = %(patient_id)s)
         + (select count(*) from held where patient_id = %(patient_id)s)
         + (select count(*) from patient_limit where patient_id = %(patient_id)s)
+        + (select count(*) from patient_pause where patient_id = %(patient_id)s)
         + (select count(*) from device_assignment where patient_id = %(patient_id)s)
         + (select count(*) from reading where patient_id = %(patient_id)s and raw <> '') as number;
 

@@ -106,6 +106,18 @@ select to_jsonb(row) as row from (
     where alert.patient_id = %(patient_id)s and alert.practice_id = %(practice_id)s order by notification.id
 ) as row;
 
+-- patient_pause
+-- When and why the patient was away.
+select to_jsonb(row) as row from (
+    select patient_pause.reason, patient_pause.note, patient_pause.begins_at, patient_pause.ends_at,
+        staff.display_name as made_by, patient_pause.ended_at, ender.display_name as ended_by
+    from patient_pause
+        join staff on staff.id = patient_pause.made_by
+        left join staff as ender on ender.id = patient_pause.ended_by
+    where patient_pause.patient_id = %(patient_id)s and patient_pause.practice_id = %(practice_id)s
+    order by patient_pause.begins_at
+) as row;
+
 -- gateway_request
 -- What the patient was asked at the box.
 select to_jsonb(row) as row from (
