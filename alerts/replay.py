@@ -15,6 +15,7 @@ import numpy as np
 
 from alerts.evaluate import RAISE_WINDOW_H, evaluate
 from alerts.facts import Facts
+from alerts.findings import RuleFailure
 from alerts.lifecycle import Alert, Change, ChangeReason, fold, settled
 from alerts.limits import Limits
 from alerts.observations import Observations
@@ -30,6 +31,13 @@ ANSWERED: Final[Mapping[Severity, timedelta]] = {
     Severity.PRIORITY: timedelta(hours=8),
     Severity.ROUTINE: timedelta(hours=24),
 }
+
+
+class RuleFailed(RuntimeError):
+    """A rule that cannot be applied: what the others would have called says nothing of the whole."""
+
+    def __init__(self, failure: RuleFailure) -> None:
+        super().__init__(f"{failure.rule_id} could not be applied: {failure.error}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ class _Desk:
 
 
 def replay(observed: Observations, rules: Sequence[Rule], *, limits: Limits, facts: Facts) -> Iterator[Call]:
-    """Every call from the first reading to the last, in the order of (turn, patient, rule)."""
+    """Every call from the first reading to the last, in the order of (turn, patient, rule). RuleFailed where a rule raises."""
     rules = [rule for rule in rules if rule.missed is None]
     window = timedelta(hours=RAISE_WINDOW_H + max((rule.lookback_h for rule in rules), default=0.0))
     memory = max([window, *(timedelta(days=rule.again_after_days or 0) for rule in rules)])
@@ -75,7 +83,7 @@ def replay(observed: Observations, rules: Sequence[Rule], *, limits: Limits, fac
         seen = _seen(observed, patients, since=now - window, now=now)
         findings = evaluate(seen.series, rules, limits=limits, now=now, settled=settled(known), facts=facts)
         if findings.failures:
-            raise RuntimeError(f"{findings.failures[0].rule_id} could not be applied: {findings.failures[0].error}")
+            raise RuleFailed(findings.failures[0])
         for change in fold(open_alerts, findings, now=now):
             _file(desks[change.alert.patient], change)
             if change.rearm:

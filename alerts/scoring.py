@@ -80,10 +80,10 @@ class Scores:
 def read_truth(path: Path) -> list[Truth]:
     """The file's episodes; ObservationsError with row and field where a line is none."""
     found: list[Truth] = []
-    for row, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+    for row, line in enumerate(path.read_bytes().splitlines(), start=1):
         try:
             found.append(Truth.model_validate(json.loads(line)))
-        except json.JSONDecodeError as error:
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise ObservationsError(str(path), row, "", "this is no JSON") from error
         except ValidationError as error:
             first: Any = error.errors()[0]

@@ -14,7 +14,7 @@ from alerts.facts import NO_FACTS
 from alerts.findings import Finding
 from alerts.limits import Limits
 from alerts.observations import Observations, ObservationsError, read_observations, read_patients
-from alerts.replay import replay
+from alerts.replay import RuleFailed, replay
 from alerts.rulefile import RulesError, read_rules
 from alerts.rules import Rule
 from alerts.scoring import score, table
@@ -86,10 +86,9 @@ def score_command(
     judged = chosen(rules)
     try:
         trial = Trial.read(cohort)
-    except (ObservationsError, OSError) as error:
+        calls = list(replay(trial.observed, judged, limits=Limits.of((), judged), facts=trial.facts))
+    except (ObservationsError, OSError, RuleFailed) as error:
         raise UserError(_words(error)) from error
-    limits = Limits.of((), judged)
-    calls = list(replay(trial.observed, judged, limits=limits, facts=trial.facts))
     scores = score(
         trial.observed, [rule for rule in judged if rule.missed is None], calls, trial.truths, facts=trial.facts
     )
@@ -104,7 +103,7 @@ def chosen(file: Path | None) -> list[Rule]:
         raise UserError(str(error)) from error
 
 
-def _words(error: ObservationsError | OSError) -> str:
+def _words(error: ObservationsError | OSError | RuleFailed) -> str:
     return f"cannot read {error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
 
 

@@ -1,15 +1,17 @@
 """A replay says what the product would have said: nothing of what had not come yet, once for each episode, again when answered."""
 
+import importlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from alerts.facts import NO_FACTS, Facts
 from alerts.lifecycle import ChangeReason
 from alerts.limits import Limits
 from alerts.observations import Observations, parse_observations
-from alerts.replay import ANSWERED, Call, replay
+from alerts.replay import ANSWERED, Call, RuleFailed, replay
 from alerts.rulefile import parse_rules, read_rules
 from alerts.series import microseconds
 from alerts.severity import Severity
@@ -71,6 +73,11 @@ def test_what_comes_late_is_a_review_item_when_it_comes() -> None:
     assert told.at == BEGIN + timedelta(hours=28)
 
 
+def test_what_has_not_come_is_not_seen_when_something_else_comes() -> None:
+    (told,) = calls(observed((1, 190, 50), (20, 120)))
+    assert told.at == BEGIN + timedelta(hours=50)
+
+
 def test_nothing_is_told_of_what_had_not_come_yet(tmp_path: Path) -> None:
     """A cohort cut short calls as the whole one did until then."""
     files.write(tmp_path, patients=10, days=40, seed=3, often=6)
@@ -100,3 +107,12 @@ def test_what_plausibility_would_hold_is_not_judged(tmp_path: Path) -> None:
     assert trial.held == 2, "another person on the scale, and a pressure upside down"
     assert 52.0 not in trial.observed.series.value
     assert len(trial.observed.series) == 9 - 1
+
+
+def test_a_rule_that_fails_is_named_and_nothing_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(importlib.import_module("alerts.evaluate"), "judge", fails)
+    with pytest.raises(RuleFailed, match=r"^high could not be applied: ZeroDivisionError$"):
+        calls(observed((1, 165)))

@@ -9,13 +9,14 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from alerts.lifecycle import ChangeReason
-from alerts.observations import parse_observations
+from alerts.observations import ObservationsError, parse_observations
 from alerts.replay import Call
 from alerts.rulefile import parse_rules
-from alerts.scoring import Truth, score, table
+from alerts.scoring import Truth, read_truth, score, table
 from alerts.severity import Severity
 from devices.virtual.cohort import files
 from rpm.__main__ import build
@@ -103,3 +104,17 @@ def test_a_small_cohort_scores_as_it_stands_in_the_tree(tmp_path: Path) -> None:
     told = CliRunner().invoke(build(), ["rules", "score", "--cohort", str(tmp_path), "--rules", str(SHIPPED)])
     assert told.exit_code == 0, told.output
     assert told.stdout == KEPT.read_text("utf-8")
+
+
+def test_a_line_of_truth_that_is_none_is_named(tmp_path: Path) -> None:
+    good = gain("a", 5, 10, 12).model_dump_json().encode()
+    for line, told in (
+        (b"{", "row 2: this is no JSON"),
+        (b"\xff", "row 2: this is no JSON"),
+        (b"{}", "row 2, column patient:"),
+    ):
+        path = tmp_path / "truth.jsonl"
+        path.write_bytes(good + b"\n" + line + b"\n")
+        with pytest.raises(ObservationsError) as caught:
+            read_truth(path)
+        assert str(caught.value).startswith(f"{path}: {told}")
