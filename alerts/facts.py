@@ -134,7 +134,8 @@ def _adult_from(one: PatientFacts) -> int:
         return ALWAYS
     born = one.birth_date
     leap = (born.month, born.day) == (2, 29)
-    birthday = date(born.year + ADULT_YEARS, 3, 1) if leap else born.replace(year=born.year + ADULT_YEARS)
+    year = born.year + ADULT_YEARS
+    birthday = date(year, 3, 1) if leap else born.replace(year=year)
     return _midnight(birthday, one, ALWAYS)
 
 

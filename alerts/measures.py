@@ -276,5 +276,16 @@ KINDS: Final[dict[str, type[Measure]]] = {
     "above_dry_weight": DryWeight,
     "missed": Missed,
 }
+#: What an amount of these is, before the words of its measure.
+CHANGED: Final[dict[str, str]] = {
+    "gain_since": "gained ",
+    "loss_since": "lost ",
+    "rise_from_baseline": "up, ",
+    "fall_from_baseline": "down, ",
+    "rising": "up ",
+    "falling": "down ",
+    "drift_up": "up, ",
+    "drift_down": "down, ",
+}
 #: Measures of how much lower something became: their amounts are positive all the same.
 DOWNWARD: Final = frozenset({"loss_since", "fall_from_baseline", "falling", "drift_down"})

@@ -36,6 +36,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from alerts.conditions import Condition, Lasting, OnDays, Readings, Sessions
 from alerts.measures import (
+    CHANGED,
     DOWNWARD,
     KINDS,
     Baseline,
@@ -243,6 +244,11 @@ class Rule(Strict):
         """What it compares with its limits; None: the value itself."""
         name = self.measure_name
         return getattr(self, name) if name else None
+
+    @property
+    def measured(self) -> str:
+        """What it compares, for whoever reads it; empty: the value itself."""
+        return f"{CHANGED.get(self.measure_name or '', '')}{self.measure.words}" if self.measure else ""
 
     @property
     def reference(self) -> Reference | None:

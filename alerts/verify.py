@@ -9,10 +9,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
+import numpy as np
+
+from alerts.facts import NO_FACTS, Facts
 from alerts.findings import crosses
 from alerts.limits import NO_LIMITS, Limits
 from alerts.rules import LATE_AFTER_H, Rule
 from alerts.sentences import CrossedLimit, Value, limit_text, values_text
+from alerts.series import microseconds
 from alerts.severity import Severity
 from schemas.codes import BY_NAME, REQUIRED
 from schemas.quantity import Absent
@@ -51,7 +55,13 @@ class Verification:
 
 
 def verify(
-    item: object, rules: Sequence[Rule], *, patient: int | None, limits: Limits = NO_LIMITS, now: datetime
+    item: object,
+    rules: Sequence[Rule],
+    *,
+    patient: int | None,
+    limits: Limits = NO_LIMITS,
+    facts: Facts = NO_FACTS,
+    now: datetime,
 ) -> Verification | None:
     """What a held item (the JSON of a ReadingItem, possibly broken) calls for; None: nothing in it is red."""
     reading = _mapping(_mapping(item).get("reading"))
@@ -73,10 +83,14 @@ def verify(
         return Verification(f"glucose_meter_{word.lower()}", VERSION, late, at, sentence, {"values": [], "meter": word})
 
     values = tuple(_values(quantities, at))
+    pregnant = bool(facts.pregnant(np.array([patient or 0]), np.array([microseconds(at)]))[0])
     for rule in rules:
         band = rule.band(Severity.URGENT)
-        if band is None or not rule.of_every_value:
-            # A trend is of no single value, and nobody knows of a held one whether it was fasting or in pregnancy.
+        if band is None or rule.measure is not None or rule.meal is not None:
+            # A trend is of no single value, and nobody knows of a held one whether it was fasting.
+            continue
+        if rule.pregnancy == "only" and not pregnant:
+            # Limits for everybody hold in pregnancy, too: one "verify now" too many rather than one too few.
             continue
         for value in values:
             if value.quantity not in band.limits or value.unit not in BY_NAME[value.quantity].units:

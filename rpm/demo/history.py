@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from alerts.escalation import read_plan
-from alerts.rulefile import read_rules
 from rpm.jobs import evaluate
+from rpm.rulebook import read_rulebook
 from rpm.settings import CARE
 from rpm.store import alerts, seed
 from rpm.store.alerts import Disposition
@@ -37,7 +37,7 @@ class Past:
     def of(cls, practice_id: int, nurse_id: int) -> "Past":
         """With the shipped rules."""
         plan = read_plan(CARE / "escalation.toml")
-        return cls(practice_id, nurse_id, evaluate.Judgement(read_rules(CARE / "rules.toml"), plan))
+        return cls(practice_id, nurse_id, evaluate.Judgement(read_rulebook(CARE / "rules.toml"), plan))
 
     def judge(self, database: Database, *, now: datetime) -> None:
         """Judge what is new, and work through what has become old."""

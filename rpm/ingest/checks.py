@@ -52,6 +52,13 @@ FLAGGING_STATUS: Final = frozenset(
     }
 )
 
+#: Of these, what says nothing against the value: the heart's own doing, the battery, the clock.
+_OF_SOMETHING_ELSE: Final = frozenset(
+    {"irregular_pulse", "pulse_above_range", "pulse_below_range", "battery_low", "time_fault", "clock_not_set"}
+)
+#: What says that the measurement itself was disturbed: rules ask for another one, or leave it out (`flagged`).
+DISTURBING_STATUS: Final = FLAGGING_STATUS - _OF_SOMETHING_ELSE
+
 #: What makes it a number nobody may rely on before a person has looked (clinical rules, "Plausibility limits", SpO₂).
 HOLDING_STATUS: Final = frozenset(
     {

@@ -13,6 +13,7 @@ import structlog
 
 from alerts.escalation import Plan, first_step_at
 from alerts.evaluate import RAISE_WINDOW_H, evaluate
+from alerts.facts import Facts
 from alerts.findings import Findings
 from alerts.lifecycle import Change, ChangeReason, fold, settled
 from alerts.limits import Limits
@@ -20,7 +21,7 @@ from alerts.rules import Rule
 from alerts.severity import Severity
 from alerts.verify import Verification, verify
 from rpm import trouble
-from rpm.store import alerts, pauses, plans, series, worklist
+from rpm.store import alerts, facts, pauses, plans, series, worklist
 from rpm.store.database import Connection, Database
 from schemas.codes import BY_NAME
 
@@ -84,6 +85,7 @@ def run_once(database: Database, *, now: datetime, judgement: Judgement, limit: 
         written = _save(connection, changes, claimed, judgement, now=now)
         told = {claimed[change.alert.patient] for change in changes if change.reason is not ChangeReason.UNCHANGED}
         told |= _report_failures(connection, findings, set(claimed.values()), judgement, now=now)
+        told |= _tell_unruled(connection, findings, claimed, judgement, now=now)
         _announce(connection, told)
     for failure in findings.failures:
         log.error("rule_failed", rule=failure.rule_id, version=failure.rule_version, error=failure.error)
@@ -110,7 +112,14 @@ def _judge(
     known = alerts.of_patients(connection, patients, since=now - judgement.memory)
     loaded = series.window(connection, patients=patients, codes=judgement.codes, since=since, until=now + AHEAD_MAX)
     limits = Limits.of(series.own_limits(connection, patients), judgement.rules)
-    findings = evaluate(loaded, judgement.rules, limits=limits, now=now, settled=settled((*known.open, *known.closed)))
+    findings = evaluate(
+        loaded,
+        judgement.rules,
+        limits=limits,
+        now=now,
+        settled=settled((*known.open, *known.closed)),
+        facts=Facts.of(facts.of_patients(connection, patients, now=now)),
+    )
     return len(loaded), findings, fold(known.open, findings, now=now)
 
 
@@ -195,6 +204,22 @@ def _report_failures(
     return told
 
 
+def _tell_unruled(
+    connection: Connection, findings: Findings, claimed: Mapping[int, int], judgement: Judgement, *, now: datetime
+) -> set[int]:
+    """Whose readings nothing judges, because they are under 18 and have no orders: somebody must know; the practices told."""
+    unruled = [int(patient) for patient in findings.unruled]
+    calls = _Calls.of(connection, judgement.plan, unruled, now=now) if unruled else None
+    told: set[int] = set()
+    for patient in unruled:
+        assert calls is not None
+        practice_id = claimed[patient]
+        first = calls.first(practice_id, patient, alerts.UNRULED_SEVERITY, late=False, now=now)
+        if alerts.open_unruled(connection, practice_id=practice_id, patient_id=patient, next_step_at=first, now=now):
+            told.add(practice_id)
+    return told
+
+
 def _verify(
     connection: Connection, held: Sequence[series.HeldItem], judgement: Judgement, *, now: datetime
 ) -> set[int]:
@@ -204,11 +229,12 @@ def _verify(
         return told
     owners = sorted({item.patient_id for item in held if item.patient_id is not None})
     limits = Limits.of(series.own_limits(connection, owners) if owners else [], judgement.rules)
+    known = Facts.of(facts.of_patients(connection, owners, now=now))
     calls = _Calls.of(connection, judgement.plan, owners, now=now)
     for item in held:
         found: Verification | None = None
         if item.open:
-            found = verify(item.item, judgement.rules, patient=item.patient_id, limits=limits, now=now)
+            found = verify(item.item, judgement.rules, patient=item.patient_id, limits=limits, facts=known, now=now)
         if found is not None:
             alerts.open_verification(
                 connection,

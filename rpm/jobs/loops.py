@@ -16,7 +16,7 @@ import structlog
 from alerts.channels import ChannelError
 from alerts.channels.book import read_channels
 from alerts.escalation import Plan
-from alerts.rulefile import RulesError, read_rules
+from alerts.rulefile import RulesError
 from rpm.calling import installation_plan
 from rpm.errors import UserError
 from rpm.jobs import (
@@ -34,6 +34,7 @@ from rpm.jobs import (
     synthetic,
 )
 from rpm.jobs.report import Done
+from rpm.rulebook import read_rulebook
 from rpm.settings import Settings
 from rpm.store import heartbeats
 from rpm.store.database import Clock, Database
@@ -113,7 +114,7 @@ def loops(database: Database, settings: Settings) -> list[Loop]:
     """The loops of a worker. UserError as in `start`."""
     plan = installation_plan(settings.escalation_file)
     try:
-        judgement = evaluate.Judgement(read_rules(settings.rules_file), plan)
+        judgement = evaluate.Judgement(read_rulebook(settings.rules_file), plan)
         channels = read_channels(settings.channels_file, mail_url=settings.mail_url)
     except (RulesError, ChannelError) as error:
         raise UserError(str(error)) from error

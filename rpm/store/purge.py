@@ -29,7 +29,7 @@ _SQL = load("purge")
 #: By table, in an order in which each statement still finds what it goes by.
 STEPS: Final = (
     "observation", "reading", "latest", "rollup", "rollup_mark", "patient_news", "patient_limit", "patient_pause",
-    "gateway_request",
+    "patient_fact", "gateway_request",
     "notification", "alert_event", "alert", "held", "correction", "record_change", "patient",
 )  # fmt: skip
 

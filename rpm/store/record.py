@@ -15,7 +15,7 @@ _SQL = load("record")
 #: In the order in which somebody reads it.
 TABLES: Final = (
     "patient", "enrolment", "device_assignment", "reading", "observation", "held", "correction", "patient_limit",
-    "patient_pause", "alert",
+    "patient_pause", "patient_fact", "alert",
     "notification", "gateway_request", "time_entry", "claim_adjustment", "audit",
 )  # fmt: skip
 

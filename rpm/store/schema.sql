@@ -568,6 +568,27 @@ create table patient (
     constraint patient_time_zone_check CHECK ((timezone(time_zone, created_at) IS NOT NULL))
 );
 
+create table patient_fact (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    patient_id bigint not null,
+    kind text not null,
+    value double precision,
+    unit text,
+    from_on date not null,
+    until_on date,
+    entered_by bigint not null,
+    entered_at timestamp with time zone not null,
+    ended_by bigint,
+    withdrawn_by bigint,
+    withdrawn_at timestamp with time zone,
+    constraint patient_fact_days CHECK (((from_on > '1900-01-01'::date) AND (from_on < '2200-01-01'::date) AND ((until_on IS NULL) OR ((until_on >= from_on) AND (until_on < '2200-01-01'::date))))),
+    constraint patient_fact_kind_check CHECK ((kind = ANY (ARRAY['dry_weight'::text, 'pregnancy'::text]))),
+    constraint patient_fact_one_at_a_time EXCLUDE USING gist (patient_id WITH =, kind WITH =, daterange(from_on, until_on, '[]'::text) WITH &&) WHERE ((withdrawn_at IS NULL)),
+    constraint patient_fact_pkey PRIMARY KEY (id),
+    constraint patient_fact_weight CHECK ((((kind = 'pregnancy'::text) AND (value IS NULL) AND (unit IS NULL)) OR ((kind = 'dry_weight'::text) AND (value > (0)::double precision) AND (value < (1000)::double precision) AND (unit IS NOT NULL))))
+);
+
 create table patient_limit (
     id bigint not null generated always as identity,
     practice_id integer not null,
@@ -920,6 +941,16 @@ alter table notification add constraint notification_told_in_fkey FOREIGN KEY (t
 
 alter table patient add constraint patient_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
+alter table patient_fact add constraint patient_fact_ended_by_fkey FOREIGN KEY (ended_by) REFERENCES staff(id);
+
+alter table patient_fact add constraint patient_fact_entered_by_fkey FOREIGN KEY (entered_by) REFERENCES staff(id);
+
+alter table patient_fact add constraint patient_fact_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
+
+alter table patient_fact add constraint patient_fact_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table patient_fact add constraint patient_fact_withdrawn_by_fkey FOREIGN KEY (withdrawn_by) REFERENCES staff(id);
+
 alter table patient_limit add constraint patient_limit_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
 
 alter table patient_limit add constraint patient_limit_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
@@ -1248,6 +1279,10 @@ alter table patient enable row level security;
 
 create policy kept_apart on patient to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
 
+alter table patient_fact enable row level security;
+
+create policy kept_apart on patient_fact to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
 alter table patient_limit enable row level security;
 
 create policy kept_apart on patient_limit to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
@@ -1360,6 +1395,8 @@ grant delete, insert, select, update on latest to rpm_practice;
 grant delete, insert, select, update on notification to rpm_practice;
 
 grant delete, insert, select, update on patient to rpm_practice;
+
+grant delete, insert, select, update on patient_fact to rpm_practice;
 
 grant delete, insert, select, update on patient_limit to rpm_practice;
 

@@ -10,13 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.limits import PatientLimit
-from alerts.series import Series, microseconds
+from alerts.series import MEALS, Series, microseconds
 from rpm.ingest.admit import Quality
+from rpm.ingest.checks import DISTURBING_STATUS
 from rpm.store.database import Connection
 from rpm.store.queries import load
+from schemas.codes import BY_NAME
 
 _SQL = load("series")
 
+_GLUCOSE: Final = BY_NAME["glucose"].number
 #: PostgreSQL counts microseconds from 2000-01-01.
 _POSTGRES_EPOCH_US: Final = microseconds(datetime(2000, 1, 1, tzinfo=UTC))
 
@@ -51,15 +54,41 @@ def window(
         """Numbers in network byte order; no bytes at all where nothing was measured."""
         return np.frombuffer(row[name] or b"", sort)
 
+    number, code, quality = column("reading_no", ">i8"), column("code", ">i2"), column("quality", ">i2")
+    asked = (code == _GLUCOSE) | (quality & int(Quality.FLAGGED) != 0)
+    meal, disturbed = _said(connection, number, np.unique(number[asked]), since=since, until=until)
     return Series.of(
         patient=column("patient", ">i8"),
         measured_at_us=column("measured_at", ">i8").astype(np.int64) + _POSTGRES_EPOCH_US,
-        reading_no=column("reading_no", ">i8"),
-        code=column("code", ">i2"),
+        reading_no=number,
+        code=code,
         unit=column("unit", ">i2"),
         value=column("value", ">f8"),
-        doubted=column("quality", ">i2") & int(Quality.CLOCK_DOUBTED) != 0,
+        doubted=quality & int(Quality.CLOCK_DOUBTED) != 0,
+        disturbed=disturbed,
+        meal=meal,
     )
+
+
+def _said(
+    connection: Connection, number: NDArray[Any], asked: NDArray[Any], *, since: datetime, until: datetime
+) -> tuple[NDArray[np.int8], NDArray[np.bool_]]:
+    """Beside each row of a window, its meal and whether its device doubts it; looked up for the readings of `asked`."""
+    meal, disturbed = np.zeros(len(number), np.int8), np.zeros(len(number), np.bool_)
+    if not len(asked):
+        return meal, disturbed
+    parameters = {"numbers": asked.tolist(), "disturbing": list(DISTURBING_STATUS), "since": since, "until": until}
+    rows = sorted(
+        (row["reading_no"], MEALS.index(row["meal"]) if row["meal"] in MEALS else 0, row["disturbed"])
+        for row in connection.execute(_SQL["said"], parameters)
+    )
+    if rows:
+        known = np.array([row[0] for row in rows], np.int64)
+        place = np.minimum(np.searchsorted(known, number), len(known) - 1)
+        has = known[place] == number
+        meal[has] = np.array([row[1] for row in rows], np.int8)[place[has]]
+        disturbed[has] = np.array([row[2] for row in rows], np.bool_)[place[has]]
+    return meal, disturbed
 
 
 def own_limits(connection: Connection, patients: Sequence[int]) -> list[PatientLimit]:

@@ -19,13 +19,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
-from alerts.rulefile import RulesError, read_rules
+from alerts.rulefile import RulesError
 from alerts.rules import Rule
 from rpm import web
 from rpm.access import Role
 from rpm.calling import installation_plan
 from rpm.enrolment import UNAVAILABLE
 from rpm.errors import UserError
+from rpm.rulebook import read_rulebook
 from rpm.settings import Settings
 from rpm.store.database import Clock, Database, DatabaseUnavailable
 from rpm.web import enrol, health
@@ -192,7 +193,7 @@ def create_enrolment_app(database: Database, settings: Settings, clock: Clock) -
 def _rules(settings: Settings) -> tuple[Rule, ...]:
     """The rules whose limits the charts show; UserError where the file cannot be used."""
     try:
-        return read_rules(settings.rules_file)
+        return read_rulebook(settings.rules_file)
     except RulesError as error:
         raise UserError(f"RPM_RULES_FILE: {error}") from error
 

@@ -12,10 +12,12 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from alerts.explain import none_apply
 from alerts.rules import Rule
 from alerts.snooze import CHOICES
 from rpm.access import Actor
 from rpm.audit import Action, record
+from rpm.explaining import rules_held
 from rpm.store import archive, charts, corrections, minutes, patients, pauses, requests
 from rpm.store.corrections import REASON_LENGTH_MAX
 from rpm.store.database import Connection
@@ -138,6 +140,7 @@ def show(
         who = {"practice_id": actor.practice_id, "patient_id": patient.patient_id}
         context = _page(connection, who, now=now, zone=session.time_zone)
         context["charts"] = read_charts(connection, actor, patient, rules_of(request), checked_span(days), now=now)
+        context["unjudged"] = none_apply(rules_held(connection, rules_of(request), patient.patient_id, now=now))
         context["overlaps"] = _overlaps_of(connection, who, saved, context["entries"])
         record(connection, actor, Action.SAW_PATIENT, now=now, patient_id=patient.patient_id)
     return render(

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from psycopg.types.json import Jsonb
 
+from rpm.access import Actor, Role
+from rpm.store import facts
 from rpm.store.database import Database
 from schemas.messages import ReadingItem
 from schemas.quantity import Absent
@@ -93,3 +95,20 @@ def test_a_held_item_that_is_no_reading_is_looked_at_once(desk: Desk) -> None:
     assert desk.judge().held == 3
     assert desk.judge().held == 0
     assert desk.alerts() == []
+
+
+def test_a_held_red_of_a_pregnancy_is_red(desk: Desk) -> None:
+    """The rules of everybody call 165 orange; in pregnancy it is an emergency, on the held page as well."""
+    patient, nurse = desk.clinic.patient("Maria", "Alvarez", born="1994-04-02"), desk.clinic.staff("nora")
+    actor = Actor(nurse, desk.clinic.practice_id, Role.NURSE, "Nora")
+    _hold(desk, readings.pressure(165, 95, MORNING), patient=patient.id)
+    desk.judge()
+    assert desk.alerts() == []
+    began = (MORNING - timedelta(days=200)).date()
+    with desk.database.transaction() as connection:
+        facts.enter_pregnancy(connection, patient_id=patient.id, from_on=began, actor=actor, now=MORNING)
+    _hold(desk, readings.pressure(165, 95, MORNING + timedelta(seconds=1)), patient=patient.id)
+    desk.forward(seconds=2)
+    desk.judge()
+    [alert] = desk.alerts()
+    assert (alert["rule_id"], alert["kind"], alert["severity"]) == ("blood_pressure_pregnancy", "verify", 3)

@@ -47,6 +47,7 @@ WITHOUT = {
     ("corrections", BY_KEY): "set_reading set_observations forget_latest find_latest alerts_on let_go",
     ("deliveries", INGEST): "settled settle",
     ("events", INGEST): "save save_latest forget_old forget_old_latest forget_crowded",
+    ("facts", JOB): "judged",
     ("gateways", INGEST): "meet forget_held save_status save_will",
     ("heartbeats", JOB): "beat list since",
     ("held", BY_KEY): "decide hold_on",
@@ -78,7 +79,7 @@ WITHOUT = {
         SERVER,
     ): "extensions functions tables columns constraints indexes triggers hypertables schemas views view_defaults policies grants",
     ("seed", OPERATOR): "practices add_practice opened_since",
-    ("series", JOB): "claim_news window own_limits reading_ids claim_held mark_judged",
+    ("series", JOB): "claim_news window said own_limits reading_ids claim_held mark_judged",
     (
         "sessions",
         BEFORE,

@@ -162,50 +162,60 @@ class Clinic:
         at: datetime,
         late: bool = False,
         status: tuple[str, ...] = (),
+        context: dict[str, str] | None = None,
     ) -> UUID:
         """A reading in the patient's record. `values`: quantity → (value, unit)."""
-        return self.measure_many([(person, kind, values, at, late, status)])[0]
+        return self._keep([self._entry((person, kind, values, at, late, status), context or {})])[0]
 
     def measure_many(
         self, rows: list[tuple[Person, Kind, dict[str, tuple[float, str]], datetime, bool, tuple[str, ...]]]
     ) -> list[UUID]:
         """Many readings in one transaction."""
-        entries: list[Entry] = []
-        for person, kind, values, at, late, status in rows:
-            device_id, address = person.devices[kind]
-            seq = next(self._numbers)
-            received_at = at + (timedelta(hours=9) if late else timedelta(seconds=2))
-            raw = f"{seq:08x}"
-            reading = Reading(
-                reading_id=derive_reading_id(
-                    address=address,
-                    user_slot=None,
-                    characteristic="2A35",
-                    device_time=None,
-                    sequence_number=None,
-                    raw=raw,
-                    received_at=received_at,
-                ),
-                device=DeviceIdentity(address=address),
-                kind=kind,
-                characteristic="2A35",
-                quantities={name: Quantity(value=value, unit=unit) for name, (value, unit) in values.items()},
-                status=status,
-                measured_at=at,
-                time_source=TimeSource.GATEWAY,
-                received_at=received_at,
-                raw=raw,
-            )
-            quality = (1 if status else 0) | (2 if late else 0)
-            observed = tuple(
-                Observed(BY_NAME[name].number, float(value), UNIT_NUMBER[unit], quality)
-                for name, (value, unit) in values.items()
-            )
-            decision = Admitted(self.practice_id, person.id, device_id, observed, status, late)
-            entries.append(Entry(reading, decision, self.gateway_id, "0123456789abcdef", seq))
+        return self._keep([self._entry(row, {}) for row in rows])
+
+    def _keep(self, entries: list[Entry]) -> list[UUID]:
         with self.database.transaction() as connection:
             store(connection, entries, now=self.now)
         return [entry.reading.reading_id for entry in entries]
+
+    def _entry(
+        self,
+        row: tuple[Person, Kind, dict[str, tuple[float, str]], datetime, bool, tuple[str, ...]],
+        context: dict[str, str],
+    ) -> Entry:
+        person, kind, values, at, late, status = row
+        device_id, address = person.devices[kind]
+        seq = next(self._numbers)
+        received_at = at + (timedelta(hours=9) if late else timedelta(seconds=2))
+        raw = f"{seq:08x}"
+        reading = Reading(
+            reading_id=derive_reading_id(
+                address=address,
+                user_slot=None,
+                characteristic="2A35",
+                device_time=None,
+                sequence_number=None,
+                raw=raw,
+                received_at=received_at,
+            ),
+            device=DeviceIdentity(address=address),
+            kind=kind,
+            characteristic="2A35",
+            quantities={name: Quantity(value=value, unit=unit) for name, (value, unit) in values.items()},
+            status=status,
+            context=context,
+            measured_at=at,
+            time_source=TimeSource.GATEWAY,
+            received_at=received_at,
+            raw=raw,
+        )
+        quality = (1 if status else 0) | (2 if late else 0)
+        observed = tuple(
+            Observed(BY_NAME[name].number, float(value), UNIT_NUMBER[unit], quality)
+            for name, (value, unit) in values.items()
+        )
+        decision = Admitted(self.practice_id, person.id, device_id, observed, status, late)
+        return Entry(reading, decision, self.gateway_id, "0123456789abcdef", seq)
 
     def pressure(self, person: Person, systolic: float, diastolic: float, *, minutes_ago: float = 0) -> UUID:
         """A squeeze."""

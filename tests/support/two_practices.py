@@ -30,6 +30,8 @@ SAID: Final[dict[str, dict[str, Any]]] = {
     "gateway_claim": {},
     "device": {"gateway_id": None},
     "notification": {},
+    # A pregnancy has no value.
+    "patient_fact": {"kind": "pregnancy", "value": None, "unit": None},
 }
 _COLUMNS = """
 select relname as table, attname as column, format_type(atttypid, atttypmod) as type, attnotnull as needed,

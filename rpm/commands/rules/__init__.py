@@ -1,29 +1,24 @@
 """`rpm-cloud rules`: look at a rules file, and try it, before it judges anybody."""
 
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
+from uuid import UUID
 
 import typer
 
-from alerts.rulefile import RulesError, read_rules
+from alerts.explain import none_apply
+from alerts.rulefile import RulesError
 from alerts.rules import Rule
 from alerts.sentences import label, number
+from rpm.acting import As, acting
+from rpm.audit import Action, record
 from rpm.commands.rules import trials
 from rpm.commands.rules.baseline import baseline
 from rpm.errors import UserError
+from rpm.explaining import rules_held
+from rpm.rulebook import read_rulebook
 from rpm.settings import read_settings
-
-#: What an amount is, before the words of its measure.
-_MEASURED: Final = {
-    "gain_since": "gained ",
-    "loss_since": "lost ",
-    "rise_from_baseline": "up, ",
-    "fall_from_baseline": "down, ",
-    "rising": "up ",
-    "falling": "down ",
-    "drift_up": "up, ",
-    "drift_down": "down, ",
-}
+from rpm.store import patients
 
 
 def register(app: typer.Typer) -> None:
@@ -32,6 +27,7 @@ def register(app: typer.Typer) -> None:
     group.command("check")(check)
     trials.register(group)
     group.command("baseline")(baseline)
+    group.command("explain")(explain)
     app.add_typer(group)
 
 
@@ -39,11 +35,7 @@ def check(
     file: Annotated[Path | None, typer.Argument(help="Rules (TOML); default: the file RPM_RULES_FILE names")] = None,
 ) -> None:
     """Read a rules file and print each rule as it would be applied; exit status 2 and one line where it is wrong."""
-    try:
-        rules = read_rules(file or read_settings().rules_file)
-    except RulesError as error:
-        raise UserError(str(error)) from error
-    for rule in rules:
+    for rule in _read(file or read_settings().rules_file):
         print(f"{rule.id}  version {rule.version}  {rule.title}")
         for line in _bands(rule):
             print(f"    {line}")
@@ -51,12 +43,43 @@ def check(
             print(f"    once closed, not again for {rule.again_after_days} days unless more severe")
 
 
+def explain(
+    patient: Annotated[UUID, typer.Argument(metavar="PATIENT", help="The id in the address of the patient's page")],
+    username: As,
+) -> None:
+    """Print what holds for a patient: each limit, whose it is, who approved it and when; or why a rule says nothing."""
+    rules = _read(read_settings().rules_file)
+    with acting(username) as (connection, actor, now):
+        found = patients.by_public_id(connection, patient, practice_id=actor.practice_id)
+        if found is None:
+            raise UserError("no such patient in this practice")
+        held = rules_held(connection, rules, found.patient_id, now=now)
+        record(connection, actor, Action.SAW_RULES, now=now, patient_id=found.patient_id)
+    if none_apply(held):
+        print("NO RULES APPLY: under 18, and no limits were ordered; nothing this patient measures is judged")
+    for one in held:
+        print(f"{one.rule.id}  version {one.rule.version}  {one.rule.title}")
+        if one.silent:
+            print(f"    says nothing: {one.silent}")
+        for band in one.bands:
+            for limit in band.limits:
+                often = f", {band.condition}" if band.condition else ""
+                print(f"    {band.severity.word:8} {limit.text}{often}  ({limit.whose}; {limit.approval})")
+
+
+def _read(path: Path) -> tuple[Rule, ...]:
+    try:
+        return read_rulebook(path)
+    except RulesError as error:
+        raise UserError(str(error)) from error
+
+
 def _bands(rule: Rule) -> list[str]:
     lines: list[str] = []
     for band in rule.bands:
         for name, limit in band.limits.items():
             written = " | ".join(f"{number(value, decimals=0)} {label(unit)}" for unit, value in limit.values.items())
-            measured = f" {_MEASURED.get(rule.measure_name or '', '')}{rule.measure.words}" if rule.measure else ""
+            measured = f" {rule.measured}" if rule.measured else ""
             counted = f",{band.condition.text}" if band.condition else ""
             comparison = limit.comparison.replace("_", " ")
             lines.append(f"{band.severity.word:8} {name} {comparison} {written}{measured}{counted}")

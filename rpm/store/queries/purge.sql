@@ -155,6 +155,10 @@ delete from patient_limit where patient_id = %(patient_id)s and practice_id = %(
 -- When and why the patient was away.
 delete from patient_pause where patient_id = %(patient_id)s and practice_id = %(practice_id)s;
 
+-- patient_fact
+-- Dry weights and pregnancies.
+delete from patient_fact where patient_id = %(patient_id)s and practice_id = %(practice_id)s;
+
 -- gateway_request
 -- What the patient was asked at the box.
 delete from gateway_request where patient_id = %(patient_id)s and practice_id = %(practice_id)s;
@@ -230,6 +234,7 @@ select
         + (select count(*) from held where patient_id = %(patient_id)s)
         + (select count(*) from patient_limit where patient_id = %(patient_id)s)
         + (select count(*) from patient_pause where patient_id = %(patient_id)s)
+        + (select count(*) from patient_fact where patient_id = %(patient_id)s)
         + (select count(*) from device_assignment where patient_id = %(patient_id)s)
         + (select count(*) from reading where patient_id = %(patient_id)s and raw <> '') as number;
 

@@ -76,6 +76,15 @@ select to_jsonb(row) as row from (
     from patient_limit where patient_id = %(patient_id)s and practice_id = %(practice_id)s order by id
 ) as row;
 
+-- patient_fact
+-- Dry weights and pregnancies, as they were entered, ended and withdrawn.
+select to_jsonb(row) as row from (
+    select patient_fact.kind, value, unit, from_on, until_on, staff.display_name as entered_by, entered_at, withdrawn_at
+    from patient_fact join staff on staff.id = patient_fact.entered_by
+    where patient_id = %(patient_id)s and patient_fact.practice_id = %(practice_id)s
+    order by patient_fact.id
+) as row;
+
 -- alert
 -- Alerts with their lives: what happened, when, by whom.
 select to_jsonb(row) as row from (

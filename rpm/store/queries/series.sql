@@ -16,6 +16,14 @@ from observation
 where patient_id = any(%(patients)s) and code = any(%(codes)s)
     and measured_at > %(since)s and measured_at <= %(until)s and quality & 8 = 0;
 
+-- said
+-- What was said of some readings: when a glucose was taken; whether the device doubts the value, and nobody has let it in by hand.
+select reading_no, coalesce(context ->> 'meal', '') as meal,
+    released_by is null and status && %(disturbing)s::text[] as disturbed
+from reading
+where reading_no = any(%(numbers)s::bigint[]) and measured_at > %(since)s and measured_at <= %(until)s
+    and (context ? 'meal' or status && %(disturbing)s::text[]);
+
 -- own_limits
 -- What replaces the rules' defaults for some patients.
 select patient_id, rule_id, band, quantity, unit, value, approved_by, approved_at

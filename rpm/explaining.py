@@ -1,0 +1,18 @@
+"""Which rules hold for one patient now, as the judge would apply them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from alerts.explain import HeldRule, explain
+from alerts.facts import Facts
+from alerts.limits import Limits
+from alerts.rules import Rule
+from rpm.store import facts, series
+from rpm.store.database import Connection
+
+
+def rules_held(connection: Connection, rules: Sequence[Rule], patient_id: int, *, now: datetime) -> list[HeldRule]:
+    """Every rule of the installation, with the limits that hold for this patient. Whose patient it is was asked before."""
+    limits = Limits.of(series.own_limits(connection, [patient_id]), rules)
+    known = Facts.of(facts.of_patients(connection, [patient_id], now=now))
+    return explain(rules, limits, known, patient=patient_id, now=now)

@@ -1,0 +1,60 @@
+"""What holds for a patient and by whose authority, as a nurse reads it; and the facts that rules look at, as she enters them."""
+
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Night, Screen
+from tests.browser.test_worklist import complaints
+
+
+def test_each_limit_says_whose_it_is_and_who_approved_it(night: Night, screen: Screen) -> None:
+    with night.clinic.database.transaction() as connection:
+        connection.execute(
+            "insert into patient_limit (practice_id, patient_id, rule_id, band, quantity, value, unit, approved_by, approved_at)"
+            " values (%s, %s, 'blood_pressure_high', 'urgent', 'systolic', 170, 'mm[Hg]', 'Dr. Shah', '2026-05-04')",
+            [night.clinic.practice_id, night.maria.id],
+        )
+    page = screen.sign_in().open(f"/patients/{night.maria.public_id}").page
+    page.get_by_role("link", name="Rules and limits").click()
+    own = page.get_by_role("row", name="systolic above 170 mmHg or 22.665")
+    expect(own).to_contain_text("this patient’s own")
+    expect(own).to_contain_text("Dr. Shah, 2026-05-04")
+    default = page.get_by_role("row", name="diastolic above 120 mmHg or 16 kPa")
+    expect(default).to_contain_text("product default, version 2")
+    expect(default).to_contain_text("nobody has signed it")
+    expect(page.get_by_text("only in pregnancy and six weeks after")).to_be_visible()
+    assert complaints(page) == []
+    screen.picture("patient-rules")
+
+
+def test_a_dry_weight_and_a_pregnancy_are_entered_ended_and_withdrawn(night: Night, screen: Screen) -> None:
+    page = screen.sign_in().open(f"/patients/{night.ann.public_id}/rules").page
+    page.get_by_text("Enter a dry weight…").click()
+    page.get_by_label("Dry weight", exact=True).fill("171.5")
+    page.get_by_label("Unit").select_option("lb")
+    page.get_by_label("From", exact=True).first.fill("2026-06-01")
+    page.get_by_role("button", name="Enter").first.click()
+    weight = page.get_by_role("row", name="Dry weight 171.5 lb")
+    expect(weight).to_contain_text("1 Jun 2026")
+    expect(weight).to_contain_text("Rosa N.")
+    page.get_by_text("Enter a pregnancy…").click()
+    page.get_by_label("From", exact=True).last.fill("2026-01-10")
+    page.get_by_role("button", name="Enter").last.click()
+    expect(page.get_by_text("not in pregnancy and six weeks after").first).to_be_visible()
+    pregnancy = page.get_by_role("row", name="Pregnancy 10 Jan 2026")
+    pregnancy.get_by_label("Day of the birth").fill("2026-06-09")
+    pregnancy.get_by_role("button", name="End").click()
+    expect(pregnancy).to_contain_text("9 Jun 2026 and six weeks after")
+    page.get_by_role("button", name="Withdraw pregnancy").click()
+    expect(page.get_by_text("withdrawn by Rosa N.")).to_be_visible()
+    expect(page.get_by_text("only in pregnancy and six weeks after")).to_be_visible()
+    assert complaints(page) == []
+
+
+def test_of_a_child_nothing_is_judged_and_both_pages_say_so(night: Night, screen: Screen) -> None:
+    child = night.clinic.patient("Zoe", "Young", born="2012-03-04")
+    page = screen.turn_into_a_phone().sign_in().open(f"/patients/{child.public_id}").page
+    expect(page.get_by_text("No rules apply: under 18, and no limits were ordered. Nothing is judged.")).to_be_visible()
+    page.get_by_role("link", name="Rules", exact=True).click()
+    expect(page.get_by_text("nothing that is measured is judged")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth")
+    assert complaints(page) == []
