@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import RedirectResponse, Response
 
 from alerts.explain import none_apply
@@ -19,6 +19,8 @@ from rpm.web.problems import BadInput
 from rpm.web.session import Now, Nurse, Store
 
 router = APIRouter()
+
+FactId = Annotated[int, Path(ge=1, lt=2**63)]
 
 
 @router.get("/patients/{public_id}/rules")
@@ -65,7 +67,7 @@ def enter(
 
 @router.post("/patients/{public_id}/facts/{fact_id}/end")
 def end(
-    public_id: UUID, fact_id: int, actor: Nurse, store: Store, now: Now, until_on: Annotated[date, Form()]
+    public_id: UUID, fact_id: FactId, actor: Nurse, store: Store, now: Now, until_on: Annotated[date, Form()]
 ) -> Response:
     """Say until when a fact holds; of a pregnancy, the day of the birth."""
     _possible(until_on)
@@ -76,7 +78,7 @@ def end(
 
 
 @router.post("/patients/{public_id}/facts/{fact_id}/withdraw")
-def withdraw(public_id: UUID, fact_id: int, actor: Nurse, store: Store, now: Now) -> Response:
+def withdraw(public_id: UUID, fact_id: FactId, actor: Nurse, store: Store, now: Now) -> Response:
     """It was entered by mistake."""
     with told(), store.transaction() as connection:
         patient_id = find(connection, public_id, actor).patient_id
