@@ -21,7 +21,7 @@ from alerts.rules import Rule
 from alerts.severity import Severity
 from alerts.verify import Verification, verify
 from rpm import trouble
-from rpm.store import alerts, facts, pauses, plans, series, worklist
+from rpm.store import alerts, facts, pauses, plans, series, unruled, worklist
 from rpm.store.database import Connection, Database
 from schemas.codes import BY_NAME
 
@@ -208,14 +208,14 @@ def _tell_unruled(
     connection: Connection, findings: Findings, claimed: Mapping[int, int], judgement: Judgement, *, now: datetime
 ) -> set[int]:
     """Whose readings nothing judges, because they are under 18 and have no orders: somebody must know; the practices told."""
-    unruled = [int(patient) for patient in findings.unruled]
-    calls = _Calls.of(connection, judgement.plan, unruled, now=now) if unruled else None
+    people = [int(patient) for patient in findings.unruled]
+    calls = _Calls.of(connection, judgement.plan, people, now=now) if people else None
     told: set[int] = set()
-    for patient in unruled:
+    for patient in people:
         assert calls is not None
         practice_id = claimed[patient]
-        first = calls.first(practice_id, patient, alerts.UNRULED_SEVERITY, late=False, now=now)
-        if alerts.open_unruled(connection, practice_id=practice_id, patient_id=patient, next_step_at=first, now=now):
+        first = calls.first(practice_id, patient, unruled.UNRULED_SEVERITY, late=False, now=now)
+        if unruled.tell(connection, practice_id=practice_id, patient_id=patient, next_step_at=first, now=now):
             told.add(practice_id)
     return told
 

@@ -5,7 +5,7 @@ A row is locked before it is changed, so that a worsening, a call and an acknowl
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
@@ -24,12 +24,6 @@ _SQL = load("alerts")
 
 #: Band and severity of "a rule cannot be applied": patients go unjudged, so somebody is told the same day.
 TECHNICAL: Final = Severity.PRIORITY
-
-
-#: Under this name a nurse is told whose readings nothing judges; the same day, and again where that stays so.
-UNRULED: Final = "no_rules_apply"
-UNRULED_SEVERITY: Final = Severity.PRIORITY
-UNRULED_AGAIN: Final = timedelta(days=30)
 
 
 class Disposition(StrEnum):
@@ -238,31 +232,6 @@ def open_technical(
         return None
     add_event(connection, practice_id=practice_id, alert_id=row["id"], at=now, kind="opened", reason=reason)
     return int(row["id"])
-
-
-def open_unruled(
-    connection: Connection, *, practice_id: int, patient_id: int, next_step_at: datetime | None, now: datetime
-) -> bool:
-    """Of a patient whose readings no rule judges; False where that was told within UNRULED_AGAIN."""
-    fields = {
-        "practice_id": practice_id,
-        "patient_id": patient_id,
-        "rule_id": UNRULED,
-        "band": UNRULED_SEVERITY.word,
-        "severity": int(UNRULED_SEVERITY),
-        "reason": "No rules apply: under 18, and no limits were ordered. Nothing this patient measures is judged",
-        "evidence": Jsonb({"values": []}),
-        "next_step_at": next_step_at,
-        "since": now - UNRULED_AGAIN,
-        "now": now,
-    }
-    row = connection.execute(_SQL["open_unruled"], fields).fetchone()
-    if row is None:
-        return False
-    add_event(
-        connection, practice_id=practice_id, alert_id=row["id"], at=now, kind="opened", reason="opened: no rules apply"
-    )
-    return True
 
 
 def add_event(

@@ -13,7 +13,7 @@ from rpm.access import Actor, Role
 from rpm.jobs import evaluate
 from rpm.settings import CARE
 from rpm.store import alerts as alert_rows
-from rpm.store import facts
+from rpm.store import facts, unruled
 from rpm.store.database import Database
 from schemas.codes import Kind
 from tests.services.judging import PLAN, Desk
@@ -136,7 +136,7 @@ def test_of_a_child_no_adult_limit_speaks_and_somebody_is_told(database: Databas
     desk = Desk(database, now=MORNING, judgement=only("blood_pressure_high"))
     nurse, child = desk.clinic.staff("nora"), desk.clinic.patient("Ann", "Lee", born="2014-01-31")
     desk.clinic.pressure(child, 190, 100)
-    assert told(desk) == [(alert_rows.UNRULED, 2)]
+    assert told(desk) == [(unruled.UNRULED, 2)]
     [alert] = desk.alerts()
     assert alert["patient_id"] == child.id
     assert alert["next_step_at"] is not None

@@ -62,19 +62,6 @@ values (%(practice_id)s, 'technical', %(rule_id)s, %(rule_version)s, %(band)s, %
 on conflict (practice_id, rule_id) where status <> 'closed' and patient_id is null and held_id is null do nothing
 returning id;
 
--- open_unruled
--- A patient whose readings nothing judges. No row: it is open, or was closed a short while ago.
-insert into alert (practice_id, patient_id, kind, rule_id, rule_version, band, severity, reason, evidence, measured_at,
-    opened_at, updated_at, next_step_at, armed)
-select %(practice_id)s, %(patient_id)s, 'clinical', %(rule_id)s, '1', %(band)s, %(severity)s, %(reason)s, %(evidence)s,
-    %(now)s, %(now)s, %(now)s, %(next_step_at)s, (%(next_step_at)s::timestamptz is not null)::integer
-where not exists (
-    select from alert
-    where patient_id = %(patient_id)s and practice_id = %(practice_id)s and rule_id = %(rule_id)s
-        and (status <> 'closed' or closed_at > %(since)s)
-)
-returning id;
-
 -- add_event
 -- Something happened to an alert.
 insert into alert_event (practice_id, alert_id, at, kind, staff_id, reason, detail)
