@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from alerts.findings import Finding, FindingKind, Findings
+from alerts.rules import Rule
 from alerts.settled import Answered, Settled
 from alerts.severity import Severity
 
@@ -141,12 +142,21 @@ class Change:
         return self.reason in (ChangeReason.OPENED, ChangeReason.WORSENED, ChangeReason.RED_AGAIN)
 
 
-def fold(open_alerts: Iterable[Alert], findings: Findings, *, now: datetime) -> list[Change]:
-    """What the findings do to the open alerts of the judged patients, and to patients without one. Idempotent."""
+def fold(
+    open_alerts: Iterable[Alert], findings: Findings, *, now: datetime, rules: Sequence[Rule] = ()
+) -> list[Change]:
+    """What the findings do to the open alerts of the judged patients, and to patients without one. Idempotent.
+
+    `rules`: by which they were found, for those that another one tells as well (`told_by`).
+    """
     alerts = {(alert.patient, alert.rule_id): alert for alert in open_alerts}
     news: dict[tuple[int, str], list[Finding]] = defaultdict(list)
+    tellers = {rule.id: rule.told_by for rule in rules if rule.told_by}
+    told = {(finding.rule_id, finding.patient, finding.reading_no) for finding in findings} if tellers else set()
     for finding in findings:
-        news[(finding.patient, finding.rule_id)].append(finding)
+        by = tellers.get(finding.rule_id, ())
+        if not any((teller, finding.patient, finding.reading_no) in told for teller in by):
+            news[(finding.patient, finding.rule_id)].append(finding)
     changes: list[Change] = []
     for key in sorted(alerts.keys() | news.keys()):
         before = alerts.get(key)
@@ -230,12 +240,20 @@ def headline_of(finding: Finding) -> Headline:
     )
 
 
-def settled(alerts: Iterable[Alert]) -> dict[str, Settled]:
-    """Per rule, the readings that already belong to one of these alerts, and whose were closed: for `evaluate`."""
+def settled(alerts: Iterable[Alert], rules: Sequence[Rule] = ()) -> dict[str, Settled]:
+    """Per rule, the readings that already belong to one of these alerts, and whose were closed: for `evaluate`.
+
+    What belongs to an alert of a rule that tells it as well (`told_by`, of `rules`) is no news to the rule either.
+    """
     numbers: dict[str, set[int]] = defaultdict(set)
     answered: dict[str, list[Answered]] = defaultdict(list)
     for alert in alerts:
         numbers[alert.rule_id].update(one.reading_no for one in alert.judged)
         if alert.closed_at is not None:
             answered[alert.rule_id].append(Answered(alert.patient, alert.headline.severity, alert.closed_at))
+    own = {rule_id: frozenset(found) for rule_id, found in numbers.items()}
+    for rule in rules:
+        for teller in rule.told_by:
+            if teller in own:
+                numbers[rule.id] |= own[teller]
     return {rule_id: Settled.of(found, answered[rule_id]) for rule_id, found in numbers.items()}

@@ -81,10 +81,10 @@ def replay(observed: Observations, rules: Sequence[Rule], *, limits: Limits, fac
         open_alerts = [alert for patient in patients for _, alert in desks[patient].open]
         known = [*open_alerts, *(alert for patient in patients for _, alert in desks[patient].closed)]
         seen = _seen(observed, patients, since=now - window, now=now)
-        findings = evaluate(seen.series, rules, limits=limits, now=now, settled=settled(known), facts=facts)
+        findings = evaluate(seen.series, rules, limits=limits, now=now, settled=settled(known, rules), facts=facts)
         if findings.failures:
             raise RuleFailed(findings.failures[0])
-        for change in fold(open_alerts, findings, now=now):
+        for change in fold(open_alerts, findings, now=now, rules=rules):
             _file(desks[change.alert.patient], change)
             if change.rearm:
                 alert = change.alert

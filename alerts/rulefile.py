@@ -63,6 +63,7 @@ class RulesFile(Strict):
         for place, rule in enumerate(self.rules):
             for other in self.rules[:place]:
                 _contradiction(other, rule, place)
+            _told_by_rules(rule, self.rules[:place], place)
         return self
 
     @property
@@ -73,6 +74,17 @@ class RulesFile(Strict):
             rule.model_copy(update={name: value for name, value in own.items() if getattr(rule, name) is None})
             for rule in self.rules
         )
+
+
+def _told_by_rules(rule: Rule, before: Sequence[Rule], place: int) -> None:
+    """Who tells what a rule would have told stands above it, and is never milder."""
+    known = {other.id: other for other in before}
+    for name in rule.told_by:
+        other = known.get(name)
+        if other is None:
+            raise FieldFault(f"told_by: no rule {name!r} stands above it", "rule", place, "told_by")
+        if other.bands[-1].severity < rule.bands[0].severity:
+            raise FieldFault(f"told_by: {name} may be milder, and would hide it", "rule", place, "told_by")
 
 
 def _contradiction(one: Rule, other: Rule, place: int) -> None:

@@ -137,7 +137,8 @@ class Rule(Strict):
     which the device itself says that something was amiss (the patient moved, the cuff was loose). `ages`: limits are for
     adults, and of somebody under 18 only their own orders count, unless a rule is for everyone. `again_after_days`: once a
     person has closed its alert, what is no more severe says nothing for so long (a mean is of the same readings for days);
-    an urgent limit always speaks.
+    an urgent limit always speaks. `told_by`: rules as severe or more; of a reading that one of them speaks of, this one is quiet
+    (a gain in a day is a gain in a week, too, and one call).
     """
 
     id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{2,40}$")]
@@ -152,6 +153,7 @@ class Rule(Strict):
     clear_by: PerUnit
     late_after_h: Hours = LATE_AFTER_H
     again_after_days: Days | None = None
+    told_by: tuple[str, ...] = ()
 
     meal: Annotated[frozenset[Meal], Field(min_length=1)] | None = None
     flagged: Literal["judge", "ignore", "ask"] = "judge"

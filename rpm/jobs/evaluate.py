@@ -117,10 +117,10 @@ def _judge(
         judgement.rules,
         limits=limits,
         now=now,
-        settled=settled((*known.open, *known.closed)),
+        settled=settled((*known.open, *known.closed), judgement.rules),
         facts=Facts.of(facts.of_patients(connection, patients, now=now)),
     )
-    return len(loaded), findings, fold(known.open, findings, now=now)
+    return len(loaded), findings, fold(known.open, findings, now=now, rules=judgement.rules)
 
 
 def _save(

@@ -69,10 +69,10 @@ def opened() -> Counter[str]:
         seen = (series.measured_at_us <= microseconds(now)) & (
             series.measured_at_us > microseconds(now - timedelta(days=31))
         )
-        known = settled([*open_.values(), *closed])
+        known = settled([*open_.values(), *closed], RULES)
         found = evaluate(series.take(np.flatnonzero(seen)), RULES, limits=limits, now=now, settled=known)
         assert found.failures == ()
-        for change in fold(open_.values(), found, now=now):
+        for change in fold(open_.values(), found, now=now, rules=RULES):
             count[change.alert.rule_id] += change.reason is ChangeReason.OPENED
             open_[(change.alert.patient, change.alert.rule_id)] = change.alert
         if half_day % 2:

@@ -37,9 +37,9 @@ class Ward:
 
     def hears(self, rows: list[Row], *, now: datetime = NOW) -> list[Change]:
         self.rows += rows
-        known = settled([*self.open.values(), *self.closed])
+        known = settled([*self.open.values(), *self.closed], self.rules)
         findings = evaluate(series_of(self.rows), self.rules, limits=NO_LIMITS, now=now, settled=known)
-        changes = fold(self.open.values(), findings, now=now)
+        changes = fold(self.open.values(), findings, now=now, rules=self.rules)
         for change in changes:
             self.open[(change.alert.patient, change.alert.rule_id)] = change.alert
         return changes
