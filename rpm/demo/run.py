@@ -180,6 +180,7 @@ def _tell(console: Console, url: str) -> None:
     - mail to the nurse on call below, as it leaves; acknowledge the alert, and it stops
     - a patient's page: the trend, the limits, where each number comes from; start the timer, call, close the alert
     - Held readings: what nobody is known to own, and what is not believed, each with its reason
+    - Faults as sam: who and what has fallen silent, and the likeliest cause
     - the bill as bella: days and minutes, which codes they support, and why not the others
 
   Ctrl-C ends everything.

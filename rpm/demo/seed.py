@@ -33,6 +33,7 @@ STAFF: Final = (
     ("rosa", "Rosa N.", "nurse"),
     ("james", "James O.", "nurse"),
     ("bella", "Bella K.", "biller"),
+    ("sam", "Sam T.", "support"),
     ("ada", "Ada M.", "admin"),
 )
 #: The history's outbox: no living gateway has this epoch.
