@@ -152,7 +152,7 @@ def fold(
     alerts = {(alert.patient, alert.rule_id): alert for alert in open_alerts}
     news: dict[tuple[int, str], list[Finding]] = defaultdict(list)
     tellers = {rule.id: rule.told_by for rule in rules if rule.told_by}
-    told = {(finding.rule_id, finding.patient, finding.reading_no) for finding in findings} if tellers else set()
+    told = {(finding.rule_id, finding.patient, finding.reading_no) for finding in findings if tellers}
     for finding in findings:
         by = tellers.get(finding.rule_id, ())
         if not any((teller, finding.patient, finding.reading_no) in told for teller in by):
