@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 #: Cheap ones first: what is plainly broken is told in seconds.
-TIERS = ("tidy", "unit", "simulation", "services", "radio", "stories", "chaos", "browser", "bench")
+TIERS = ("tidy", "unit", "simulation", "services", "radio", "stories", "night", "chaos", "browser", "bench")
 HERE = Path(__file__).parent
 #: Runs in a machine of its own, with BlueZ: `make bluez`.
 collect_ignore = ["bluez_vm"]

@@ -97,7 +97,8 @@ class Database:
             with self._pool.connection() as connection:
                 yield connection
         except (PoolTimeout, psycopg.OperationalError) as error:
-            raise DatabaseUnavailable(DatabaseUnavailable.__doc__) from error
+            # What the server had against it, in a word: a full disk is mended elsewhere than a server that is away.
+            raise DatabaseUnavailable(f"{DatabaseUnavailable.__doc__} ({type(error).__name__})") from error
 
     @contextmanager
     def of_practice(self, practice_id: int | None) -> Generator[Connection]:

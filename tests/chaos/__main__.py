@@ -21,7 +21,9 @@ def _plan(arguments: list[str]) -> tuple[Plan, Path]:
     parser.add_argument("--seed", type=int, default=default.seed, help="of the order of the faults, and the values")
     parser.add_argument("--gateways", type=int, default=default.gateways)
     parser.add_argument("--workers", type=int, default=default.workers)
-    parser.add_argument("--outage-s", type=float, default=default.outage_s, help="broker, then database, away so long")
+    parser.add_argument(
+        "--outage-s", type=float, default=default.outage_s, help="broker, database and disk space, each away so long"
+    )
     parser.add_argument("--report", type=Path, default=Path("build/chaos.json"))
     asked = parser.parse_args(arguments)
     if not 1 <= asked.gateways <= GATEWAYS_MAX or asked.workers < 1 or asked.seconds <= 0 or asked.outage_s < 0:

@@ -14,9 +14,10 @@ from typing import Any, Final
 from tests.chaos.faults import Breaker, Part, faults
 from tests.chaos.rogue import Rogue
 from tests.support.broker import Broker
-from tests.support.database import TEMPLATE, DatabaseServer
+from tests.support.database import SETTINGS, TEMPLATE, DatabaseServer, cluster_folder
 from tests.support.oracle import Verdict, judge
 from tests.support.people import People
+from tests.support.small_disk import SmallDisk
 from tests.support.world import Home, VirtualDevice, World
 
 BETWEEN_S: Final = 1.5
@@ -26,13 +27,19 @@ DRAIN_S_MAX: Final = 120.0
 WIRE_FACTOR_MAX: Final = 4.0
 #: From the frame on disk to its receipt, for 99 of 100 readings: beyond the longest outage.
 RECEIPT_P99_S_MAX: Final = 90.0
+#: What may last long, in turn.
+OUTAGES: Final = ("no-broker", "gateway-disk-full", "no-database", "database-disk-full")
 #: Of the run, so much with a rogue member in the group.
 ROGUE_SHARE: Final = 0.25
+#: Disks that can be filled. A server that keeps little log (of which an empty one has 32 MiB) leaves some for the rest.
+OUTBOX_MIB: Final = 16
+DATABASE_MIB: Final = 320
+SMALL_LOG: Final = ("max_wal_size=64MB", "min_wal_size=32MB")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is asked of a run. It lasts `seconds`, and until there were `kills`; `outage_s` 0: no long outage."""
+    """What is asked of a run. It lasts `seconds`, and until there were `kills`; `outage_s` 0: none of the `outages`."""
 
     seconds: float = 60.0
     kills: int = 0
@@ -40,6 +47,7 @@ class Plan:
     gateways: int = 2
     workers: int = 2
     outage_s: float = 0.0
+    outages: tuple[str, ...] = OUTAGES
 
 
 @dataclass
@@ -49,7 +57,8 @@ class Report:
     plan: Plan
     verdict: Verdict
     freezes: dict[str, int]
-    restarted: dict[str, int]
+    filled: dict[str, int]
+    ended: list[str]
     swallowed: int
     wire_factor: float
     receipt_p99_s: float
@@ -78,7 +87,8 @@ class Report:
             **counts,
             "kills": dict(verdict.kills),
             "freezes": self.freezes,
-            "ended_by_themselves": self.restarted,
+            "filled": self.filled,
+            "ended_by_themselves": self.ended,
             "swallowed_by_rogue": self.swallowed,
             "wire_factor": round(self.wire_factor, 3),
             "receipt_p99_s": round(self.receipt_p99_s, 2),
@@ -104,31 +114,37 @@ def homes(number: int) -> tuple[Home, ...]:
 
 
 @contextmanager
-def servers(folder: Path, plan: Plan, name: str) -> Generator[tuple[Broker, DatabaseServer, str]]:
-    """A broker and a database server of the run's own; gone afterwards."""
-    server = DatabaseServer(name)
+def servers(folder: Path, plan: Plan, name: str) -> Generator[tuple[Broker, DatabaseServer, SmallDisk]]:
+    """A broker and a database server of the run's own, and the disk of the latter; gone afterwards."""
     broker = Broker(folder, gateways=tuple(home.gateway_id for home in homes(plan.gateways)))
-    try:
-        server.start().make_template()
-        broker.start()
-        yield broker, server, server.dsn(server.create(template=TEMPLATE))
-    finally:
-        broker.stop()
-        server.destroy()
+    with SmallDisk(cluster_folder(name), mebibytes=DATABASE_MIB) as disk:
+        server = DatabaseServer(name, settings=(*SETTINGS, *SMALL_LOG), disk=disk)
+        try:
+            server.start().make_template()
+            broker.start()
+            yield broker, server, disk
+        finally:
+            broker.stop()
+            server.destroy()
 
 
 def run(plan: Plan, folder: Path, *, name: str, say: Callable[[str], None] = lambda _line: None) -> Report:
     """The whole run. `name` is the database cluster's: `test-<process id>-…`."""
     folder.mkdir(parents=True, exist_ok=True)
-    with servers(folder, plan, name) as (broker, server, dsn):
-        where = homes(plan.gateways)
-        with World(folder, homes=where, broker=broker, dsn=dsn) as world:
+    with servers(folder, plan, name) as (broker, server, disk):
+        where, dsn = homes(plan.gateways), server.dsn(server.create(template=TEMPLATE))
+        last = where[-1].name
+        with (
+            SmallDisk(folder / "disk", mebibytes=OUTBOX_MIB) as small,
+            World(folder, homes=where, broker=broker, dsn=dsn) as world,
+        ):
+            world.disks[last] = small
             workers = [f"worker-{number + 1}" for number in range(plan.workers)]
             for worker in workers:
                 world.start_worker(worker)
             for home in where:
                 world.start_gateway(home)
-            return _break_and_judge(plan, Breaker(world, server, where, workers), dsn, say)
+            return _break_and_judge(plan, Breaker(world, server, where, workers, disk), dsn, say)
 
 
 def _crisis(home: str, taken: int) -> bool:
@@ -138,7 +154,14 @@ def _crisis(home: str, taken: int) -> bool:
 
 def _break_and_judge(plan: Plan, breaker: Breaker, dsn: str, say: Callable[[str], None]) -> Report:
     world, began, swallowed = breaker.world, time.monotonic(), 0
-    outages = [(plan.seconds / 3, Part.BROKER), (2 * plan.seconds / 3, Part.DATABASE)] if plan.outage_s else []
+    happens: dict[str, Callable[[], None]] = {
+        "no-broker": lambda: breaker.outage(Part.BROKER, plan.outage_s),
+        "gateway-disk-full": lambda: breaker.full(breaker.homes[-1].name, plan.outage_s),
+        "no-database": lambda: breaker.outage(Part.DATABASE, plan.outage_s),
+        "database-disk-full": lambda: breaker.full("database", plan.outage_s),
+    }
+    outages = list(plan.outages) if plan.outage_s else []
+    every_s = plan.seconds / (len(outages) + 1)
     drawn = faults(plan.seed, gateways=plan.gateways, workers=plan.workers)
     with (
         People(world, breaker.homes, seed=plan.seed, every_s=MEASURE_EVERY_S, crisis=_crisis) as people,
@@ -150,10 +173,9 @@ def _break_and_judge(plan: Plan, breaker: Breaker, dsn: str, say: Callable[[str]
             if ran_s > ROGUE_SHARE * plan.seconds:
                 stack.close()
                 swallowed = rogue.swallowed
-            if outages and ran_s >= outages[0][0]:
-                _, part = outages.pop(0)
-                say(f"{ran_s:5.0f} s: {part} away for {plan.outage_s:.0f} s")
-                breaker.outage(part, plan.outage_s)
+            if outages and ran_s >= plan.seconds - every_s * len(outages):
+                say(f"{ran_s:5.0f} s: {outages[0]} for {plan.outage_s:.0f} s")
+                happens[outages.pop(0)]()
             fault = next(drawn)
             say(f"{ran_s:5.0f} s, {people.taken} taken, {sum(breaker.kills.values())} kills: {fault}")
             breaker.do(fault)
@@ -182,7 +204,8 @@ def _break_and_judge(plan: Plan, breaker: Breaker, dsn: str, say: Callable[[str]
         plan,
         verdict,
         dict(breaker.freezes),
-        dict(breaker.restarted),
+        dict(breaker.filled),
+        breaker.ended,
         swallowed,
         wire,
         p99_s,
@@ -196,8 +219,7 @@ def _sendings(world: World) -> tuple[float, float]:
     attempts: list[int] = []
     waits: list[float] = []
     for home in world.homes:
-        path = world.folder / f"{home.gateway_id}.sqlite3"
-        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as box:
+        with contextlib.closing(sqlite3.connect(f"file:{world.outbox(home)}?mode=ro", uri=True)) as box:
             for tries, waited in box.execute(
                 "select attempts, receipted_at - received_us / 1e6 from row where state = 2"
             ):

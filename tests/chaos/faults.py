@@ -12,9 +12,11 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
+from rpm.demo.processes import Child
 from tests.support.broker import Broker
 from tests.support.database import DatabaseServer
 from tests.support.oracle import GatewayKill
+from tests.support.small_disk import SmallDisk
 from tests.support.world import Home, World
 
 DOWN_S: Final = 1.0
@@ -67,11 +69,14 @@ class Breaker:
     server: DatabaseServer
     homes: Sequence[Home]
     workers: Sequence[str]
+    database_disk: SmallDisk
+    filled: Counter[str] = field(default_factory=Counter[str])
     kills: Counter[str] = field(default_factory=Counter[str])
     freezes: Counter[str] = field(default_factory=Counter[str])
     gateway_kills: list[GatewayKill] = field(default_factory=list[GatewayKill])
-    #: Processes that had ended by themselves (a watchdog's work) and were started again, as their supervisor would.
-    restarted: Counter[str] = field(default_factory=Counter[str])
+    #: Processes that had ended by themselves and were started again, as their supervisor would: with which status, and
+    #: their last words.
+    ended: list[str] = field(default_factory=list[str])
 
     def do(self, fault: Fault) -> None:
         """Break it, wait, and mend it."""
@@ -86,16 +91,31 @@ class Breaker:
         self._kill(Fault(part, 0, seconds, frozen=False))
         self.supervise()
 
+    def full(self, disk: str, seconds: float) -> None:
+        """A disk is full for so long: by a home's name that of its gateway, else the database's."""
+        self.filled[disk] += 1
+        full = self.world.disks.get(disk, self.database_disk)
+        for home in self.homes:
+            if home.name == disk:
+                # What is being heard in this moment has no place: as if its process died just then.
+                self._note_gateway_gone(home)
+        full.fill()
+        time.sleep(seconds)
+        full.free()
+        # Where the log of the database finds no room its server ends, as it should; its supervisor would start it.
+        self.server.start()
+        self.supervise()
+
     def supervise(self) -> None:
         """Start again what ended by itself."""
         for home in self.homes:
             if not self.world.children[home.gateway_id].running():
                 self._note_gateway_gone(home)
-                self.restarted[Part.GATEWAY] += 1
+                self.ended.append(_ending(self.world.children[home.gateway_id]))
                 self.world.start_gateway(home)
         for name in self.workers:
             if not self.world.children[name].running():
-                self.restarted[Part.WORKER] += 1
+                self.ended.append(_ending(self.world.children[name]))
                 self.world.start_worker(name)
 
     def _kill(self, fault: Fault) -> None:
@@ -132,6 +152,12 @@ class Breaker:
     def _note_gateway_gone(self, home: Home) -> None:
         met = frozenset(device.address for device in home.devices)
         self.gateway_kills.append(GatewayKill(datetime.now(UTC), met))
+
+
+def _ending(child: Child) -> str:
+    assert child.process is not None
+    words = child.last_words().splitlines()
+    return f"{child.name}: status {child.process.poll()}: {words[-1] if words else ''}"
 
 
 def first(seed: int, number: int, *, gateways: int, workers: int) -> list[Fault]:

@@ -16,17 +16,18 @@ from tests.chaos.drill import DRAIN_S_MAX, Plan, Report, run, write
 from tests.chaos.faults import Part, first
 from tests.support.oracle import Verdict
 
-PLAN = Plan(seconds=60, outage_s=15)
+PLAN = Plan(seconds=75, outage_s=8)
 REPORT = Path(__file__).resolve().parents[2] / "build" / "chaos.json"
 
 
-@pytest.mark.timeout(PLAN.seconds + 2 * PLAN.outage_s + 2 * DRAIN_S_MAX + 120)
+@pytest.mark.timeout(PLAN.seconds + 4 * PLAN.outage_s + 2 * DRAIN_S_MAX + 120)
 def test_kills_freezes_outages_and_a_rogue_lose_nothing(tmp_path: Path) -> None:
-    """kill -9 of each part, SIGSTOP, two outages, a member that swallows: nothing lost, doubled, misfiled or misdated."""
+    """kill -9 of each part, SIGSTOP, two outages, two full disks, a member that swallows: nothing lost, doubled, misfiled or misdated."""
     report = run(PLAN, tmp_path, name=f"test-{os.getpid()}-chaos")
     write(report, REPORT)
     assert not report.faults(), report.told()
     assert report.swallowed
+    assert report.filled == {"b": 1, "database": 1}
 
 
 def test_the_same_seed_breaks_the_same_things() -> None:
@@ -50,6 +51,6 @@ def test_a_run_that_proves_nothing_or_breaks_its_budget_fails(
     verdict: Verdict, wire: float, p99_s: float, fault: str
 ) -> None:
     """No reading, no kill, a loss, too many sendings, too late: each is a fault, and without it there is none."""
-    report = Report(Plan(), verdict, {}, {}, 0, wire, p99_s, 0.0, 0.0)
+    report = Report(Plan(), verdict, {}, {}, [], 0, wire, p99_s, 0.0, 0.0)
     assert list(report.faults()) == [fault]
-    assert not Report(Plan(), Verdict(records=9, kills=Counter(broker=1)), {}, {}, 0, 1.0, 1.0, 0.0, 0.0).faults()
+    assert not Report(Plan(), Verdict(records=9, kills=Counter(broker=1)), {}, {}, [], 0, 1.0, 1.0, 0.0, 0.0).faults()

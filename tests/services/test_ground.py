@@ -10,7 +10,7 @@ from email.message import EmailMessage
 import psycopg
 import pytest
 
-from rpm.store.database import Database
+from rpm.store.database import Database, DatabaseUnavailable
 from tests.support.broker import Broker
 from tests.support.database import DatabaseServer
 from tests.support.mail import MailSink
@@ -24,6 +24,12 @@ def test_a_database_is_migrated_and_empty(database: Database) -> None:
     assert hypertables is not None
     assert hypertables["n"] >= 1
     assert patients == {"n": 0}
+
+
+def test_what_the_server_has_against_it_is_named(database: Database) -> None:
+    """Who reads "the database cannot be reached" would look at the network; it is the disk."""
+    with pytest.raises(DatabaseUnavailable, match="DiskFull"), database.transaction() as connection:
+        connection.execute("do $$ begin raise exception 'no space' using errcode = 'disk_full'; end $$")
 
 
 def test_what_the_test_before_left_is_gone(database: Database) -> None:

@@ -21,6 +21,7 @@ from psycopg import sql
 from rpm.store.database import Database
 from rpm.store.migrate import upgrade
 from tests.support.provisioning import LOCAL, run_script
+from tests.support.small_disk import SmallDisk
 
 SETTINGS = (
     "timescaledb.max_background_workers=0",
@@ -35,18 +36,25 @@ GONE_S_MAX = 10.0
 _numbers = count(1)
 
 
+def cluster_folder(name: str) -> Path:
+    """Where deploy/provision.sh keeps the cluster `name`."""
+    return LOCAL / "clusters" / name
+
+
 class DatabaseServer:
     """A cluster of its own under deploy/provision.sh. `name` begins with `test-` and this process's id."""
 
-    def __init__(self, name: str, *, settings: Sequence[str] = SETTINGS) -> None:
+    def __init__(self, name: str, *, settings: Sequence[str] = SETTINGS, disk: SmallDisk | None = None) -> None:
+        """`disk`: mounted at `cluster_folder(name)`."""
         self.name = name
+        self._disk = disk
         self._settings = settings
         self._port = "0"
         self._url = ""
 
     def start(self) -> "DatabaseServer":
         """Make it or start it again, on the same port."""
-        dsn = run_script("provision.sh", "up", self.name, self._port, *self._settings)
+        dsn = run_script("provision.sh", "up", self.name, self._port, *self._settings, disk=self._disk)
         self._url, _, _ = dsn.rpartition("/")
         self._port = self._url.rpartition(":")[2]
         return self
@@ -58,7 +66,8 @@ class DatabaseServer:
     @property
     def pid(self) -> int:
         """The postmaster's process id."""
-        pid_file = Path(run_script("provision.sh", "data", self.name)) / "postmaster.pid"
+        folder = self._disk.seen_at if self._disk else cluster_folder(self.name)
+        pid_file = folder / "data" / "postmaster.pid"
         return int(pid_file.read_text("utf-8").splitlines()[0])
 
     def kill(self) -> None:
@@ -71,11 +80,15 @@ class DatabaseServer:
 
     def stop(self) -> None:
         """Stop it in order."""
-        run_script("provision.sh", "down", self.name)
+        run_script("provision.sh", "down", self.name, disk=self._disk)
 
     def destroy(self) -> None:
-        """Stop it and delete its data."""
-        run_script("provision.sh", "destroy", self.name)
+        """Stop it and delete its data (those on a disk of its own go with that)."""
+        if self._disk:
+            self.stop()
+            shutil.rmtree(cluster_folder(self.name), ignore_errors=True)
+        else:
+            run_script("provision.sh", "destroy", self.name)
 
     def create(self, *, template: str | None = None) -> str:
         """The name of a new database: a copy of `template`, else empty."""

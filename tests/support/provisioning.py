@@ -5,6 +5,8 @@ import socket
 import subprocess
 from pathlib import Path
 
+from tests.support.small_disk import SmallDisk
+
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = Path(os.environ.get("RPM_LOCAL", ROOT / ".local"))
 #: Fetching and unpacking on a slow line; afterwards an answer takes a tenth of a second.
@@ -15,10 +17,11 @@ class NotProvided(RuntimeError):
     """A server or browser that the tests need cannot be had; the text says what to install."""
 
 
-def run_script(script: str, *arguments: str) -> str:
-    """The last line that `deploy/{script}` prints; NotProvided with its own words where it fails."""
+def run_script(script: str, *arguments: str, disk: SmallDisk | None = None) -> str:
+    """The last line that `deploy/{script}` prints; NotProvided with its own words where it fails. `disk`: it runs inside."""
+    command = [str(ROOT / "deploy" / script), *arguments]
     done = subprocess.run(
-        [ROOT / "deploy" / script, *arguments],
+        disk.inside(command) if disk else command,
         capture_output=True,
         text=True,
         timeout=INSTALL_S_MAX,

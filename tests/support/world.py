@@ -5,6 +5,7 @@ started. People and assignments are written by plain SQL, so that a mistake in t
 """
 
 import json
+import shutil
 import socket
 import sys
 import time
@@ -18,6 +19,7 @@ from pwdlib import PasswordHash
 
 from rpm.demo.processes import Child, free_port, page_answers
 from tests.support.broker import Broker
+from tests.support.small_disk import SmallDisk
 
 READY_S_MAX = 30.0
 PASSWORD = "a-password-of-the-tests"
@@ -120,6 +122,8 @@ class World:
         self.patients: dict[str, int] = {}
         self.owners: dict[tuple[str, int | None], int] = {}
         self.kills: dict[str, int] = {}
+        #: Of a home: its gateway keeps its outbox there. A story mounts it before it starts the gateway.
+        self.disks: dict[str, SmallDisk] = {}
         self._control = 0
         self._environment = {
             "RPM_DSN": dsn,
@@ -162,7 +166,16 @@ class World:
         config = config or self.folder / f"{home.gateway_id}.toml"
         if not config.exists():
             config.write_text(self._gateway_settings(home), "utf-8")
-        return self._start(name, [sys.executable, "-m", "gateway", "run", str(config)], {})
+        disk, command = self.disks.get(home.name), [sys.executable, "-m", "gateway", "run", str(config)]
+        return self._start(name, disk.inside(command) if disk else command, {})
+
+    def outbox(self, home: Home) -> Path:
+        """The file of a home's gateway; a copy where that is on a disk of its own."""
+        if disk := self.disks.get(home.name):
+            # SQLite follows links, and the one to another's namespace leads it back to ours.
+            for file in ("", "-wal"):
+                shutil.copy(disk.seen_at / f"{home.gateway_id}.sqlite3{file}", self.folder)
+        return self.folder / f"{home.gateway_id}.sqlite3"
 
     def command(self, *arguments: str) -> None:
         """Run one `rpm-cloud` command to its end; AssertionError with its words where it fails."""
@@ -275,10 +288,11 @@ class World:
                     self.owners[(device.address, device.slot)] = patient
 
     def _gateway_settings(self, home: Home) -> str:
+        kept_in = self.disks[home.name].folder if home.name in self.disks else Path()
         lines = [
             f'gateway_id = "{home.gateway_id}"',
             'time_zone = "America/New_York"',
-            f'outbox = "{home.gateway_id}.sqlite3"',
+            f'outbox = "{kept_in / home.gateway_id}.sqlite3"',
             "heartbeat_s = 5",
             "[broker]",
             f'url = "mqtt://127.0.0.1:{self.broker.port}"',
