@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.chaos.drill import Plan, run, write
+from tests.chaos.drill import OUTAGES, Plan, run, write
 
 #: As many as there are letters to name homes with.
 GATEWAYS_MAX = 26
@@ -21,15 +21,16 @@ def _plan(arguments: list[str]) -> tuple[Plan, Path]:
     parser.add_argument("--seed", type=int, default=default.seed, help="of the order of the faults, and the values")
     parser.add_argument("--gateways", type=int, default=default.gateways)
     parser.add_argument("--workers", type=int, default=default.workers)
-    parser.add_argument(
-        "--outage-s", type=float, default=default.outage_s, help="broker, database and disk space, each away so long"
-    )
+    parser.add_argument("--outage-s", type=float, default=default.outage_s, help="each of the outages lasts so long")
+    parser.add_argument("--outages", nargs="*", choices=OUTAGES, default=OUTAGES, help="in turn; without this: all")
     parser.add_argument("--report", type=Path, default=Path("build/chaos.json"))
     asked = parser.parse_args(arguments)
     if not 1 <= asked.gateways <= GATEWAYS_MAX or asked.workers < 1 or asked.seconds <= 0 or asked.outage_s < 0:
         parser.error(f"want 1 to {GATEWAYS_MAX} gateways, at least one worker, and a time")
     return (
-        Plan(asked.seconds, asked.kills, asked.seed, asked.gateways, asked.workers, asked.outage_s),
+        Plan(
+            asked.seconds, asked.kills, asked.seed, asked.gateways, asked.workers, asked.outage_s, tuple(asked.outages)
+        ),
         asked.report,
     )
 
