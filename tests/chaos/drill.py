@@ -219,7 +219,7 @@ def _sendings(world: World) -> tuple[float, float]:
     attempts: list[int] = []
     waits: list[float] = []
     for home in world.homes:
-        with contextlib.closing(sqlite3.connect(f"file:{world.outbox(home)}?mode=ro", uri=True)) as box:
+        with contextlib.closing(sqlite3.connect(f"file:{world.outbox_file(home)}?mode=ro", uri=True)) as box:
             for tries, waited in box.execute(
                 "select attempts, receipted_at - received_us / 1e6 from row where state = 2"
             ):

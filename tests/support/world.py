@@ -169,7 +169,7 @@ class World:
         disk, command = self.disks.get(home.name), [sys.executable, "-m", "gateway", "run", str(config)]
         return self._start(name, disk.inside(command) if disk else command, {})
 
-    def outbox(self, home: Home) -> Path:
+    def outbox_file(self, home: Home) -> Path:
         """The file of a home's gateway; a copy where that is on a disk of its own."""
         if disk := self.disks.get(home.name):
             # SQLite follows links, and the one to another's namespace leads it back to ours.
