@@ -12,6 +12,8 @@ from schemas.messages import Event, EventName
 
 #: Pages a row may touch beyond its body: its own overflow, and the indexes.
 ROW_BYTES: Final = 4_096
+#: What is free on the disk before a device is listened to: some frames with the pages that they touch.
+LISTEN_BYTES: Final = 65_536
 
 
 class Sessions:
@@ -21,7 +23,12 @@ class Sessions:
         self._store = store
 
     def begin_session(self, *, address: str, facts: str, now: datetime) -> int:
-        """Keep who is being listened to and what it said of itself; the number frames are kept under."""
+        """Keep who is being listened to and what it said of itself; the number frames are kept under.
+
+        OutboxFailed where the disk has no room: this row may still fit where the frames would not, and a device that was
+        listened to forgets. One that was not tells it again.
+        """
+        self._store.require_disk(LISTEN_BYTES)
         with self._store.writing(now=now):
             row = self._store.connection.execute(
                 "insert into session(address, facts, opened_us, boot, running_ns, clock_right)"

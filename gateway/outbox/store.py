@@ -1,5 +1,6 @@
 """How the outbox's file is read and written: one thread, one connection, one transaction per verb."""
 
+import os
 import sqlite3
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -42,6 +43,18 @@ class Store:
     def one(self, query: str, **parameters: object) -> Any:
         """The first column of the first row."""
         return self.all(query, **parameters)[0][0]
+
+    def require_disk(self, free_bytes: int) -> None:
+        """OutboxFailed where the file's disk has not so much room left."""
+        path = self.all("pragma database_list")[0][2]
+        if not path:
+            return  # in memory
+        try:
+            disk = os.statvfs(path)
+        except OSError as error:
+            raise OutboxFailed(f"the outbox cannot be written: {error.strerror}") from error
+        if disk.f_bavail * disk.f_frsize < free_bytes:
+            raise OutboxFailed("the outbox cannot be written: the disk is full")
 
     def unset(self) -> tuple[int | None, int | None]:
         """Boot and running time while the clock is wrong; (None, None) while it is right."""

@@ -51,6 +51,7 @@ FILLS_ITSELF = """
 
 FILLED_BY_OTHERS = """
     put(outbox, *range(50), body_bytes=1000)
+    outbox._store.connection.execute("pragma wal_checkpoint(restart)").fetchall()
     hog = folder / "hog"
     with hog.open("wb", buffering=0) as file:
         try:
@@ -58,9 +59,18 @@ FILLED_BY_OTHERS = """
                 file.write(b"x" * 4096)
         except OSError:
             pass
+    # The log begins anew: a session's row would still fit, and the frames of whoever is listened to would not for long.
+    try:
+        outbox.begin_session(address=CUFF, facts=FACTS, now=NOON)
+    except OutboxFailed:
+        listened = False
+    else:
+        listened = True
+    assert not listened
+    hog.write_bytes(hog.read_bytes()[:-73_728])
     session, refused = None, 0
     try:
-        for number in range(100, 500):
+        for number in range(100, 20_000):
             session = session or outbox.begin_session(address=CUFF, facts=FACTS, now=NOON)
             outbox.keep(session, frame(number))
             kept = number
