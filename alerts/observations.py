@@ -10,7 +10,7 @@ Observations, a row per value; columns in any order:
     reading      optional: names the reading; its rows belong together. Left out or empty: one patient's rows of one instant
     received_at  optional: when it came; rows that come after --now are not there yet. Empty: when it was measured
     meal         optional: fasting, preprandial, postprandial, casual or bedtime
-    status       optional: words of the device, parted by blanks; body_moved, cuff_loose and position_improper disturb
+    status       optional: words of the device, parted by blanks; some disturb, as body_moved, cuff_loose, position_improper
     note         optional: never read
 
 Patients, a row per patient, all but the first optional; of whom nothing is known, an adult in UTC:
@@ -37,9 +37,6 @@ from schemas.codes import BY_NAME, UNIT_NUMBER
 #: More would be a database's work.
 ROWS_MAX: Final = 5_000_000
 KEY_MAX: Final = 40
-#: What a cuff says of a measurement that should be repeated (Blood Pressure Service, Measurement Status).
-DISTURBING: Final = frozenset({"body_moved", "cuff_loose", "position_improper"})
-
 _REQUIRED: Final = ("patient", "measured_at", "quantity", "value", "unit")
 _OPTIONAL: Final = ("reading", "received_at", "meal", "status", "note")
 _PATIENT_OPTIONAL: Final = (
@@ -83,15 +80,17 @@ class Observations:
         return self.take(np.flatnonzero(self.received_us[self.series.reading_no] <= microseconds(now)))
 
 
-def read_observations(path: Path) -> Observations:
-    """The file's observations. ObservationsError where one cannot be used; OSError where the file cannot be read."""
+def read_observations(path: Path, *, disturbing: frozenset[str]) -> Observations:
+    """The file's observations; `disturbing` are words of a device that doubts its own value. ObservationsError where one cannot be used; OSError where the file cannot be read."""
     with path.open(encoding="utf-8-sig", newline="") as lines:
-        return parse_observations(lines, name=str(path))
+        return parse_observations(lines, name=str(path), disturbing=disturbing)
 
 
-def parse_observations(lines: Iterator[str] | Sequence[str], *, name: str) -> Observations:
+def parse_observations(
+    lines: Iterator[str] | Sequence[str], *, name: str, disturbing: frozenset[str] = frozenset()
+) -> Observations:
     """Observations from lines of CSV, which errors call `name`."""
-    reader = _Reader(name)
+    reader = _Reader(name, disturbing)
     for row, cells in _rows(lines, name, _REQUIRED, _OPTIONAL):
         if row > ROWS_MAX:
             raise ObservationsError(name, row, "", f"more than {ROWS_MAX:,} rows: judge them in parts")
@@ -102,8 +101,8 @@ def parse_observations(lines: Iterator[str] | Sequence[str], *, name: str) -> Ob
 class _Reader:
     """Rows become columns."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str, disturbing: frozenset[str]) -> None:
+        self.name, self.disturbing = name, disturbing
         self.patients: dict[str, int] = {"": 0}
         #: What names a reading → its number; and of each, whose it is, when it was measured and came, and what it holds.
         self.readings: dict[tuple[str, ...], int] = {}
@@ -129,7 +128,7 @@ class _Reader:
         self.held.add((reading, code.number))
         if cells["meal"] not in MEALS:
             raise ObservationsError(self.name, row, "meal", f"{cells['meal']!r} is none of {', '.join(MEALS[1:])}")
-        disturbed = not DISTURBING.isdisjoint(cells["status"].split())
+        disturbed = not self.disturbing.isdisjoint(cells["status"].split())
         value, unit, meal = self._number(row, cells["value"]), UNIT_NUMBER[cells["unit"]], MEALS.index(cells["meal"])
         self.rows.append((patient, measured_us, reading, code.number, unit, value, disturbed, meal))
 

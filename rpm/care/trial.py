@@ -11,6 +11,7 @@ from alerts.facts import Facts
 from alerts.observations import Observations, read_observations, read_patients
 from alerts.scoring import Truth, read_truth
 from alerts.series import Bools, Series, instant_of, run_starts
+from rpm.ingest.checks import DISTURBING_STATUS
 from rpm.ingest.plausibility import (
     WEIGHT_MEDIAN_OVER,
     Verdict,
@@ -37,7 +38,7 @@ class Trial:
     @classmethod
     def read(cls, folder: Path) -> Self:
         """Read observations.csv, patients.csv and truth.jsonl. ObservationsError and OSError as of those."""
-        observed = read_observations(folder / "observations.csv")
+        observed = read_observations(folder / "observations.csv", disturbing=DISTURBING_STATUS)
         facts = read_patients(folder / "patients.csv", observed.patients)
         keep = admitted(observed.series)
         held = len(np.unique(observed.series.reading_no[~keep]))

@@ -10,7 +10,7 @@ import typer
 
 from alerts.baseline import DAYS_MIN, OVER, Baseline, Offer, TooLittle, baselines, offers
 from alerts.evaluate import RAISE_WINDOW_H
-from alerts.facts import Facts, PatientFacts
+from alerts.facts import Facts
 from alerts.layers import PatientLimit
 from alerts.limits import Limits
 from alerts.observations import Observations
@@ -22,6 +22,7 @@ from rpm import audit
 from rpm.acting import As, acting
 from rpm.commands.rules.trials import chosen
 from rpm.errors import UserError
+from rpm.store import facts as known
 from rpm.store import patients, series
 from schemas.codes import CODES
 
@@ -52,7 +53,7 @@ def baseline(
             until=now,
         )
         own = series.own_limits(connection, [found.patient_id])
-    facts = Facts.of([PatientFacts(found.patient_id, found.time_zone, found.birth_date)])
+        facts = Facts.of(known.of_patients(connection, [found.patient_id], now=now))
     if facts.minor(facts.patient, np.array([microseconds(now)])).any():
         raise UserError(
             "this patient is under 18: no adult limit holds, and none is derived; limits are a clinician's orders"

@@ -20,6 +20,7 @@ from alerts.rules import Rule
 from alerts.scoring import score, table
 from rpm.care.trial import Trial
 from rpm.errors import UserError
+from rpm.ingest.checks import DISTURBING_STATUS
 from rpm.settings import read_settings
 
 _RUN_HELP = f"""Print what the rules of FILE find at an instant, as JSON lines. No database is needed.
@@ -57,7 +58,7 @@ def run(
     if at.tzinfo is None:
         raise UserError("--now: say its offset, as in 2026-03-08T12:00:00Z")
     try:
-        observed = read_observations(observations).come_by(at)
+        observed = read_observations(observations, disturbing=DISTURBING_STATUS).come_by(at)
         facts = read_patients(patients, observed.patients) if patients else NO_FACTS
     except (ObservationsError, OSError) as error:
         raise UserError(_words(error)) from error

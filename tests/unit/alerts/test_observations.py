@@ -48,6 +48,7 @@ def test_what_the_optional_columns_say_reaches_the_series() -> None:
             "a,2026-03-08T07:28:00Z,systolic,140,mm[Hg],r9,,,irregular_pulse,",
         ],
         name="x",
+        disturbing=frozenset({"cuff_loose"}),
     )
     assert observed.readings == ("", "r7", "r8", "r9")
     assert [MEALS[meal] for meal in observed.series.meal] == ["fasting", "", ""]
