@@ -22,7 +22,7 @@ LATE: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One stored value. `code` and `unit` are numbers of `schemas.codes`."""
+    """One stored value, with the clocks its reading passed. `code` and `unit` are numbers of `schemas.codes`."""
 
     measured_at: datetime
     code: int
@@ -30,6 +30,12 @@ class Point:
     unit: int
     quality: int
     reading_id: UUID
+    device_time: str | None
+    time_source: str
+    clock_offset_s: float | None
+    uncertainty_s: float | None
+    received_at: datetime
+    admitted_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

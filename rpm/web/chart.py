@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 from alerts.limits import Limits, PatientLimit
 from alerts.rules import Comparison, Rule
 from rpm.store.charts import Point
+from rpm.web.clocks import clocks
 from rpm.web.formats import number
 from schemas.codes import BY_NAME, UNIT_BY_NUMBER, UNIT_LABEL
 from schemas.quantity import converted
@@ -60,6 +62,8 @@ class Chart:
     x: tuple[float, ...]
     series: tuple[tuple[str, tuple[float | None, ...]], ...]
     quality: tuple[int, ...]
+    #: For each x its readings (mostly one): name, and the line that tells its clocks.
+    origins: tuple[tuple[tuple[UUID, str], ...], ...]
     limits: tuple[LimitLine, ...]
     notes: tuple[str, ...]
     mixed: bool
@@ -85,6 +89,7 @@ class Chart:
             "x": self.x,
             "series": [{"label": label, "values": values} for label, values in self.series],
             "quality": self.quality,
+            "origins": [[[str(name), words] for name, words in origin] for origin in self.origins],
             "limits": [
                 {"label": one.label, "quantity": one.quantity, "severity": one.severity, "value": one.value}
                 for one in self.limits
@@ -113,15 +118,16 @@ def limits_of(rows: Iterable[Mapping[str, Any]], rules: Sequence[Rule], *, patie
     return Limits.of(own, rules)
 
 
-def charts(points: Sequence[Point], rules: Sequence[Rule], limits: Limits, *, patient_id: int) -> list[Chart]:
-    """A chart for each vital the patient measures, in the order of VITALS. `points` are in order of time."""
-    return [
-        chart for vital in VITALS if (chart := _chart(vital, points, rules, limits, patient_id=patient_id)) is not None
-    ]
+def charts(
+    points: Sequence[Point], rules: Sequence[Rule], limits: Limits, *, patient_id: int, zone: str
+) -> list[Chart]:
+    """A chart for each vital the patient measures, in the order of VITALS. `points` are in order of time; `zone` is theirs."""
+    found = (_chart(vital, points, rules, limits, patient_id=patient_id, zone=zone) for vital in VITALS)
+    return [chart for chart in found if chart is not None]
 
 
 def _chart(
-    vital: Vital, points: Sequence[Point], rules: Sequence[Rule], limits: Limits, *, patient_id: int
+    vital: Vital, points: Sequence[Point], rules: Sequence[Rule], limits: Limits, *, patient_id: int, zone: str
 ) -> Chart | None:
     codes = {BY_NAME[name].number: name for name in vital.quantities}
     mine = [point for point in points if point.code in codes]
@@ -133,17 +139,21 @@ def _chart(
     place = {instant: index for index, instant in enumerate(instants)}
     columns: dict[str, list[float | None]] = {name: [None] * len(instants) for name in vital.quantities}
     quality = [0] * len(instants)
+    origins: list[dict[UUID, str]] = [{} for _ in instants]
     for point in mine:
         index = place[point.measured_at]
         drawn = converted(point.value, UNIT_BY_NUMBER[point.unit], unit)
         columns[codes[point.code]][index] = round(drawn, 3)
         quality[index] |= point.quality
+        if point.reading_id not in origins[index]:
+            origins[index][point.reading_id] = clocks(point, zone)
     return Chart(
         vital=vital,
         unit=UNIT_LABEL[unit],
         x=tuple(instant.timestamp() for instant in instants),
         series=tuple((BY_NAME[name].label, tuple(values)) for name, values in columns.items()),
         quality=tuple(quality),
+        origins=tuple(tuple(origin.items()) for origin in origins),
         limits=tuple(_lines(vital, unit, rules, limits, patient_id=patient_id)),
         notes=tuple(_notes(vital, unit, rules, limits, patient_id=patient_id)),
         mixed=any(UNIT_BY_NUMBER[point.unit] != unit for point in mine),

@@ -15,6 +15,7 @@ from rpm.access import Role
 from rpm.store.sessions import Session
 from rpm.upkeep import event_words
 from rpm.web import formats
+from rpm.web.clocks import BY_CLOCK
 
 HERE: Final = Path(__file__).parent
 STATIC: Final = HERE / "static"
@@ -89,6 +90,7 @@ def _environment() -> Environment:
     filters.update(
         {
             "absolute": formats.absolute,
+            "by_clock": BY_CLOCK.__getitem__,
             "short": formats.short,
             "day": formats.day,
             "ago": formats.ago,

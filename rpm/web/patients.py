@@ -85,7 +85,7 @@ def read_charts(
     who = {"practice_id": actor.practice_id, "patient_id": patient.patient_id}
     points = charts.points(connection, **who, codes=CODES, since=now - timedelta(days=days), until=now)
     limits = limits_of(charts.own_limits(connection, **who), rules, patient_id=patient.patient_id)
-    return build_charts(points, rules, limits, patient_id=patient.patient_id)
+    return build_charts(points, rules, limits, patient_id=patient.patient_id, zone=patient.time_zone)
 
 
 @dataclass(frozen=True, slots=True)

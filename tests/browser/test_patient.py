@@ -1,8 +1,12 @@
 """One patient's page: whose it is, the charts, the minutes, the way of an alert to its end, on paper and on a phone."""
 
+import re
+from datetime import timedelta
+
 import pytest
 from playwright.sync_api import Page, expect
 
+from schemas.codes import Kind
 from tests.browser.conftest import Night, Screen
 from tests.browser.test_worklist import TAP_PX, complaints
 from tests.support.clinic import PRIORITY
@@ -105,6 +109,44 @@ def test_where_a_reading_comes_from(night: Night, screen: Screen) -> None:
     expect(page.get_by_role("heading", name="Where this reading comes from")).to_be_visible()
     expect(page.get_by_text("gw-test-1")).to_be_visible()
     assert complaints(page) == []
+
+
+def test_every_point_of_a_chart_tells_its_clocks(night: Night, screen: Screen) -> None:
+    """By the mouse and by the keyboard; the link beside it leads to that very reading."""
+    at = night.clinic.now - timedelta(minutes=30)
+    reading = night.clinic.measure(
+        night.maria, Kind.BLOOD_PRESSURE, {"systolic": (161.0, "mm[Hg]"), "diastolic": (96.0, "mm[Hg]")}, at=at
+    )
+    with night.clinic.database.transaction() as connection:
+        connection.execute(
+            "update reading set device_time = '2026-11-03T01:38:04', clock_offset_s = 116, time_source = 'device_corrected',"
+            " admitted_at = measured_at + interval '9 minutes' where reading_id = %s",
+            [reading],
+        )
+    page = screen.sign_in().open(f"/patients/{night.maria.public_id}").page
+    drawn(page)
+    pressures = page.locator("figure[data-key=blood_pressure]")
+    told = pressures.locator(".whence")
+    expect(told).to_contain_text("use the arrow keys")
+    plot = pressures.locator(".plot")
+    plot.focus()
+    page.keyboard.press("ArrowLeft")
+    newest = told.inner_text()
+    assert "Device " in newest
+    assert "offset +116 s" in newest
+    assert "Used: device’s clock, corrected." in newest
+    assert re.search(r"gateway \d\d:\d\d:\d\d E[DS]T, here \d\d:\d\d:\d\d E[DS]T", newest)
+    assert complaints(page) == []
+    screen.picture("patient-clocks")
+    told.get_by_role("link").click()
+    expect(page.get_by_text(str(reading))).to_be_visible()
+    page.go_back()
+    drawn(page)
+    box = pressures.locator(".u-over").bounding_box()
+    assert box is not None
+    page.mouse.move(box["x"] + 3, box["y"] + box["height"] / 2)
+    expect(told).to_contain_text("Used: gateway’s clock.")
+    assert told.inner_text() != newest
 
 
 def test_on_a_phone(night: Night, screen: Screen) -> None:

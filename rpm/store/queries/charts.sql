@@ -1,9 +1,11 @@
 -- points
 -- A patient's values of some quantities in a span of time, oldest first; the newest where there are too many.
-select measured_at, code, value, unit, quality, reading_id
+select measured_at, code, value, unit, quality, reading_id, device_time, time_source, clock_offset_s,
+    uncertainty_s, received_at, admitted_at
 from (
     select observation.measured_at, observation.code, observation.value, observation.unit, observation.quality,
-        reading.reading_id
+        reading.reading_id, reading.device_time, reading.time_source, reading.clock_offset_s,
+        reading.uncertainty_s, reading.received_at, reading.admitted_at
     from observation
         join reading on reading.reading_no = observation.reading_no and reading.measured_at = observation.measured_at
     where observation.patient_id = %(patient_id)s and observation.practice_id = %(practice_id)s

@@ -82,6 +82,33 @@
     return () => [low - margin, high + margin];
   }
 
+  // By which clocks the point under the cursor stands where it does. The last one stays: its link is to be reached.
+  function tellOrigin(figure, chart) {
+    const line = figure.querySelector(".whence");
+    line.textContent = "Point at a reading, or use the arrow keys: which clocks its time comes from.";
+    return (u) => {
+      const origin = chart.origins[u.cursor.idx];
+      if (!origin) return;
+      line.replaceChildren(...origin.flatMap(([name, words]) => {
+        const link = document.createElement("a");
+        link.href = `${location.pathname}/readings/${name}`;
+        link.textContent = "from?";
+        link.setAttribute("aria-label", "Where this reading comes from");
+        return [`${words} `, link, " "];
+      }));
+    };
+  }
+
+  function step(u, chart) {
+    return (event) => {
+      const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+      if (!by) return;
+      event.preventDefault();
+      const here = u.cursor.idx ?? (by > 0 ? -1 : chart.x.length), there = Math.min(Math.max(here + by, 0), chart.x.length - 1);
+      u.setCursor({ left: u.valToPos(chart.x[there], "x"), top: u.over.clientHeight / 2 });
+    };
+  }
+
   function draw(chart, answer) {
     const figure = place.querySelector(`figure[data-key="${chart.key}"]`);
     if (!figure) return null;
@@ -93,7 +120,7 @@
       label: one.label, stroke: lines[index], width: 1, alpha: 1, points: { show: points(chart) },
       value: (_, value) => (value === null ? "–" : `${value} ${chart.unit}`),
     }));
-    return new uPlot({
+    const plot = new uPlot({
       width: box.clientWidth, height: height(chart),
       fmtDate: (template) => uPlot.fmtDate(template.replace("{M}/{D}", "{D} {MMM}").replace("{h}:{mm}{aa}", "{HH}:{mm}").replace("{h}{aa}", "{HH}:00")),
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), answer.zone),
@@ -101,8 +128,11 @@
       scales: { x: { time: true, range: () => [answer.from, answer.to] }, y: { range: range(chart) } },
       axes: [{ stroke: lines[1], grid: { stroke: colour("--line"), width: 1 } }, { stroke: lines[1], size: 52, grid: { stroke: colour("--line"), width: 1 } }],
       series: [{ label: "At", value: "{WWW} {D} {MMM} {HH}:{mm}" }, ...series],
-      hooks: { drawAxes: [limits(chart, marks)] },
+      hooks: { drawAxes: [limits(chart, marks)], setCursor: [tellOrigin(figure, chart)] },
     }, [chart.x, ...chart.series.map((one) => one.values)], box);
+    box.tabIndex = 0;
+    box.onkeydown = step(plot, chart);
+    return plot;
   }
 
   async function load(automatic) {

@@ -15,13 +15,19 @@ PATIENT = 7
 
 
 def point(name: str, value: float, unit: str, *, hours_ago: float, quality: int = 0) -> Point:
-    return Point(NOW - timedelta(hours=hours_ago), BY_NAME[name].number, value, UNIT_NUMBER[unit], quality, UUID(int=1))
+    at = NOW - timedelta(hours=hours_ago)
+    return Point(
+        at, BY_NAME[name].number, value, UNIT_NUMBER[unit], quality, UUID(int=1), "2026-06-10T09:59:57",
+        "device_corrected", 3.2, None, at + timedelta(seconds=2), at + timedelta(seconds=5),
+    )  # fmt: skip
 
 
 def drawn(*points: Point, own: list[dict[str, object]] | None = None) -> dict[str, Chart]:
     ordered = sorted(points, key=lambda one: one.measured_at)
     limits = limits_of(own or [], RULES, patient_id=PATIENT)
-    return {chart.vital.key: chart for chart in charts(ordered, RULES, limits, patient_id=PATIENT)}
+    return {
+        chart.vital.key: chart for chart in charts(ordered, RULES, limits, patient_id=PATIENT, zone="America/New_York")
+    }
 
 
 def test_a_squeeze_is_one_column_of_two_values() -> None:
