@@ -48,6 +48,7 @@ class Action(StrEnum):
     DEVICE_REGISTERED = "registered a device"
     DEVICE_ASSIGNED = "assigned a device"
     DEVICE_RETURNED = "took a device back"
+    DEVICE_WIPED = "wiped a device that came back"
     DEVICE_CONFIRMED = "confirmed whose device it is"
     DEVICE_REFUSED = "said that a device is not the patient's"
     READING_RELEASED = "released a held reading"

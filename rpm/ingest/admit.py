@@ -138,6 +138,7 @@ def admit(
             measured_at=reading.measured_at,
             time_source=reading.time_source,
             uncertainty_s=reading.uncertainty_s,
+            received_at=reading.received_at,
         )
     patient_id = None if isinstance(whose, Reason) else whose
 

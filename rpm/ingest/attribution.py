@@ -48,7 +48,8 @@ class Device:
 class Assignment:
     """Who uses one slot of a device from `start` (inclusive) to `end` (exclusive); None is without limit.
 
-    `pending`: nobody has confirmed a reading of it as this patient's yet (A5).
+    `pending`: nobody has confirmed a reading of it as this patient's yet (A5). `wiped_at`: when what this patient measured
+    was out of the device, after it came back.
     """
 
     user_slot: int | None
@@ -56,10 +57,15 @@ class Assignment:
     start: datetime | None
     end: datetime | None
     pending: bool = False
+    wiped_at: datetime | None = None
 
     def holds(self, instant: datetime) -> bool:
         """Whether `instant` lies in it."""
         return (self.start or _NO_START) <= instant < (self.end or _NO_END)
+
+    def wiped_by_then(self, received_at: datetime | None) -> bool:
+        """Whether a box received something when nothing of this use was in the device any more."""
+        return self.wiped_at is not None and received_at is not None and received_at >= self.wiped_at
 
     def touches(self, earliest: datetime, latest: datetime) -> bool:
         """Whether any part of `earliest` to `latest` lies in it."""
@@ -83,12 +89,14 @@ def owner(
     measured_at: datetime,
     time_source: TimeSource,
     uncertainty_s: float | None = None,
+    received_at: datetime | None = None,
 ) -> int | Reason:
     """The patient's id, or why there is none.
 
     A reading whose clock leaves open on which side of a change of hands it falls is nobody's (NEAR_REASSIGNMENT), even
     where its time as given points at one of the two. To be taken back is such a change, also where nobody has it next:
-    whoever tries the returned device is not its old patient.
+    whoever tries the returned device is not its old patient. What a box received (`received_at`) from a device that had been
+    wiped cannot be of before, whatever its clock says.
     """
     slot = None if user_slot == UNKNOWN_USER else user_slot
     if slot is None and not device.single_person:
@@ -106,6 +114,8 @@ def owner(
         return Reason.NEAR_REASSIGNMENT
     for assignment in of_slot:
         if assignment.holds(measured_at):
+            if assignment.wiped_by_then(received_at):
+                return Reason.WIPED_SINCE
             return _confirmed(assignment) if _goes_on(of_slot, assignment, latest) else Reason.NEAR_REASSIGNMENT
     if all(measured_at < (assignment.start or _NO_START) for assignment in of_slot):
         return Reason.BEFORE_ASSIGNMENT

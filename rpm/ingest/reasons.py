@@ -44,6 +44,7 @@ class Reason(StrEnum):
     NOBODY_AT_THAT_TIME = "nobody_at_that_time"
     USER_UNKNOWN = "user_unknown"
     NEAR_REASSIGNMENT = "near_reassignment"
+    WIPED_SINCE = "wiped_since"
     NOT_CONFIRMED = "not_confirmed"
     ANOTHER_DEVICE = "another_device"
 
@@ -80,6 +81,7 @@ SENTENCES: Final[dict[Reason, str]] = {
     Reason.NOBODY_AT_THAT_TIME: "Nobody was using this device at that time.",
     Reason.USER_UNKNOWN: "Several people may use this device, and it does not say which of them this is.",
     Reason.NEAR_REASSIGNMENT: "The device changed hands about then; its clock does not tell on which side this falls.",
+    Reason.WIPED_SINCE: "The device was wiped after that time, and yet says it was measured before: its clock is wrong.",
     Reason.NOT_CONFIRMED: "Its device was given to a patient, and nobody has confirmed a test reading with them yet.",
     Reason.ANOTHER_DEVICE: "A device with another serial number answered at this address. Release it if it is the patient's now.",
 }
@@ -108,8 +110,9 @@ CLAIMABLE: Final = frozenset(
         Reason.NOBODY_AT_THAT_TIME,
         Reason.USER_UNKNOWN,
         Reason.NEAR_REASSIGNMENT,
+        Reason.WIPED_SINCE,
     }
 )
 
 #: The device is in use then, and only this one reading may be either's: it is claimed alone, and nothing is assigned.
-CLAIMED_ALONE: Final = frozenset({Reason.USER_UNKNOWN, Reason.NEAR_REASSIGNMENT})
+CLAIMED_ALONE: Final = frozenset({Reason.USER_UNKNOWN, Reason.NEAR_REASSIGNMENT, Reason.WIPED_SINCE})

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from uuid import UUID
 
 import psycopg
@@ -50,6 +51,31 @@ class DeviceUse:
     patient_public_id: UUID | None
     given_name: str | None
     family_name: str | None
+    #: Nobody uses it, and what somebody measured may still be in its memory.
+    unwiped: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """Who last used a slot of a device until it was taken back, and whether what they measured is out of it."""
+
+    id: int
+    user_slot: int | None
+    patient_id: int
+    given_name: str
+    family_name: str
+    ended_at: datetime
+    wiped_at: datetime | None
+    wiped_how: str | None
+    wiped_by: str | None
+
+
+class Wiping(StrEnum):
+    """How what was measured went out of a device."""
+
+    CLEARED = "memory cleared"
+    RESET = "factory reset"
+    NO_MEMORY = "keeps no memory"
 
 
 def register_device(
@@ -185,6 +211,50 @@ def return_device(connection: Connection, *, assignment_id: int, at: datetime, a
         device=row["device_id"],
         assignment=assignment_id,
     )
+
+
+def returned(connection: Connection, device_id: int, *, practice_id: int, now: datetime) -> Sequence[Returned]:
+    """Who last used each slot of a device that was taken back."""
+    asked = {"device_id": device_id, "practice_id": practice_id, "now": now}
+    with connection.cursor(row_factory=class_row(Returned)) as cursor:
+        return cursor.execute(_SQL["returned"], asked).fetchall()
+
+
+def wipe(
+    connection: Connection, *, device_id: int, assignment_id: int, how: Wiping, actor: Actor, now: datetime
+) -> None:
+    """Write down that what a device's last user measured is out of it. From now on it can send nothing for them.
+
+    UserError where the device is still in use, or was wiped before.
+    """
+    row = connection.execute(
+        _SQL["wipe"],
+        {
+            "device_id": device_id,
+            "assignment_id": assignment_id,
+            "practice_id": actor.practice_id,
+            "how": how,
+            "staff_id": actor.staff_id,
+            "now": now,
+        },
+    ).fetchone()
+    if row is None:
+        raise UserError("this device is in use, or was wiped before: take it back first")
+    audit.record(
+        connection, actor, audit.Action.DEVICE_WIPED, now=now, patient_id=row["patient_id"], device=device_id,
+        assignment=assignment_id, how=how,
+    )  # fmt: skip
+
+
+def refuse_unwiped(
+    connection: Connection, *, device_id: int, user_slot: int | None, patient_id: int, actor: Actor, now: datetime
+) -> None:
+    """UserError where somebody else's measurements may be in the memory of what is to be given to this patient."""
+    for use in returned(connection, device_id, practice_id=actor.practice_id, now=now):
+        if use.user_slot == user_slot and use.patient_id != patient_id and use.wiped_at is None:
+            raise UserError(
+                "what its last user measured may still be in this device: wipe it first, or say that it is given as it is"
+            )
 
 
 def list_devices(connection: Connection, *, practice_id: int, text: str = "", now: datetime) -> Sequence[DeviceUse]:

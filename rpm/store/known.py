@@ -44,7 +44,14 @@ def known_of(
         users = assignments.setdefault(device.id, [])
         if row["assignment_id"] is not None:
             users.append(
-                Assignment(row["user_slot"], row["patient_id"], row["starts_at"], row["ends_at"], row["pending"])
+                Assignment(
+                    row["user_slot"],
+                    row["patient_id"],
+                    row["starts_at"],
+                    row["ends_at"],
+                    row["pending"],
+                    row["wiped_at"],
+                )
             )
     patients: set[int] = set()
     times: list[datetime] = []

@@ -312,11 +312,16 @@ create table device_assignment (
     confirmed_by bigint,
     confirmed_how text,
     confirmed_reading uuid,
+    wiped_at timestamp with time zone,
+    wiped_by bigint,
+    wiped_how text,
+    constraint device_assignment_check CHECK (((wiped_at IS NULL) OR ((upper(during) <= wiped_at) AND (wiped_by IS NOT NULL) AND (wiped_how IS NOT NULL)))),
     constraint device_assignment_confirmed_how_check CHECK ((confirmed_how = ANY (ARRAY['patient'::text, 'second person'::text, 'claim'::text]))),
     constraint device_assignment_device_id_coalesce_during_excl EXCLUDE USING gist (device_id WITH =, COALESCE((user_slot)::integer, '-1'::integer) WITH =, during WITH &&),
     constraint device_assignment_during_check CHECK ((NOT isempty(during))),
     constraint device_assignment_pkey PRIMARY KEY (id),
-    constraint device_assignment_user_slot_check CHECK (((user_slot >= 0) AND (user_slot <= 254)))
+    constraint device_assignment_user_slot_check CHECK (((user_slot >= 0) AND (user_slot <= 254))),
+    constraint device_assignment_wiped_how_check CHECK ((wiped_how = ANY (ARRAY['memory cleared'::text, 'factory reset'::text, 'keeps no memory'::text])))
 );
 
 create table enrolment (
@@ -882,6 +887,8 @@ alter table device_assignment add constraint device_assignment_patient_id_fkey F
 alter table device_assignment add constraint device_assignment_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
 alter table device_assignment add constraint device_assignment_returned_by_fkey FOREIGN KEY (returned_by) REFERENCES staff(id);
+
+alter table device_assignment add constraint device_assignment_wiped_by_fkey FOREIGN KEY (wiped_by) REFERENCES staff(id);
 
 alter table enrolment add constraint enrolment_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
 

@@ -12,7 +12,7 @@ from rpm.access import Role
 from rpm.audit import Action, record
 from rpm.confirmation import SAID_LENGTH_MAX, How
 from rpm.store import confirming, devices, gateways, held, patients
-from rpm.store.devices import LABEL_LENGTH_MAX
+from rpm.store.devices import LABEL_LENGTH_MAX, Wiping
 from rpm.web.held import local_instant, told
 from rpm.web.pages import render
 from rpm.web.patients import find
@@ -29,6 +29,7 @@ GATEWAY_SILENT_AFTER: Final = timedelta(minutes=10)
 #: What the page says after something was done, by the word in its address.
 DONE: Final = {
     "confirmed": "Confirmed. What the device measured is filed under this patient, and so is what it measures from now on.",
+    "wiped": "Written down: nothing of its last user is in the device any more.",
     "refused": "The device is nobody’s now. What it measured waits among the held readings.",
 }
 
@@ -79,11 +80,12 @@ def show(
         if not uses:
             raise NotFound
         people = patients.search(connection, "", practice_id=actor.practice_id)
+        back = devices.returned(connection, device_id, practice_id=actor.practice_id, now=now)
         pending = confirming.pending(connection, practice_id=actor.practice_id, device_id=device_id)
         tests = confirming.tests_of(connection, pending, practice_id=actor.practice_id)
         record(
             connection, actor, Action.SAW_DEVICES, now=now, device=device_id,
-            patients={use.patient_id for use in uses if use.patient_id is not None},
+            patients={use.patient_id for use in (*uses, *back) if use.patient_id is not None},
         )  # fmt: skip
     return render(
         request,
@@ -92,6 +94,8 @@ def show(
         device=uses[0],
         uses=[use for use in uses if use.assignment_id is not None],
         people=people,
+        back=back,
+        ways=list(Wiping),
         zone=ZoneInfo(session_of_request(request).time_zone),
         slot_max=devices.USER_SLOT_MAX,
         pending=[(use, tests.get(use.id, [])) for use in pending],
@@ -135,16 +139,24 @@ def assign(
     patient: Annotated[UUID, Form()],
     start: Annotated[str, Form(max_length=32)] = "",
     slot: Annotated[str, Form(max_length=3, pattern=r"^\d*$")] = "",
+    as_it_is: Annotated[bool, Form()] = False,  # noqa: FBT002 - FastAPI fills it by name
 ) -> Response:
-    """Give the device, or one of its user slots, to a patient: from now, or from the time given."""
+    """Give the device, or one of its user slots, to a patient: from now, or from the time given.
+
+    One that was not wiped since somebody else had it only where the form says so.
+    """
     since = local_instant(start, session_of_request(request).time_zone) if start else now
     with told(), store.transaction() as connection:
-        person = find(connection, patient, actor)
+        person, user_slot = find(connection, patient, actor), int(slot) if slot else None
+        if not as_it_is:
+            devices.refuse_unwiped(
+                connection, device_id=device_id, user_slot=user_slot, patient_id=person.patient_id, actor=actor, now=now
+            )
         devices.assign(
             connection,
             device_id=device_id,
             patient_id=person.patient_id,
-            user_slot=int(slot) if slot else None,
+            user_slot=user_slot,
             start=since,
             actor=actor,
             now=now,
@@ -167,6 +179,16 @@ def give_back(
     with told(), store.transaction() as connection:
         devices.return_device(connection, assignment_id=assignment_id, at=when, actor=actor, now=now)
     return RedirectResponse(f"/devices/{device_id}", status_code=303)
+
+
+@router.post("/devices/{device_id}/uses/{assignment_id}/wiped")
+def wiped(
+    device_id: int, assignment_id: int, actor: Keeper, store: Store, now: Now, how: Annotated[Wiping, Form()]
+) -> Response:
+    """What its last user measured is out of the device."""
+    with told(), store.transaction() as connection:
+        devices.wipe(connection, device_id=device_id, assignment_id=assignment_id, how=how, actor=actor, now=now)
+    return RedirectResponse(f"/devices/{device_id}?done=wiped", status_code=303)
 
 
 @router.post("/devices/{device_id}/uses/{assignment_id}/confirm")

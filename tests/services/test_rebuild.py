@@ -128,6 +128,7 @@ def live_through(practice: Practice) -> None:
     hers = practice.squeeze(maria, 133, address=address)
     practice.now += timedelta(hours=5)
     practice.act(devices.return_device, assignment_id=use["id"], at=practice.now)
+    practice.act(devices.wipe, device_id=cuff, assignment_id=use["id"], how=devices.Wiping.CLEARED)
     given = practice.act(devices.assign, device_id=cuff, patient_id=jose.id, start=practice.now)
     # A cuff that came to the house before the practice had written it down; and a time that stays one of the future.
     early = practice.squeeze(jose, 137, address=SPARE)

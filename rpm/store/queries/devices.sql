@@ -41,6 +41,26 @@ where id = %(assignment_id)s and practice_id = %(practice_id)s
     and lower(during) < %(at)s and (upper(during) is null or upper(during) > %(at)s)
 returning device_id, patient_id;
 
+-- wipe
+-- What this patient measured is out of the device. No row: not this practice's, still in use, or wiped before.
+update device_assignment
+set wiped_at = %(now)s, wiped_by = %(staff_id)s, wiped_how = %(how)s
+where id = %(assignment_id)s and device_id = %(device_id)s and practice_id = %(practice_id)s
+    and upper(during) <= %(now)s and wiped_at is null
+returning patient_id;
+
+-- returned
+-- Who last used each slot of a device until it was taken back, and whether it was wiped since.
+select distinct on (device_assignment.user_slot) device_assignment.id, device_assignment.user_slot,
+    device_assignment.patient_id, patient.given_name, patient.family_name, upper(device_assignment.during) as ended_at,
+    device_assignment.wiped_at, device_assignment.wiped_how, staff.display_name as wiped_by
+from device_assignment
+    join patient on patient.id = device_assignment.patient_id
+    left join staff on staff.id = device_assignment.wiped_by
+where device_assignment.device_id = %(device_id)s and device_assignment.practice_id = %(practice_id)s
+    and upper(device_assignment.during) <= %(now)s
+order by device_assignment.user_slot nulls first, upper(device_assignment.during) desc;
+
 -- list
 -- A practice's devices that say `text` somewhere, each with those who use it now or will; with none, one row without a
 -- patient.
@@ -48,7 +68,11 @@ select device.id, device.address, device.kind, device.label, device.manufacturer
     device.firmware, device.single_person, device.created_at, device.seen_at,
     device_assignment.id as assignment_id, device_assignment.user_slot,
     lower(device_assignment.during) as starts_at, upper(device_assignment.during) as ends_at,
-    device_assignment.pending, patient.id as patient_id, patient.public_id as patient_public_id, patient.given_name, patient.family_name
+    device_assignment.pending, patient.id as patient_id, patient.public_id as patient_public_id, patient.given_name, patient.family_name,
+    device_assignment.id is null and exists (
+        select from device_assignment as past
+        where past.device_id = device.id and upper(past.during) <= %(now)s and past.wiped_at is null
+    ) as unwiped
 from device
     left join device_assignment on device_assignment.device_id = device.id
         and (upper(device_assignment.during) is null or upper(device_assignment.during) > %(now)s)

@@ -52,7 +52,8 @@ set practice_id = excluded.practice_id, device_id = excluded.device_id, user_slo
     patient_id = excluded.patient_id, during = excluded.during, assigned_by = excluded.assigned_by,
     returned_by = excluded.returned_by, pending = excluded.pending, confirmed_at = excluded.confirmed_at,
     confirmed_by = excluded.confirmed_by, confirmed_how = excluded.confirmed_how,
-    confirmed_reading = excluded.confirmed_reading;
+    confirmed_reading = excluded.confirmed_reading, wiped_at = excluded.wiped_at, wiped_by = excluded.wiped_by,
+    wiped_how = excluded.wiped_how;
 
 -- drop_device_assignment
 -- A use that was refused.

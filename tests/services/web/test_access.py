@@ -80,6 +80,7 @@ MATRIX: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/devices"): KEEPERS,
     ("POST", "/devices/{device_id}/assign"): KEEPERS,
     ("POST", "/devices/{device_id}/uses/{assignment_id}/return"): KEEPERS,
+    ("POST", "/devices/{device_id}/uses/{assignment_id}/wiped"): KEEPERS,
     ("POST", "/devices/{device_id}/uses/{assignment_id}/confirm"): KEEPERS,
     ("POST", "/devices/{device_id}/uses/{assignment_id}/refuse"): KEEPERS,
     ("POST", "/alerts/{public_id}/snooze"): NURSE,

@@ -1,5 +1,6 @@
 """Whose reading it is. The property at the end holds whatever is assigned: never a patient who did not use the device."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -143,6 +144,27 @@ def test_near_its_return_it_is_nobodys_though_nobody_has_it_next(before_s: int, 
     at = NOON - timedelta(seconds=before_s)
     assert _whose(SINGLE, _hers(NOON - timedelta(days=30), NOON), at=at) == whose
     assert _whose(SINGLE, _hers(NOON - timedelta(days=30), NOON), _hers(NOON), at=at) == HERS, "it was not taken back"
+
+
+@given(_histories(), _instants, st.integers(-5, 5), st.sampled_from(list(TimeSource)))
+def test_what_a_box_reads_from_a_wiped_device_is_nobodys_of_before(
+    history: list[Assignment], at: datetime, minutes: int, source: TimeSource
+) -> None:
+    """A device that was wiped holds nothing of before, whatever its clock says; what had been read by then stays whose it was."""
+    wiped = [replace(use, wiped_at=(use.end or NOON) + timedelta(days=2)) for use in history]
+    uses = [use for use in wiped if use.holds(at)]
+    received_at = (uses[0].wiped_at or NOON if uses else NOON) + timedelta(minutes=minutes)
+
+    def whose(uses: list[Assignment]) -> int | Reason:
+        return owner(
+            SINGLE, uses, user_slot=None, measured_at=at, time_source=source, received_at=received_at
+        )  # fmt: skip
+
+    without = whose(history)
+    if isinstance(without, Reason) or minutes < 0:
+        assert whose(wiped) == without
+    else:
+        assert whose(wiped) is Reason.WIPED_SINCE
 
 
 def _oracle(history: list[Assignment], at: datetime, reach: timedelta) -> int | None:
