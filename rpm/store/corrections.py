@@ -184,8 +184,9 @@ def _tell_alerts(
 ) -> None:
     """Whoever works on an alert of either patient that cites the reading sees what became of it."""
     cited = Jsonb([[stored.reading_no]])
+    among = Jsonb([{"reading_no": stored.reading_no}])
     for patient_id in patients:
-        asked = {"patient_id": patient_id, "judged": cited}
+        asked = {"patient_id": patient_id, "judged": cited, "among": among}
         for row in connection.execute(_SQL["alerts_on"], asked).fetchall():
             alerts.add_event(
                 connection,

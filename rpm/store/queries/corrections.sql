@@ -54,9 +54,11 @@ values (%(practice_id)s, %(reading_id)s, %(kind)s, %(patient_before)s, %(patient
     %(now)s);
 
 -- alerts_on
--- Alerts of a patient that rest on this reading and are not closed; locked: nobody closes them before they are told.
+-- Alerts of a patient that rest on this reading, alone or as one of a mean or trend, and are not closed; locked: nobody closes
+-- them before they are told.
 select id from alert
-where patient_id = %(patient_id)s and status <> 'closed' and evidence -> 'judged' @> %(judged)s
+where patient_id = %(patient_id)s and status <> 'closed'
+    and (evidence -> 'judged' @> %(judged)s or evidence -> 'values' @> %(among)s)
 order by id
 for update;
 
