@@ -85,7 +85,7 @@ def test_timer_call_and_close(night: Night, screen: Screen) -> None:
     expect(page.get_by_role("heading", name="Minutes this month: 6")).to_be_visible()
     page.get_by_text("Close…").click()
     page.get_by_label("What was done").select_option("Spoke with the patient")
-    page.get_by_label("Note", exact=True).fill("Took her tablet late, will measure again at noon")
+    page.locator("#alerts").get_by_label("Note", exact=True).fill("Took her tablet late, will measure again at noon")
     page.get_by_role("button", name="Close alert").click()
     expect(page.get_by_role("heading", name="No open alerts")).to_be_visible()
     page.get_by_text("Blood pressure 192/118").first.click()
