@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from alerts.pace import SINGLY_MAX
 from rpm.errors import UserError
 
 CARE = Path(__file__).parent / "care"
@@ -38,6 +39,14 @@ class Settings(BaseSettings):
         Path | None,
         Field(description="Channels besides e-mail and their providers (TOML; it holds secrets). Empty: e-mail alone"),
     ] = None
+    messages_singly_max: Annotated[
+        int,
+        Field(
+            description="Messages to one contact within five minutes before one message tells of all that wait",
+            ge=1,
+            le=1_000_000,
+        ),
+    ] = SINGLY_MAX
     public_url: Annotated[
         str,
         Field(

@@ -14,6 +14,7 @@ from tests.support.excuses import pytest_make_collect_report, pytest_runtest_mak
 from tests.support.installation import installation
 from tests.support.mail import mail_sink
 from tests.support.surroundings import forget_settings
+from tests.support.twilio import twilio
 
 __all__ = [
     "broker",
@@ -30,6 +31,7 @@ __all__ = [
     "pytest_make_collect_report",
     "pytest_runtest_makereport",
     "target",
+    "twilio",
 ]
 
 #: Cheap ones first: what is plainly broken is told in seconds.

@@ -37,8 +37,11 @@ class Answer:
 class Channel(Protocol):
     """One way to reach people."""
 
-    def send(self, address: str, *, subject: str, body: str) -> Answer:
-        """Try once, within ATTEMPT_TIMEOUT_S for each of at most PROVIDERS_MAX providers."""
+    def send(self, address: str, *, subject: str, body: str, report_to: str = "") -> Answer:
+        """Try once, within ATTEMPT_TIMEOUT_S for each of at most PROVIDERS_MAX providers.
+
+        `report_to`: where a provider may say later what came of it; `{provider}` in it stands for the provider's name.
+        """
         ...
 
 
@@ -56,7 +59,7 @@ class NoChannel:
     def __init__(self, detail: str) -> None:
         self._detail = detail
 
-    def send(self, address: str, *, subject: str, body: str) -> Answer:
+    def send(self, address: str, *, subject: str, body: str, report_to: str = "") -> Answer:
         """Never accepted."""
-        del address, subject, body
+        del address, subject, body, report_to
         return Answer(False, self._detail)

@@ -3,9 +3,9 @@
     [[channel]]
     name = "sms"
 
-    [[channel.provider]]
+    [[channel.provider]]                      says what it delivered, and brings answers: see `twilio_sms`
     name = "twilio"
-    url = "twilio://SID:TOKEN@+15550100100/{to}"
+    url = "twiliosms://SID:TOKEN@+15550100100/{to}"
 
     [[channel.provider]]                      asked where the first does not take a message
     name = "vonage"
@@ -21,7 +21,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from alerts.channels import PROVIDERS_MAX, Channel, ChannelError, Channels, Name, NoChannel, sinch_voice
+from alerts.channels import PROVIDERS_MAX, Channel, ChannelError, Channels, Name, NoChannel, sinch_voice, twilio_sms
 from alerts.channels.providers import ByProviders, Provider
 from alerts.rulefile import one_line
 
@@ -75,6 +75,14 @@ def read_channels(file: Path | None, *, mail_url: str) -> Channels:
         except ChannelError as error:
             raise ChannelError(f"{file}: {error}") from error
     return found
+
+
+def read_hooks(file: Path | None) -> dict[str, str]:
+    """Providers that report what they delivered, by name, with the secret they sign with. ChannelError as above."""
+    if file is None:
+        return {}
+    providers = [Provider(one.name, one.url) for channel in _read(file).channels for one in channel.providers]
+    return {one.name: twilio_sms.secret_of(one.url) for one in providers if one.reports}
 
 
 def _read(file: Path) -> _Book:

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import apprise
 
-from alerts.channels import ATTEMPT_TIMEOUT_S, Answer, ChannelError, Name
+from alerts.channels import ATTEMPT_TIMEOUT_S, Answer, ChannelError, Name, twilio_sms
 
 #: Seconds a server may take to accept a connection, and to answer each command.
 CALL_TIMEOUT_S: Final = 10.0
@@ -36,8 +36,20 @@ class Provider:
         made: Any = apprise.Apprise()
         return made if made.add(self.url.replace("{to}", quote(address, safe="@+")) + timeouts) else None
 
-    def send(self, address: str, *, subject: str, body: str) -> Answer:
+    @property
+    def reports(self) -> bool:
+        """Whether it says later what came of a message."""
+        return self.url.startswith(f"{twilio_sms.SCHEME}://")
+
+    def usable(self, sample: str) -> bool:
+        """Whether messages can be sent by this URL, as far as that shows without sending one."""
+        return twilio_sms.usable(self.url) if self.reports else self.made(sample) is not None
+
+    def send(self, address: str, *, subject: str, body: str, report_to: str = "") -> Answer:
         """Hand one message over. Accepted means that the provider took it, not that somebody read it."""
+        if self.reports:
+            url = self.url.replace("{to}", quote(address, safe="@+"))
+            return twilio_sms.send(url, name=self.name, body=body, report_to=report_to.replace("{provider}", self.name))
         made = self.made(address)
         if made is None:
             return Answer(False, f"{self.name} cannot write to this address")
@@ -62,17 +74,17 @@ class ByProviders:
                 raise ChannelError(
                     f"channel {name}, provider {provider.name}: the URL must hold {{to}} for the recipient"
                 )
-            if not provider.made(_SAMPLE.get(name, "nobody")):
+            if not provider.usable(_SAMPLE.get(name, "nobody")):
                 raise ChannelError(
                     f"channel {name}, provider {provider.name}: not an apprise URL (github.com/caronc/apprise/wiki)"
                 )
         self._providers = tuple(providers)
 
-    def send(self, address: str, *, subject: str, body: str) -> Answer:
+    def send(self, address: str, *, subject: str, body: str, report_to: str = "") -> Answer:
         """The first that takes it; what each said where none does."""
         refused: list[str] = []
         for provider in self._providers:
-            answer = provider.send(address, subject=subject, body=body)
+            answer = provider.send(address, subject=subject, body=body, report_to=report_to)
             if answer.accepted:
                 said = "; ".join((*refused, answer.detail))
                 return Answer(True, said, answer.provider)

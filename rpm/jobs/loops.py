@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import structlog
 
 from alerts.channels import ChannelError
-from alerts.channels.book import read_channels
+from alerts.channels.book import read_channels, read_hooks
 from alerts.escalation import Plan
 from alerts.rulefile import RulesError
 from rpm.calling import installation_plan
@@ -22,6 +22,7 @@ from rpm.errors import UserError
 from rpm.jobs import (
     contacts,
     cover,
+    deliveries,
     escalate,
     evaluate,
     expiries,
@@ -116,13 +117,19 @@ def loops(database: Database, settings: Settings) -> list[Loop]:
     try:
         judgement = evaluate.Judgement(read_rulebook(settings.rules_file), plan)
         channels = read_channels(settings.channels_file, mail_url=settings.mail_url)
+        reporting = read_hooks(settings.channels_file).keys()
     except (RulesError, ChannelError) as error:
         raise UserError(str(error)) from error
     for warning in plan.warnings():
         log.warning("uncovered_hours", said=warning)
     base = settings.public_url.rstrip("/")
     keep = retention.Keep.of(settings)
-    sender = Loop("send", lambda now: send.run_once(database, now=now, channels=channels, base_url=base))
+    sender = Loop(
+        "send",
+        lambda now: send.run_once(
+            database, now=now, channels=channels, base_url=base, singly_max=settings.messages_singly_max
+        ),
+    )
     return [
         Loop("evaluate", lambda now: evaluate.run_once(database, now=now, judgement=judgement), NEWS),
         Loop("escalate", lambda now: escalate.run_once(database, now=now, plan=plan)),
@@ -132,6 +139,11 @@ def loops(database: Database, settings: Settings) -> list[Loop]:
             every=expiries.LOOK_EVERY,
         ),
         silence_loop(database, settings, plan),
+        Loop(
+            "deliveries",
+            lambda now: deliveries.run_once(database, now=now, providers=reporting),
+            every=deliveries.LOOK_EVERY,
+        ),
         Loop("contacts", lambda now: contacts.run_once(database, now=now, channels=channels, base_url=base)),
         Loop("pauses", lambda now: pauses.run_once(database, now=now), every=pauses.LOOK_EVERY),
         Loop("synthetic", lambda now: synthetic.run_once(database, now=now)),

@@ -12,7 +12,9 @@ import structlog
 
 from alerts.channels import ATTEMPT_TIMEOUT_S, PROVIDERS_MAX, Answer, Channels, NoChannel
 from alerts.notices import Notice
-from rpm.store import alerts, calls, notifications, worklist
+from alerts.pace import Wait, pace
+from rpm import delivery
+from rpm.store import alerts, notifications, paces
 from rpm.store.database import Database
 from rpm.store.notifications import Claimed, State
 
@@ -68,19 +70,33 @@ def run_once(
     channels: Channels,
     base_url: str,
     limit: int = CLAIM_LIMIT,
+    singly_max: int | None = None,
 ) -> Report:
-    """Send at most `limit` messages, which link to pages below `base_url`. The network is called outside any transaction (E5)."""
+    """Send at most `limit` messages, which link to pages below `base_url`. The network is called outside any transaction (E5).
+
+    `singly_max`: after so many within a few minutes a contact is sent summaries (`alerts.pace`); None: never.
+    """
     with database.transaction() as connection:
         claimed = notifications.claim(connection, now=now, lease_until=now + limit * LEASE, limit=limit)
-    results = [_send(database, one, channels, base_url, now=now) for one in claimed]
+    results = [_send(database, one, channels, base_url, singly_max=singly_max, now=now) for one in claimed]
     counts = [results.count(state) for state in (State.SENT, State.FAILED, State.CANCELLED)]
     return Report(*counts, more=len(claimed) == limit)
 
 
-def _send(database: Database, claimed: Claimed, channels: Channels, base_url: str, *, now: datetime) -> State | None:
-    """One message to its end: sent, failed, cancelled; None where it will be tried again or is another's by now."""
+def _send(
+    database: Database, claimed: Claimed, channels: Channels, base_url: str, *, singly_max: int | None, now: datetime
+) -> State | None:
+    """One message to its end: sent, failed, cancelled; None where it is tried later or is another's by now."""
+    others: dict[int, int] = {}
     with database.transaction() as connection:
         wanted = notifications.still_wanted(connection, claimed)
+        if wanted.ours and wanted.waiting and claimed.contact_id is not None and singly_max is not None:
+            lately = paces.sent(connection, claimed.contact_id, now=now)
+            decision = pace(lately, claimed.severity, now=now, singly_max=singly_max)
+            if isinstance(decision, Wait):
+                paces.postpone(connection, claimed, until=decision.until)
+                return None
+            others = paces.waiting(connection, claimed) if decision.summary else {}
     if not wanted.ours:
         return None
     if not wanted.waiting:
@@ -90,21 +106,28 @@ def _send(database: Database, claimed: Claimed, channels: Channels, base_url: st
         answer = Answer(False, "senders ended without an answer")
     else:
         channel = channels.get(claimed.channel, NoChannel(f"this installation sends nothing by {claimed.channel}"))
-        subject, body = notice_of(claimed, base_url).text_for(claimed.channel)
-        answer = channel.send(claimed.address, subject=subject, body=body)
-    return _finish(database, claimed, after(answer, attempts=claimed.attempts, now=now), now=now)
+        subject, body = notice_of(claimed, base_url, others=len(others)).text_for(claimed.channel)
+        report_to = f"{base_url}/hooks/{{provider}}/report/{claimed.token}" if claimed.token else ""
+        answer = channel.send(claimed.address, subject=subject, body=body, report_to=report_to)
+    state = _finish(database, claimed, after(answer, attempts=claimed.attempts, now=now), now=now)
+    if others and state is State.SENT:
+        # Killed before this, the others are told again: a duplicate, never the reverse.
+        with database.transaction() as connection:
+            paces.told(connection, claimed, others, provider=answer.provider, now=now)
+    return state
 
 
-def notice_of(claimed: Claimed, base_url: str) -> Notice:
-    """What one message says."""
+def notice_of(claimed: Claimed, base_url: str, *, others: int = 0) -> Notice:
+    """What one message says; with `others`, for as many alerts besides."""
     return Notice(
         severity=claimed.severity,
         public_id=claimed.public_id,
         step=claimed.step + 1,
-        url=f"{base_url}/alerts/{claimed.public_id}",
+        url=f"{base_url}/worklist" if others else f"{base_url}/alerts/{claimed.public_id}",
         clinic=claimed.clinic,
         link=f"{base_url}/a/{claimed.token}" if claimed.token else "",
         code=claimed.code,
+        others=others,
     )
 
 
@@ -124,23 +147,19 @@ def _finish(database: Database, claimed: Claimed, result: Result, *, now: dateti
         if not ours:
             log.warning("lease_lost", notification=claimed.notification_id)
             return None
-        kind = {State.SENT: "notified", State.FAILED: "notification_failed"}.get(result.state)
-        if kind:
+        if result.state is State.SENT:
             alerts.add_event(
                 connection,
                 practice_id=claimed.practice_id,
                 alert_id=claimed.alert_id,
                 at=now,
-                kind=kind,
+                kind="notified",
                 staff_id=claimed.recipient_id,
                 reason=f"{claimed.channel}: {result.answer}",
                 detail={"step": claimed.step + 1, "attempts": claimed.attempts},
             )
         if result.state is State.FAILED:
-            # Another way to the same person; without one, do not wait for an answer that cannot come.
-            if notifications.write_next(connection, claimed, now=now) is None:
-                calls.call_sooner(connection, claimed.alert_id, now=now)
-            worklist.announce(connection, claimed.practice_id)
+            delivery.not_reached(connection, [claimed], answer=result.answer, now=now)
     if result.state is State.PENDING:
         log.warning("send_failed", notification=claimed.notification_id, attempts=claimed.attempts)
         return None

@@ -1,11 +1,11 @@
 """Messages to people as rows: at least once, because a lease that runs out is taken again; counted, because each has a key."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from alerts.channels import Name
@@ -159,28 +159,30 @@ def write_next(connection: Connection, failed: Claimed, *, now: datetime) -> Con
 def claim(connection: Connection, *, now: datetime, lease_until: datetime, limit: int) -> list[Claimed]:
     """Messages that wait or whose sender fell silent, the most severe first, leased to the caller."""
     rows = connection.execute(_SQL["claim"], {"now": now, "lease_until": lease_until, "limit": limit}).fetchall()
-    found = [
-        Claimed(
-            notification_id=row["id"],
-            practice_id=row["practice_id"],
-            alert_id=row["alert_id"],
-            public_id=row["public_id"],
-            step=row["step"],
-            recipient_id=row["recipient_id"],
-            contact_id=row["contact_id"],
-            channel=Name(row["channel"]),
-            address=row["address"],
-            severity=Severity(row["severity"]),
-            attempts=row["attempts"],
-            clinic=row["clinic"],
-            reason=row["reason"],
-            armed=row["armed"],
-            token=row["token"] or "",
-            code=row["code"] or "",
-        )
-        for row in rows
-    ]
+    found = [claimed_of(row) for row in rows]
     return sorted(found, key=lambda claimed: (-claimed.severity, claimed.notification_id))
+
+
+def claimed_of(row: Mapping[str, Any]) -> Claimed:
+    """A message with all that it takes to send it, or to send it by another way."""
+    return Claimed(
+        notification_id=row["id"],
+        practice_id=row["practice_id"],
+        alert_id=row["alert_id"],
+        public_id=row["public_id"],
+        step=row["step"],
+        recipient_id=row["recipient_id"],
+        contact_id=row["contact_id"],
+        channel=Name(row["channel"]),
+        address=row["address"],
+        severity=Severity(row["severity"]),
+        attempts=row["attempts"],
+        clinic=row["clinic"],
+        reason=row["reason"],
+        armed=row["armed"],
+        token=row["token"] or "",
+        code=row["code"] or "",
+    )
 
 
 def still_wanted(connection: Connection, claimed: Claimed) -> Wanted:

@@ -19,6 +19,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive, Scope, Send
 
+from alerts.channels import ChannelError
+from alerts.channels.book import read_hooks
 from alerts.rulefile import RulesError
 from alerts.rules import Rule
 from rpm import web
@@ -163,6 +165,7 @@ def create_app(database: Database, settings: Settings, clock: Clock) -> FastAPI:
     app.state.clock = clock
     app.state.rules = _rules(settings)
     app.state.plan = installation_plan(settings.escalation_file)
+    app.state.hooks = _hooks(settings)
     app.state.shown = Shown()
     app.state.health = health.Desk(database)
     app.state.registrar = enrol.registrar_of(settings)
@@ -196,6 +199,14 @@ def _rules(settings: Settings) -> tuple[Rule, ...]:
         return read_rulebook(settings.rules_file)
     except RulesError as error:
         raise UserError(f"RPM_RULES_FILE: {error}") from error
+
+
+def _hooks(settings: Settings) -> dict[str, str]:
+    """Providers of messages that report to these pages, and what they sign with; UserError where the file cannot be used."""
+    try:
+        return read_hooks(settings.channels_file)
+    except ChannelError as error:
+        raise UserError(f"RPM_CHANNELS_FILE: {error}") from error
 
 
 def _not_signed_in(request: Request, _error: Exception) -> Response:

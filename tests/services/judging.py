@@ -40,7 +40,8 @@ class Outbox:
     sent: list[tuple[str, str, str]] = field(default_factory=list)
     answer: Answer = field(default_factory=lambda: Answer(True, "taken"))
 
-    def send(self, address: str, *, subject: str, body: str) -> Answer:
+    def send(self, address: str, *, subject: str, body: str, report_to: str = "") -> Answer:
+        del report_to
         self.sent.append((address, subject, body))
         return self.answer
 
@@ -62,6 +63,8 @@ class Desk:
         self.judgement = judgement or evaluate.Judgement(RULES, plan)
         self.clinic = Clinic(database, now=now)
         self.outbox = Outbox()
+        #: None: every message goes singly, however many.
+        self.singly_max: int | None = None
         #: Every way to reach people ends there.
         self.channels: Channels = dict.fromkeys(Name, self.outbox)
 
@@ -79,7 +82,9 @@ class Desk:
         """Escalate and send until nothing is due at this instant."""
         for _ in range(TURNS_MAX):
             moved = escalate.run_once(self.database, now=self.now, plan=self.plan)
-            sent = send.run_once(self.database, now=self.now, channels=self.channels, base_url=BASE_URL)
+            sent = send.run_once(
+                self.database, now=self.now, channels=self.channels, base_url=BASE_URL, singly_max=self.singly_max
+            )
             if not moved.done and not sent.more:
                 return
         raise AssertionError("the loops do not come to rest")

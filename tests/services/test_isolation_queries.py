@@ -59,6 +59,7 @@ WITHOUT = {
     ("notifications", BEFORE): "by_token",
     ("notifications", JOB): "codes_in_use tried claim still_wanted lock_alert finish cancel",
     ("pauses", JOB): "running end_due",
+    ("paces", JOB): "*",
     ("plans", JOB): "newest programs practices_with_patients",
     ("practice", SERVER): "enter",
     (
@@ -67,6 +68,8 @@ WITHOUT = {
     ): "transaction older_ended allow rewrite_message drop_message move_readings move_held move_changes move_messages left",
     ("readings", INGEST): "stored_names tell add_context saw_devices",
     ("rebuilding", OPERATOR): "*",
+    ("reports", BEFORE): "delivered of_token calls_of_number",
+    ("reports", JOB): "overdue not_delivered",
     ("requests", JOB): "claim answer say_again expire",
     (
         "revocations",

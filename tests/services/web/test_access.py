@@ -23,6 +23,9 @@ BY_CODE = frozenset({ENROL_PATH, RENEW_PATH})
 #: What a link from a message answers: the link itself is the proof, and nobody can guess one (tests/services/test_contacts.py).
 BY_LINK = frozenset({"/a/{token}", "/c/{token}"})
 
+#: What providers of messages bring: their signature is the proof (tests/services/test_texts.py).
+BY_SIGNATURE = frozenset({"/hooks/{provider}/report/{token}", "/hooks/{provider}/message"})
+
 ROLES = ("nurse", "support", "biller", "admin")
 STAFF = frozenset(ROLES)
 EVERYBODY = STAFF | {"anonymous"}
@@ -86,6 +89,10 @@ MATRIX: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/alerts/{public_id}/snooze"): NURSE,
     ("POST", "/patients/{public_id}/pause"): NURSE,
     ("POST", "/patients/{public_id}/pause/end"): NURSE,
+    ("POST", "/hooks/{provider}/report/{token}"): EVERYBODY,
+    ("POST", "/hooks/{provider}/message"): EVERYBODY,
+    ("GET", "/review"): CARE,
+    ("GET", "/review.csv"): CARE,
     ("GET", "/a/{token}"): EVERYBODY,
     ("POST", "/a/{token}"): EVERYBODY,
     ("GET", "/c/{token}"): EVERYBODY,
@@ -130,7 +137,7 @@ MATRIX: dict[tuple[str, str], frozenset[str]] = {
 
 def routes() -> list[tuple[str, str]]:
     """Every route of a page."""
-    return [(method, path) for method, path in all_routes() if path not in BY_CODE]
+    return [(method, path) for method, path in all_routes() if path not in BY_CODE | BY_SIGNATURE]
 
 
 def all_routes() -> list[tuple[str, str]]:

@@ -1,0 +1,54 @@
+"""What an answer to a text message acknowledges: exactly one call, or nothing, and then it says why (F62).
+
+A nurse answers at ten past two with one thumb. Whatever could mean two calls means none: an alert that somebody believes to
+have taken, and has not, is a silent one.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+CODE_DIGITS: Final = 4
+_WORD: Final = re.compile(r"\s*ack\b", re.IGNORECASE)
+_CODE: Final = re.compile(r"(?<!\d)\d{4}(?!\d)")
+_HOW: Final = "Reply ACK and the four digits of one call, such as ACK 4711."
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that went to the number somebody answers from. `waiting`: nobody has its alert yet."""
+
+    alert_id: int
+    practice_id: int
+    recipient_id: int
+    code: str
+    waiting: bool
+    short_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is said back, and the call that is acknowledged (None: none is)."""
+
+    said: str
+    call: Call | None = None
+
+
+def reply_to(text: str, calls: Sequence[Call]) -> Reply:
+    """What `text` does. `calls`: those that went to the sender's number within a day, whoever's the number is."""
+    codes = set(_CODE.findall(text))
+    if not _WORD.match(text) or len(codes) != 1:
+        return Reply(f"Nothing was acknowledged. {_HOW}")
+    [code] = codes
+    meant = [call for call in calls if call.code == code]
+    waiting = [call for call in meant if call.waiting]
+    if len({(call.alert_id, call.recipient_id) for call in waiting}) > 1:
+        return Reply(
+            f"Nothing was acknowledged: {code} stands for more than one call. Open the link of the one you mean."
+        )
+    if waiting:
+        return Reply(f"You have alert {waiting[0].short_id}. Nobody else is called. Please look at it now.", waiting[0])
+    if meant:
+        return Reply("Nothing was acknowledged: somebody has that alert already, or it is closed.")
+    return Reply(f"Nothing was acknowledged: no call to this number has the digits {code}. {_HOW}")

@@ -1,0 +1,42 @@
+-- delivered
+-- Its provider says that a message arrived.
+update notification set delivered_at = coalesce(delivered_at, %(now)s)
+where token = %(token)s and provider = %(provider)s
+returning practice_id, alert_id, recipient_id, channel;
+
+-- of_token
+-- The message a report is about, before it is locked.
+select id, alert_id from notification where token = %(token)s and provider = %(provider)s;
+
+-- overdue
+-- Messages that a provider took long enough ago, would have reported on, and did not: their alerts still wait for somebody.
+select notification.id, notification.alert_id
+from notification join alert on alert.id = notification.alert_id
+where notification.state = 'sent' and notification.provider = any(%(providers)s) and notification.delivered_at is null
+    and notification.told_in is null and notification.sent_at <= %(before)s and notification.sent_at > %(since)s
+    and alert.status = 'open'
+order by notification.severity desc, notification.sent_at, notification.id
+limit %(limit)s;
+
+-- not_delivered
+-- A message did not arrive, nor do those arrive that it told of as well. Nothing, where it has arrived meanwhile.
+update notification set state = 'failed', answer = %(answer)s
+from alert, practice
+where (notification.id = %(notification_id)s or notification.told_in = %(notification_id)s)
+    and notification.state = 'sent' and notification.delivered_at is null
+    and alert.id = notification.alert_id and practice.id = notification.practice_id
+returning notification.id, notification.practice_id, notification.alert_id, notification.step,
+    notification.recipient_id, notification.contact_id, notification.channel, notification.address,
+    notification.severity, notification.attempts, notification.token, notification.code, notification.reason,
+    alert.armed, alert.public_id, practice.name as clinic;
+
+-- calls_of_number
+-- The text messages that went to a number since then, and whether their alerts wait for somebody.
+select notification.alert_id, notification.practice_id, notification.recipient_id, notification.code, alert.public_id,
+    alert.status = 'open' as waiting, staff.display_name, staff.role
+from notification
+    join alert on alert.id = notification.alert_id
+    join staff on staff.id = notification.recipient_id and staff.active
+where notification.channel = 'sms' and notification.address = %(address)s and notification.code is not null
+    and notification.state in ('sent', 'sending') and notification.created_at > %(since)s
+order by notification.id;

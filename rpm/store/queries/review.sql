@@ -1,0 +1,20 @@
+-- alerts
+-- A practice's alerts that came since then: when somebody first had each, and whether it came to the last of several steps.
+-- Questions and what is late call nobody and are left out; so is the synthetic patient.
+select alert.public_id, alert.severity, alert.kind = 'technical' as technical, alert.opened_at, alert.closed_at,
+    least(had.at, case when alert.closed_by is not null then alert.closed_at end) as had_at,
+    exists (
+        select from alert_event
+        where alert_event.alert_id = alert.id and alert_event.kind in ('called', 'nobody_to_call')
+            and alert_event.detail -> 'next_step_at' = 'null' and (alert_event.detail ->> 'step')::integer > 1
+    ) as last_step
+from alert
+    left join patient on patient.id = alert.patient_id
+    left join lateral (
+        select min(alert_event.at) as at from alert_event
+        where alert_event.alert_id = alert.id and alert_event.kind in ('acknowledged', 'snoozed')
+    ) as had on true
+where alert.practice_id = %(practice_id)s and alert.opened_at > %(since)s and alert.armed > 0
+    and patient.synthetic is not true
+order by alert.opened_at desc
+limit %(limit)s;

@@ -1,0 +1,86 @@
+"""What comes back after a message went: that it arrived or did not, and what its reader answers."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from alerts.notices import SHORT_ID
+from alerts.replies import Call
+from rpm.store import notifications
+from rpm.store.database import Connection
+from rpm.store.notifications import Claimed
+from rpm.store.queries import load
+
+_SQL = load("reports")
+
+#: An older call is answered on its page.
+ANSWERED_WITHIN: Final = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A message that arrived, as its alert's timeline says it."""
+
+    practice_id: int
+    alert_id: int
+    recipient_id: int
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Whose answer a text message would be, if it acknowledges this call."""
+
+    name: str
+    role: str
+
+
+def delivered(connection: Connection, token: str, *, provider: str, now: datetime) -> Delivered | None:
+    """It arrived; None where this provider has no such message."""
+    row = connection.execute(_SQL["delivered"], {"token": token, "provider": provider, "now": now}).fetchone()
+    return None if row is None else Delivered(**row)
+
+
+def refused(connection: Connection, token: str, *, provider: str, answer: str) -> list[Claimed]:
+    """It did not arrive, says its provider; the messages that failed with it (none: it is not known, or has arrived)."""
+    row = connection.execute(_SQL["of_token"], {"token": token, "provider": provider}).fetchone()
+    return [] if row is None else _fail(connection, row["id"], row["alert_id"], answer)
+
+
+def overdue(
+    connection: Connection,
+    providers: Collection[str],
+    *,
+    before: datetime,
+    since: datetime,
+    answer: str,
+    limit: int,
+) -> list[Claimed]:
+    """Those of which nothing was heard since they were taken, given up; `limit` at most, and what was told in them."""
+    rows = connection.execute(
+        _SQL["overdue"], {"providers": sorted(providers), "before": before, "since": since, "limit": limit}
+    ).fetchall()
+    return [failed for row in rows for failed in _fail(connection, row["id"], row["alert_id"], answer)]
+
+
+def _fail(connection: Connection, notification_id: int, alert_id: int, answer: str) -> list[Claimed]:
+    notifications.lock_alert(connection, alert_id)
+    rows = connection.execute(_SQL["not_delivered"], {"notification_id": notification_id, "answer": answer}).fetchall()
+    return [notifications.claimed_of(row) for row in rows]
+
+
+def calls_of_number(connection: Connection, address: str, *, now: datetime) -> dict[Call, Sender]:
+    """The calls that somebody with this number may answer, and who that would be."""
+    rows = connection.execute(_SQL["calls_of_number"], {"address": address, "since": now - ANSWERED_WITHIN}).fetchall()
+    return {
+        Call(
+            alert_id=row["alert_id"],
+            practice_id=row["practice_id"],
+            recipient_id=row["recipient_id"],
+            code=row["code"],
+            waiting=row["waiting"],
+            short_id=str(row["public_id"])[:SHORT_ID],
+        ): Sender(row["display_name"], row["role"])
+        for row in rows
+    }

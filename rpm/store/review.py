@@ -1,0 +1,22 @@
+"""Alerts of the last days, as a review looks at them."""
+
+from datetime import datetime
+from typing import Final
+
+from alerts.review import Line
+from alerts.severity import Severity
+from rpm.store.database import Connection
+from rpm.store.queries import load
+
+_SQL = load("review")
+
+#: The newest so many; a page that shows as many says so.
+LINES_MAX: Final = 20_000
+
+
+def lines(connection: Connection, *, practice_id: int, since: datetime) -> list[Line]:
+    """The practice's alerts that called and opened since then, the newest first."""
+    rows = connection.execute(
+        _SQL["alerts"], {"practice_id": practice_id, "since": since, "limit": LINES_MAX}
+    ).fetchall()
+    return [Line(**{**row, "severity": Severity(row["severity"])}) for row in rows]

@@ -1,0 +1,56 @@
+"""Hand-over and review: what is open now, and how what came was answered. No word about a patient."""
+
+from datetime import timedelta
+from typing import Annotated, Final, Literal
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from alerts.review import answered, as_csv
+from rpm.store import review, worklist
+from rpm.store.review import LINES_MAX
+from rpm.web.pages import render
+from rpm.web.session import Care, Now, Store, session_of_request
+
+router = APIRouter()
+
+SPANS: Final = (1, 7, 28)
+#: Of those that came to the last step or that nobody had, the newest so many are named.
+NAMED_MAX: Final = 100
+
+Days = Annotated[Literal["1", "7", "28"], Query()]
+
+
+@router.get("/review")
+def show(request: Request, actor: Care, store: Store, now: Now, days: Days = "7") -> Response:
+    """What one shift tells the next, and a practice itself every week."""
+    with store.transaction() as connection:
+        lines = review.lines(connection, practice_id=actor.practice_id, since=now - timedelta(days=int(days)))
+        standing = worklist.open_alerts(connection, actor.practice_id)
+    told = [one for one in lines if one.last_step or one.had_at is None]
+    return render(
+        request,
+        "review.html",
+        now=now,
+        days=int(days),
+        spans=SPANS,
+        rows=answered(lines, zone=session_of_request(request).time_zone),
+        open_alerts=[one for one in standing if one.owner_id is None],
+        had=[one for one in standing if one.owner_id is not None],
+        told=told[:NAMED_MAX],
+        more=max(0, len(told) - NAMED_MAX),
+        full=len(lines) == LINES_MAX,
+    )
+
+
+@router.get("/review.csv")
+def export(request: Request, actor: Care, store: Store, now: Now, days: Days = "7") -> Response:
+    """The table alone."""
+    with store.transaction() as connection:
+        lines = review.lines(connection, practice_id=actor.practice_id, since=now - timedelta(days=int(days)))
+    rows = answered(lines, zone=session_of_request(request).time_zone)
+    return Response(
+        as_csv(rows).encode("utf-8-sig"),
+        media_type="text/csv; charset=utf-8",
+        headers={"content-disposition": f'attachment; filename="alerts-{now:%Y-%m-%d}-{days}-days.csv"'},
+    )

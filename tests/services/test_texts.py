@@ -1,0 +1,174 @@
+"""Texts by a provider that speaks Twilio's own HTTP: handed over, delivered or not, and answered (F59, F62)."""
+
+from pathlib import Path
+
+import httpx
+import pytest
+
+from alerts.channels import Name
+from alerts.channels.book import read_channels, read_hooks
+from rpm.jobs import deliveries
+from rpm.jobs.deliveries import DELIVERED_WITHIN
+from rpm.settings import Settings
+from rpm.store.database import Database
+from tests.services.judging import BASE_URL, Desk
+from tests.services.test_contacts import PHONE, add
+from tests.services.test_escalate import crisis, staff_id
+from tests.support.clock import MORNING, SettableClock
+from tests.support.twilio import Twilio
+from tests.support.website import Website
+
+MAIL = "nora@clinic.example"
+
+
+@pytest.fixture
+def file(tmp_path: Path, twilio: Twilio) -> Path:
+    """A channels file with one provider of texts."""
+    found = tmp_path / "channels.toml"
+    found.write_text(f'[[channel]]\nname = "sms"\n[[channel.provider]]\nname = "twilio"\nurl = "{twilio.url}"\n')
+    found.chmod(0o600)
+    return found
+
+
+@pytest.fixture
+def desk(database: Database, file: Path) -> Desk:
+    """Nora is texted first, then written to; the texts really go to the provider."""
+    desk = Desk(database, now=MORNING)
+    desk.clinic.staff("nora", "nurse")
+    desk.clinic.staff("ada", "admin")
+    add(desk, Name.SMS, PHONE)
+    desk.rows("update contact set position = 0 where channel = 'sms' returning id")
+    desk.channels = {**desk.channels, Name.SMS: read_channels(file, mail_url="")[Name.SMS]}
+    return desk
+
+
+@pytest.fixture
+def website(desk: Desk, file: Path, twilio: Twilio, clock: SettableClock) -> Website:
+    """The pages, as the provider knows them from outside and where they really are."""
+    settings = Settings(dsn=desk.database.dsn, channels_file=file, public_url=BASE_URL)
+    pages = Website(desk.database, clock, settings=settings)
+    twilio.outside = BASE_URL
+    return pages
+
+
+def look(desk: Desk, file: Path) -> int:
+    return deliveries.run_once(desk.database, now=desk.now, providers=read_hooks(file).keys()).done
+
+
+def test_what_was_delivered_is_on_the_timeline_and_goes_no_other_way(
+    desk: Desk, website: Website, file: Path, twilio: Twilio
+) -> None:
+    alert_id = crisis(desk)
+    desk.call()
+    [text] = twilio.texts
+    assert text.to == PHONE
+    with website as pages:
+        twilio.inside = pages.url
+        assert twilio.reports(text, "sent").status_code == httpx.codes.NO_CONTENT
+        assert desk.events(alert_id)[-1] == "notified", "sent is not delivered"
+        assert twilio.reports(text, "delivered").status_code == httpx.codes.NO_CONTENT
+    assert desk.events(alert_id)[-1] == "delivered"
+    desk.forward(minutes=3)
+    assert look(desk, file) == 0
+    assert desk.outbox.sent == []
+
+
+def test_what_is_taken_and_never_delivered_goes_another_way(desk: Desk, file: Path, twilio: Twilio) -> None:
+    alert_id = crisis(desk)
+    desk.call()
+    desk.forward(seconds=DELIVERED_WITHIN.total_seconds() - 1)
+    assert look(desk, file) == 0
+    desk.forward(seconds=1)
+    assert look(desk, file) == 1
+    assert look(desk, file) == 0
+    desk.call()
+    assert (len(twilio.texts), desk.outbox.addresses) == (1, [MAIL]), "Nora's next way, and nobody else yet"
+    assert desk.events(alert_id)[-2:] == ["notification_failed", "notified"]
+
+
+def test_what_a_provider_gives_up_goes_another_way_at_once(desk: Desk, website: Website, twilio: Twilio) -> None:
+    crisis(desk)
+    desk.call()
+    with website as pages:
+        twilio.inside = pages.url
+        for _ in range(2):
+            assert twilio.reports(twilio.texts[0], "undelivered").status_code == httpx.codes.NO_CONTENT
+    desk.call()
+    assert desk.outbox.addresses == [MAIL], "once, however often it is said"
+
+
+def test_what_nobody_signed_changes_nothing(desk: Desk, website: Website, twilio: Twilio) -> None:
+    alert_id = crisis(desk)
+    desk.call()
+    [text] = twilio.texts
+    code = text.body.split("ACK ")[1][:4]
+    before = desk.events(alert_id)
+    with website as pages:
+        twilio.inside = pages.url
+        assert twilio.reports(text, "delivered", secret="guessed").status_code == httpx.codes.FORBIDDEN
+        assert twilio.reports(text, "failed", secret="").status_code == httpx.codes.FORBIDDEN
+        for provider, secret in (("twilio", "guessed"), ("nobody", "guessed")):
+            with pytest.raises(httpx.HTTPStatusError):
+                twilio.brings(PHONE, f"ACK {code}", provider=provider, secret=secret)
+    assert desk.events(alert_id) == before
+    assert desk.alerts()[0]["status"] == "open"
+
+
+def test_ack_by_text(desk: Desk, website: Website, twilio: Twilio) -> None:
+    """F62: what is not clear acknowledges nothing, and says so; what is, does, in the name of who was called."""
+    alert_id = crisis(desk)
+    desk.call()
+    code = twilio.texts[0].body.split("ACK ")[1][:4]
+    other = f"{(int(code) + 1) % 10_000:04d}"
+    with website as pages:
+        twilio.inside = pages.url
+        for unclear in ("ACK", "ok", code, f"ACK {code} {other}", f"ACK {other}", f"nack {code}", ""):
+            said = twilio.brings(PHONE, unclear)
+            assert said.startswith("Nothing was acknowledged"), unclear
+            assert desk.alerts()[0]["status"] == "open", unclear
+        assert twilio.brings("+15550100777", f"ACK {code}").startswith("Nothing was acknowledged"), "another's number"
+        assert twilio.brings(PHONE, f" ack {code}. ").startswith("You have alert ")
+        assert twilio.brings(PHONE, f"ACK {code}").startswith("Nothing was acknowledged: somebody has")
+    [alert] = desk.alerts()
+    assert (alert["status"], alert["acknowledged_by"]) == ("acknowledged", staff_id(desk, "nora"))
+    assert desk.rows("select detail from audit order by id desc limit 1") == [
+        {"detail": {"alert": alert_id, "by": "text"}}
+    ]
+    desk.forward(minutes=30)
+    desk.call()
+    assert (len(twilio.texts), desk.outbox.sent) == (1, [])
+
+
+def test_a_number_that_two_people_share_acknowledges_for_neither(desk: Desk, website: Website, twilio: Twilio) -> None:
+    desk.clinic.staff("ben", "nurse")
+    add(desk, Name.SMS, PHONE, who="ben")
+    desk.rows("update contact set position = 0 where channel = 'sms' returning id")
+    crisis(desk)
+    desk.call()
+    desk.rows("update notification set code = '4711' where channel = 'sms' returning id")
+    with website as pages:
+        twilio.inside = pages.url
+        assert "more than one call" in twilio.brings(PHONE, "ACK 4711")
+    assert desk.alerts()[0]["status"] == "open"
+
+
+def test_a_second_provider_takes_what_the_first_does_not(desk: Desk, tmp_path: Path, twilio: Twilio) -> None:
+    second = Twilio().start()
+    try:
+        file = tmp_path / "two.toml"
+        lines = [
+            f'[[channel.provider]]\nname = "{name}"\nurl = "{one.url}"'
+            for name, one in (("one", twilio), ("two", second))
+        ]
+        file.write_text("\n".join(['[[channel]]\nname = "sms"', *lines]))
+        file.chmod(0o600)
+        desk.channels = {**desk.channels, Name.SMS: read_channels(file, mail_url="")[Name.SMS]}
+        twilio.takes = False
+        crisis(desk)
+        desk.call()
+    finally:
+        second.stop()
+    assert (len(twilio.texts), [text.to for text in second.texts]) == (0, [PHONE])
+    [said] = desk.rows("select reason from alert_event where kind = 'notified'")
+    assert said["reason"] == "sms: one did not take it; two took it"
+    assert "/hooks/two/report/" in second.texts[0].report_to

@@ -1,0 +1,60 @@
+"""Hand-over and review (F66): what is open, how long answers took, what reached the last step, and what nobody had."""
+
+import httpx
+import pytest
+
+from rpm.store import alerts
+from rpm.store.database import Database
+from tests.services.judging import Desk
+from tests.services.test_escalate import act, crisis, staff_id
+from tests.support.clock import MORNING, SettableClock
+from tests.support.leaks import leaked
+from tests.support.visitor import Visitor
+from tests.support.website import Website
+
+
+@pytest.fixture
+def desk(database: Database) -> Desk:
+    desk = Desk(database, now=MORNING)
+    desk.clinic.staff("nora", "nurse")
+    desk.clinic.staff("ada", "admin")
+    return desk
+
+
+def test_what_one_shift_tells_the_next(desk: Desk, clock: SettableClock) -> None:
+    taken, left = crisis(desk, "Alvarez"), crisis(desk, "Brown")
+    desk.call()
+    desk.forward(minutes=4)
+    act(desk, taken, "nora")
+    desk.forward(minutes=6)
+    with desk.database.transaction() as connection:
+        assert alerts.close(
+            connection, alert_id=taken, staff_id=staff_id(desk, "nora"), disposition="called", note="", now=desk.now
+        ).done
+    for _ in range(4):
+        desk.forward(minutes=15)
+        desk.call()
+    clock.set(desk.now)
+    public = {row["id"]: str(row["public_id"])[:8] for row in desk.alerts()}
+    with Website(desk.database, clock) as website:
+        page = Visitor(website).sign_in("nora").page("/review?days=1")
+        table = Visitor(website).sign_in("ada").get("/review.csv?days=1").text
+        assert Visitor(website).sign_in("nora").get("/review?days=3").status_code in {400, 404, 422}
+        assert Visitor(website).get("/review").status_code == httpx.codes.SEE_OTHER
+    assert public[left] in page
+    assert public[taken] not in page, "it is closed, and was answered"
+    assert "reached the last step, nobody had it" in page
+    assert leaked(page, "Maria", "Alvarez", "Brown", "192", "118") == []
+    [_head, row] = table.strip().splitlines()
+    queue, severity, _shift, count, *times, last, nobody = row.split(",")
+    assert (queue, severity, count, last, nobody) == ("clinical", "urgent", "2", "1", "1")
+    assert times == ["4.0", "4.0", "10.0", "10.0"]
+
+
+def test_another_practices_alerts_are_not_counted(desk: Desk, clock: SettableClock) -> None:
+    crisis(desk)
+    desk.call()
+    other = desk.rows("insert into practice (name, time_zone, created_at) values ('Other', 'UTC', now()) returning id")
+    desk.rows("update staff set practice_id = %(id)s where username = 'nora' returning id", id=other[0]["id"])
+    with Website(desk.database, clock) as website:
+        assert "No alert called anybody." in Visitor(website).sign_in("nora").page("/review?days=28")
