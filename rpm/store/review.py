@@ -19,4 +19,15 @@ def lines(connection: Connection, *, practice_id: int, since: datetime) -> list[
     rows = connection.execute(
         _SQL["alerts"], {"practice_id": practice_id, "since": since, "limit": LINES_MAX}
     ).fetchall()
-    return [Line(**{**row, "severity": Severity(row["severity"])}) for row in rows]
+    return [
+        Line(
+            public_id=row["public_id"],
+            severity=Severity(row["severity"]),
+            technical=row["technical"],
+            opened_at=row["opened_at"],
+            had_at=row["had_at"],
+            closed_at=row["closed_at"],
+            last_step=row["last_step"],
+        )
+        for row in rows
+    ]

@@ -59,12 +59,12 @@ def desk(database: Database, mail_sink: MailSink, twilio: Twilio, tmp_path: Path
 
 def reds(desk: Desk, number: int) -> str:
     """So many reds of canaries; the public id of the last patient."""
-    for _ in range(number):
-        patient = desk.clinic.patient(GIVEN, FAMILY, born=BORN)
+    patients = [desk.clinic.patient(GIVEN, FAMILY, born=BORN) for _ in range(number)]
+    for patient in patients:
         desk.clinic.pressure(patient, SYSTOLIC, DIASTOLIC)
     desk.rows("update enrolment set condition_icd10 = 'E11.65' returning id")
     desk.judge()
-    return str(patient.public_id)
+    return str(patients[-1].public_id)
 
 
 def rename(desk: Desk, before: str, after: str) -> None:
