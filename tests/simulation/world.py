@@ -77,6 +77,8 @@ class Simulation:
         with ExitStack() as stack:
             stack.enter_context(patch("gateway.uplink.uplink.Connection", VirtualConnection))
             stack.enter_context(patch("rpm.ingest.worker.settle", settle_in_memory))
+            # A file in memory has no disk to be full.
+            stack.enter_context(patch("gateway.outbox.store.Store.require_disk"))
             stack.enter_context(patch("rpm.ingest.worker._random", self._chance))
             # A batch's wait for company: to sleep not at all still gives the processor away.
             stack.enter_context(patch("rpm.ingest.inbox.time", SimpleNamespace(sleep=_sleep_not)))
