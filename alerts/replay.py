@@ -15,7 +15,7 @@ import numpy as np
 
 from alerts.evaluate import RAISE_WINDOW_H, evaluate
 from alerts.facts import Facts
-from alerts.findings import RuleFailure
+from alerts.findings import Findings, RuleFailure
 from alerts.lifecycle import Alert, Change, ChangeReason, fold, settled
 from alerts.limits import Limits
 from alerts.observations import Observations
@@ -69,8 +69,36 @@ class _Desk:
         self.closed = [(at, alert) for at, alert in self.closed if at > now - memory]
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What was found when something new had come of these patients, and what became of their alerts by it."""
+
+    now: datetime
+    patients: Sequence[int]
+    findings: Findings
+    changes: Sequence[Change]
+
+    @property
+    def calls(self) -> Iterator[tuple[Call, Alert]]:
+        """What asks for a person, each with its alert."""
+        for change in self.changes:
+            if change.rearm:
+                alert = change.alert
+                yield (
+                    Call(alert.patient, alert.rule_id, alert.severity, self.now, change.reason, alert.asks, alert.late),
+                    alert,
+                )
+
+
 def replay(observed: Observations, rules: Sequence[Rule], *, limits: Limits, facts: Facts) -> Iterator[Call]:
     """Every call from the first reading to the last, in the order of (turn, patient, rule). RuleFailed where a rule raises."""
+    for turn in turns(observed, rules, limits=limits, facts=facts):
+        for call, _alert in turn.calls:
+            yield call
+
+
+def turns(observed: Observations, rules: Sequence[Rule], *, limits: Limits, facts: Facts) -> Iterator[Turn]:
+    """Every turn, in order. RuleFailed where a rule raises."""
     rules = [rule for rule in rules if rule.missed is None]
     window = timedelta(hours=RAISE_WINDOW_H + max((rule.lookback_h for rule in rules), default=0.0))
     memory = max([window, *(timedelta(days=rule.again_after_days or 0) for rule in rules)])
@@ -84,11 +112,10 @@ def replay(observed: Observations, rules: Sequence[Rule], *, limits: Limits, fac
         findings = evaluate(seen.series, rules, limits=limits, now=now, settled=settled(known, rules), facts=facts)
         if findings.failures:
             raise RuleFailed(findings.failures[0])
-        for change in fold(open_alerts, findings, now=now, rules=rules):
+        changes = fold(open_alerts, findings, now=now, rules=rules)
+        for change in changes:
             _file(desks[change.alert.patient], change)
-            if change.rearm:
-                alert = change.alert
-                yield Call(alert.patient, alert.rule_id, alert.severity, now, change.reason, alert.asks, alert.late)
+        yield Turn(now, patients, findings, changes)
 
 
 def _turns(observed: Observations) -> Iterator[tuple[datetime, list[int]]]:

@@ -19,6 +19,7 @@ class Action(StrEnum):
     SAW_PATIENT_LIST = "saw in the list of patients"
     SAW_PATIENT = "saw the patient's page"
     SAW_RULES = "saw which rules hold for a patient"
+    RULES_TRIED = "tried rules on the past of"
     SAW_READING = "saw where a reading came from"
     SAW_BILLING = "saw billing"
     SAW_HELD = "saw held readings"

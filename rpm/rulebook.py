@@ -8,10 +8,14 @@ from alerts.rules import Rule
 
 def read_rulebook(path: Path) -> tuple[Rule, ...]:
     """The rules of a file. RulesError (one line) where it cannot be read or used, or where a rule could never speak here."""
-    rules = read_rules(path)
+    return speaking(read_rules(path), name=str(path))
+
+
+def speaking(rules: tuple[Rule, ...], *, name: str) -> tuple[Rule, ...]:
+    """The same rules. RulesError, which calls them `name`, where one of them could never speak here."""
     faults = [Fault(0, f"rule {rule.id!r}, {why}") for rule in rules if (why := cannot_speak(rule))]
     if faults:
-        raise RulesError(str(path), faults)
+        raise RulesError(name, faults)
     return rules
 
 

@@ -58,3 +58,28 @@ def test_of_a_child_nothing_is_judged_and_both_pages_say_so(night: Night, screen
     expect(page.get_by_text("nothing that is measured is judged")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth")
     assert complaints(page) == []
+
+
+def test_a_draft_is_tried_on_the_last_weeks_and_its_mistakes_are_named_by_line(night: Night, screen: Screen) -> None:
+    page = screen.sign_in().open(f"/patients/{night.maria.public_id}/rules").page
+    page.get_by_role("link", name="Try other rules on the last weeks").click()
+    text = page.get_by_label("Rules (TOML)")
+    shipped = text.input_value()
+    text.fill(shipped.replace("= 180", '= "much"', 1))
+    page.get_by_role("button", name="Try").click()
+    expect(page.get_by_role("alert")).to_contain_text("Line ")
+    expect(page.get_by_role("alert")).to_contain_text("blood_pressure_high")
+    page.get_by_label("Rules (TOML)").fill(shipped.replace('"mm[Hg]" = 160, kPa', '"mm[Hg]" = 120, kPa', 1))
+    page.get_by_label("Days").select_option("30")
+    page.get_by_role("button", name="Try").click()
+    expect(page.get_by_role("heading", name="30 days of")).to_be_visible()
+    calls = page.get_by_role("row", name="Calls", exact=False).first.get_by_role("cell").all_inner_texts()
+    assert int(calls[1]) > int(calls[0]), "a lower limit calls more often"
+    expect(page.get_by_role("row", name="blood pressure high").first).to_be_visible()
+    assert complaints(page) == []
+    screen.picture("rules-tried")
+    with night.clinic.database.transaction() as connection:
+        [row] = connection.execute(
+            "select count(*) as n from audit where action = 'tried rules on the past of'"
+        ).fetchall()
+    assert row["n"] == 1

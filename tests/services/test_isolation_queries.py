@@ -33,6 +33,7 @@ WITHOUT = {
     ("alerts", BY_KEY): "of_patients update rearm events state_for acknowledge snooze close",
     ("audit", OPERATOR): "broken_links",
     ("backup", OPERATOR): "snapshot about server databases has_tables tables hang_up marks",
+    ("backtest", BY_KEY): "came",
     ("billing", OPERATOR): "practices",
     ("calls", JOB): "claim_due end_snoozes set_next_step call_sooner",
     (

@@ -13,6 +13,7 @@ from alerts.sentences import label, number
 from rpm.acting import As, acting
 from rpm.audit import Action, record
 from rpm.commands.rules import trials
+from rpm.commands.rules.backtest import backtest
 from rpm.commands.rules.baseline import baseline
 from rpm.errors import UserError
 from rpm.explaining import rules_held
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
     group.command("check")(check)
     trials.register(group)
     group.command("baseline")(baseline)
+    group.command("backtest")(backtest)
     group.command("explain")(explain)
     app.add_typer(group)
 

@@ -1,0 +1,71 @@
+"""Rules tried on a practice's own past, side by side with those in force (F51)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+
+from alerts.backtest import Backtest, backtest
+from alerts.evaluate import RAISE_WINDOW_H
+from alerts.facts import Facts
+from alerts.limits import Limits
+from alerts.observations import Observations
+from alerts.rules import Rule
+from alerts.series import microseconds
+from rpm.store import backtest as past
+from rpm.store import facts, series
+from rpm.store.backtest import Person
+from rpm.store.database import Connection
+from schemas.codes import CODES
+
+#: Patients whose values are in memory at once.
+GROUP: Final = 50
+DAYS_MAX: Final = 366
+_VITALS: Final = tuple(code.number for code in CODES if code.vital)
+
+
+def some(found: Sequence[Person], *, most: int) -> list[Person]:
+    """At most so many of them, evenly taken."""
+    return list(found) if len(found) <= most else [found[place * len(found) // most] for place in range(most)]
+
+
+def compare(
+    connection: Connection,
+    rules: Mapping[str, Sequence[Rule]],
+    who: Sequence[Person],
+    *,
+    days: int,
+    now: datetime,
+    told: Callable[[int], None] | None = None,
+) -> dict[str, Backtest]:
+    """By the name of each set of rules, what it would have said; `told` hears after each group how many patients are done.
+
+    The patients' own limits and facts are those of now: what held earlier is not kept by day. RuleFailed where a rule raises.
+    """
+    since = now - timedelta(days=days)
+    lookback = max((rule.lookback_h for one in rules.values() for rule in one), default=0.0)
+    start = since - timedelta(hours=RAISE_WINDOW_H + lookback)
+    found = {name: Backtest(days, 0, ()) for name in rules}
+    for first in range(0, len(who), GROUP):
+        numbers = [one.patient_id for one in who[first : first + GROUP]]
+        observed = _observed(connection, numbers, since=start, now=now)
+        own = series.own_limits(connection, numbers)
+        known = Facts.of(facts.of_patients(connection, numbers, now=now))
+        for name, one in rules.items():
+            found[name] += backtest(
+                observed, one, limits=Limits.of(own, one), facts=known, patients=len(numbers), since=since, days=days
+            )
+        if told:
+            told(first + len(numbers))
+    return found
+
+
+def _observed(connection: Connection, patients: Sequence[int], *, since: datetime, now: datetime) -> Observations:
+    """What was measured, each reading as of when it was taken in."""
+    measured = series.window(connection, patients=patients, codes=_VITALS, since=since, until=now)
+    observed = Observations.of_series(measured)
+    came = past.came(connection, patients, since=since, until=now)
+    received = [microseconds(came[int(name)]) if name and int(name) in came else 0 for name in observed.readings]
+    return replace(observed, received_us=np.array(received, np.int64))
