@@ -53,7 +53,7 @@ def test_a_draft_stands_beside_the_rules_in_force(clinic: Clinic, tmp_path: Path
     assert (done.status, done.err) == (0, "")
     assert done.out.splitlines()[0].startswith("2 of 2 patients with readings, 30 days to ")
     urgent = next(line for line in done.out.splitlines() if line.startswith("blood_pressure_high urgent"))
-    assert urgent.removeprefix("blood_pressure_high urgent").split() == "1 / 1 / 1 (23 h) 3 / 2 / 3 (23 h)".split()
+    assert " ".join(urgent.split()) == "blood_pressure_high urgent 1 / 1 / 1 (23 h) 3 / 2 / 3 (23 h)"
     most = done.out.split("Who would be called most by the draft")[1].splitlines()[1]
     assert "→ 2" in most
     assert str(maria.public_id) in most

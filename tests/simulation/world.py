@@ -78,7 +78,7 @@ class Simulation:
             stack.enter_context(patch("gateway.uplink.uplink.Connection", VirtualConnection))
             stack.enter_context(patch("rpm.ingest.worker.settle", settle_in_memory))
             # A file in memory has no disk to be full.
-            stack.enter_context(patch("gateway.outbox.store.Store.require_disk"))
+            stack.enter_context(patch("gateway.outbox.store.Store.require_disk", _has_room))
             stack.enter_context(patch("rpm.ingest.worker._random", self._chance))
             # A batch's wait for company: to sleep not at all still gives the processor away.
             stack.enter_context(patch("rpm.ingest.inbox.time", SimpleNamespace(sleep=_sleep_not)))
@@ -304,6 +304,10 @@ class Simulation:
 
 def _sleep_not(_seconds: float) -> None:
     """In `time.sleep`'s place."""
+
+
+def _has_room(_store: object, _free_bytes: int) -> None:
+    """In `Store.require_disk`'s place."""
 
 
 def _swallow(_mid: int, _topic: str, _payload: bytes) -> None:
