@@ -37,7 +37,7 @@ from rpm.jobs import (
 from rpm.jobs.report import Done
 from rpm.rulebook import read_rulebook
 from rpm.settings import Settings
-from rpm.store import heartbeats
+from rpm.store import heartbeats, worklist
 from rpm.store.database import Clock, Database
 from rpm.store.listener import Listener, ListenerLost
 
@@ -51,6 +51,8 @@ HEARTBEAT_S: Final = 5.0
 #: Senders side by side: a mail server that answers one late does not hold up the other.
 SENDERS: Final = 2
 NEWS: Final = "patient_news"
+#: Told whenever a list of alerts has changed: one more is due, or messages were written.
+ALERTS: Final = worklist.CHANNEL
 #: The loops that a worker may have alone, and the name of all others together.
 STAGES: Final = ("evaluate", "escalate", "send")
 UPKEEP: Final = "upkeep"
@@ -129,10 +131,11 @@ def loops(database: Database, settings: Settings) -> list[Loop]:
         lambda now: send.run_once(
             database, now=now, channels=channels, base_url=base, singly_max=settings.messages_singly_max
         ),
+        ALERTS,
     )
     return [
         Loop("evaluate", lambda now: evaluate.run_once(database, now=now, judgement=judgement), NEWS),
-        Loop("escalate", lambda now: escalate.run_once(database, now=now, plan=plan)),
+        Loop("escalate", lambda now: escalate.run_once(database, now=now, plan=plan), ALERTS),
         Loop(
             "expiries",
             lambda now: expiries.run_once(database, now=now, plan=plan),

@@ -20,6 +20,9 @@ class Plan:
     receipts: int
     receipts_per_second: float
     judged_patients: int
+    #: Urgent alerts that call one by one, and how many others are open meanwhile.
+    calls: int
+    open_alerts: int
     #: Of the box in the home: how long it idles, how often each device measures, and how long after the time before.
     box_idle_s: float
     box_rounds: int
@@ -48,6 +51,8 @@ USUAL: Final = Plan(
     receipts=4000,
     receipts_per_second=500.0,
     judged_patients=20_000,
+    calls=200,
+    open_alerts=10_000,
     box_idle_s=20.0,
     box_rounds=5,
     box_rest_s=0.0,
@@ -67,6 +72,8 @@ QUICK: Final = Plan(
     receipts=200,
     receipts_per_second=100.0,
     judged_patients=200,
+    calls=10,
+    open_alerts=100,
     box_idle_s=2.0,
     box_rounds=1,
     box_rest_s=0.0,

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rpm.load.messages import Run
-from tests.bench import box, connect, ingest, judgement, latency, limits, machine, outbox, peers, wire
+from tests.bench import box, calls, connect, ingest, judgement, latency, limits, machine, outbox, peers, wire
 from tests.bench.ground import Ground, ground, utc_now
 from tests.bench.plan import Plan
 from tests.bench.results import Result
@@ -18,7 +18,7 @@ Step = Callable[[str], None]
 
 def steps(plan: Plan, *, ingest_alone: bool = False) -> int:
     """How often `measure` says what it does."""
-    more = 1 + plan.alert_reps if ingest_alone else 9 + 2 * plan.alert_reps
+    more = 1 + plan.alert_reps if ingest_alone else 10 + 2 * plan.alert_reps
     return more + plan.reps * len(plan.readings) * 6
 
 
@@ -44,6 +44,8 @@ def measure(plan: Plan, folder: Path, step: Step, *, ingest_alone: bool = False)
         results += outbox.drain(made, folder, plan.backlog, plan.reps)
         step("wire: a line with faults")
         results += wire.measure(made, folder, faults=plan.faults)
+        step("calls: from an alert to the provider")
+        results += calls.measure(made, reps=plan.alert_reps, alerts=plan.calls, open_alerts=plan.open_alerts)
     step("outbox: frames")
     results += outbox.puts(folder, plan.frames, plan.reps)
     step("evaluate()")

@@ -51,6 +51,10 @@ def test_the_small_run_measures_everything_and_loses_nothing(tmp_path: Path) -> 
             assert (met["counts"]["sent"], met["counts"]["lost"]) == (5, 0)
             assert set(met["beside"]) == {"bare bleak"}
             assert 0 < results[f"of it in the outbox, {air}, {percentile}"]["median"] < met["median"]
+    for which in ("", ", 100 open"):
+        called = results[f"alert → provider{which}, p99"]
+        assert (called["counts"]["sent"], called["counts"]["lost"]) == (10, 0)
+    assert results["due steps taken, of 100"]["counts"]["lost"] == 0
     sound, faulty = results["wire: sendings per reading, no faults"], results["wire: sendings per reading, 2 faults"]
     assert (sound["counts"]["lost"], faulty["counts"]["lost"]) == (0, 0)
     assert (sound["median"], sound["connections"]) == (1.0, 1)
