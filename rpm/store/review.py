@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Final
 
+from alerts.quality import Closed
 from alerts.review import Line
 from alerts.severity import Severity
 from rpm.store.database import Connection
@@ -31,3 +32,9 @@ def lines(connection: Connection, *, practice_id: int, since: datetime) -> list[
         )
         for row in rows
     ]
+
+
+def closed(connection: Connection, *, practice_id: int, since: datetime) -> list[Closed]:
+    """What was done about the practice's clinical alerts that were closed since then, by rule and month."""
+    rows = connection.execute(_SQL["closed"], {"practice_id": practice_id, "since": since}).fetchall()
+    return [Closed(**row) for row in rows]

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
+from alerts.quality import ANSWERED_MIN, SHARE_MIN, by_month
 from alerts.review import answered, as_csv
 from rpm.store import review, worklist
 from rpm.store.review import LINES_MAX
@@ -17,6 +18,8 @@ router = APIRouter()
 SPANS: Final = (1, 7, 28)
 #: Of those that came to the last step or that nobody had, the newest so many are named.
 NAMED_MAX: Final = 100
+#: Months of which rules are told.
+RULES_OVER: Final = timedelta(days=92)
 
 Days = Annotated[Literal["1", "7", "28"], Query()]
 
@@ -27,6 +30,7 @@ def show(request: Request, actor: Care, store: Store, now: Now, days: Days = "7"
     with store.transaction() as connection:
         lines = review.lines(connection, practice_id=actor.practice_id, since=now - timedelta(days=int(days)))
         standing = worklist.open_alerts(connection, actor.practice_id)
+        closed = review.closed(connection, practice_id=actor.practice_id, since=now - RULES_OVER)
     told = [one for one in lines if one.last_step or one.had_at is None]
     return render(
         request,
@@ -40,6 +44,9 @@ def show(request: Request, actor: Care, store: Store, now: Now, days: Days = "7"
         told=told[:NAMED_MAX],
         more=max(0, len(told) - NAMED_MAX),
         full=len(lines) == LINES_MAX,
+        quality=by_month(closed),
+        quality_min=ANSWERED_MIN,
+        quality_share=SHARE_MIN,
     )
 
 

@@ -18,3 +18,14 @@ where alert.practice_id = %(practice_id)s and alert.opened_at > %(since)s and al
     and patient.synthetic is not true
 order by alert.opened_at desc
 limit %(limit)s;
+
+-- closed
+-- How many clinical alerts of each rule were closed in which month of the practice, by what was done; made-up patients' left out.
+select alert.rule_id, date_trunc('month', alert.closed_at at time zone practice.time_zone)::date as month,
+    alert.disposition, count(*)::integer as count
+from alert
+    join practice on practice.id = alert.practice_id
+    left join patient on patient.id = alert.patient_id
+where alert.practice_id = %(practice_id)s and alert.status = 'closed' and alert.kind = 'clinical'
+    and alert.closed_at >= %(since)s and alert.disposition is not null and patient.synthetic is not true
+group by alert.rule_id, month, alert.disposition;

@@ -58,3 +58,20 @@ def test_another_practices_alerts_are_not_counted(desk: Desk, clock: SettableClo
     desk.rows("update staff set practice_id = %(id)s where username = 'nora' returning id", id=other[0]["id"])
     with Website(desk.database, clock) as website:
         assert "No alert called anybody." in Visitor(website).sign_in("nora").page("/review?days=28")
+
+
+def test_a_rule_whose_alerts_need_nobody_is_named(desk: Desk, clock: SettableClock) -> None:
+    maria = desk.clinic.patient("Maria", "Alvarez")
+    for number in range(12):
+        desk.clinic.alert(maria, f"weight_gain_24h_{number}", 2, "Weight up")
+    desk.rows(
+        "update alert set rule_id = 'weight_gain_24h', status = 'closed', closed_at = %(now)s,"
+        " disposition = case when id %% 12 = 0 then 'called' else 'no_action' end returning id",
+        now=desk.now,
+    )
+    clock.set(desk.now)
+    with Website(desk.database, clock) as website:
+        page = Visitor(website).sign_in("nora").page("/review")
+    assert "1 of 12, 8 %" in page
+    assert "look at this rule" in page
+    assert leaked(page, "Maria", "Alvarez") == []
