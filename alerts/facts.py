@@ -1,6 +1,6 @@
 """What judging a patient takes besides readings: age, pregnancy, dry weight, time zone, schedule, whose limits hold."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final, Self
@@ -24,8 +24,8 @@ ALWAYS: Final = int(np.iinfo(np.int64).min)
 class PatientFacts:
     """What is known of one patient. What is not known is None: then nothing that needs it is judged.
 
-    `pregnant_from` to `delivered_on` and six weeks more, or without end while it is not known when. `group` names the
-    layers whose limits hold (`alerts.layers`); `every_h` is the patient's schedule, hours from one reading to the next.
+    `pregnant_from` to `delivered_on` and six weeks more, or without end while it is not known when.
+    `every_h` is the patient's schedule, hours from one reading to the next.
     """
 
     patient: int
@@ -36,12 +36,11 @@ class PatientFacts:
     dry_weight_kg: float | None = None
     monitored_since: datetime | None = None
     every_h: float | None = None
-    group: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """The same as columns of one length, `patient` ascending. Of whom nothing is known: an adult in UTC, group 0."""
+    """The same as columns of one length, `patient` ascending. Of whom nothing is known: an adult in UTC."""
 
     patient: Ints
     zone: NDArray[np.int16]
@@ -52,7 +51,6 @@ class Facts:
     dry_weight_kg: Floats
     monitored_since_us: Ints
     every_h: Floats
-    group: NDArray[np.int32]
 
     @classmethod
     def of(cls, people: Iterable[PatientFacts]) -> Self:
@@ -75,7 +73,6 @@ class Facts:
                 [microseconds(one.monitored_since) if one.monitored_since else NEVER for one in known], np.int64
             ),
             every_h=np.array([_or_nan(one.every_h) for one in known], np.float64),
-            group=np.array([one.group for one in known], np.int32),
         )
 
     def __len__(self) -> int:
@@ -98,16 +95,6 @@ class Facts:
         place = self.place(patient)
         begun = at_us >= self._taken(self.pregnant_from_us, place, NEVER)
         return begun & (at_us < self._taken(self.pregnant_until_us, place, NEVER))
-
-    def groups(self, patient: Ints) -> NDArray[np.int32]:
-        """Whose layers hold for each."""
-        place = self.place(patient)
-        return self.group[place] if len(self) and (place >= 0).all() else self._groups(place)
-
-    def _groups(self, place: Ints) -> NDArray[np.int32]:
-        groups = np.zeros(len(place), np.int32)
-        groups[place >= 0] = self.group[place[place >= 0]]
-        return groups
 
     def dry_weights_kg(self, patient: Ints) -> Floats:
         """The dry weight of each; NaN: none written down."""
@@ -141,11 +128,6 @@ def _adult_from(one: PatientFacts) -> int:
 
 def _pregnant_until(one: PatientFacts) -> int:
     return _midnight(one.delivered_on + POSTPARTUM + timedelta(days=1), one, NEVER) if one.delivered_on else NEVER
-
-
-def same_for_all(patients: Sequence[int], time_zone: str) -> Facts:
-    """Facts that know no more than where everybody lives."""
-    return Facts.of(PatientFacts(patient, time_zone) for patient in patients)
 
 
 NO_FACTS: Final = Facts.of(())

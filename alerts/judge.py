@@ -83,7 +83,7 @@ def judge(rule: Rule, limits: Limits, rows: Rows, amount: Floats, facts: Facts) 
     margin = _taken(_table(margins)[None, :], rows, None)
     toward = amount - margin if rule.downward else amount + margin
     nobodys = _without_limits(rule, rows, facts)
-    groups = facts.groups(rows.patient) if len(limits.groups) > 1 else None
+    groups = limits.places(rows.patient) if len(limits.groups) > 1 else None
     severity = np.zeros(len(rows.starts), np.int8)
     out, near, looked_at, holding = (np.zeros(len(rows.slot), np.bool_) for _ in range(4))
     for band in reversed(rule.bands):

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -244,6 +244,3 @@ def read_layer(path: Path, rules: Sequence[Rule]) -> Layer:
         faults = [Fault(0, f"{' '.join((one.key[0], one.key[1].word, *one.key[2:]))}: {one.why}") for one in refused]
         raise RulesError(str(path), faults)
     return layer
-
-
-NO_LAYERS: Final[tuple[Layer, ...]] = ()

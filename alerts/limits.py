@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from alerts.layers import Effective, Key, Layer, PatientLimit, Refused, Resolved, resolve, stray, with_own
 from alerts.measures import HOURS
@@ -98,9 +99,14 @@ class Limits:
         found = self.effective(rule, severity, quantity, unit, patient=patient)
         return found.value if found else None
 
-    def is_own(self, rule: Rule, severity: Severity, quantity: str, unit: str, *, patient: int) -> bool:
-        """Whether the limit that holds is the patient's own."""
-        return (rule.id, severity, quantity, unit) in self.own.get(patient, {})
+    def places(self, patient: Ints) -> NDArray[np.int32]:
+        """The index of each one's group."""
+        known = np.array(sorted(self.group_of), np.int64)
+        if not len(known):
+            return np.zeros(len(patient), np.int32)
+        of = np.array([self.group_of[int(one)] for one in known], np.int32)
+        place = np.minimum(np.searchsorted(known, patient), len(known) - 1)
+        return np.where(known[place] == patient, of[place], 0).astype(np.int32)
 
     def table(self, rule: Rule, band: Band) -> Floats:
         """Per group and slot the limit of a band, of shape (groups, SLOTS); NaN, which nothing breaches, where none is."""
@@ -111,11 +117,6 @@ class Limits:
                 for unit in rule.units_of(quantity):
                     table[row, slot_of(quantity, unit)] = group.values[(rule.id, band.severity, quantity, unit)].value
         return table
-
-    def owners(self, rule: Rule) -> Ints:
-        """Patients with own limits of a rule, ascending: orders, which hold for somebody under 18 too."""
-        found = [patient for patient, keys in self.own.items() if any(key[0] == rule.id for key in keys)]
-        return np.array(sorted(found), np.int64)
 
 
 def among(patients: Ints, patient: Ints) -> Bools:

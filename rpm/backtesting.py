@@ -10,10 +10,11 @@ import numpy as np
 from alerts.backtest import Backtest, backtest
 from alerts.evaluate import RAISE_WINDOW_H
 from alerts.facts import Facts
-from alerts.limits import Limits
+from alerts.layers import Layer
 from alerts.observations import Observations
 from alerts.rules import Rule
 from alerts.series import microseconds
+from rpm.limits import limits_of
 from rpm.store import backtest as past
 from rpm.store import facts, series
 from rpm.store.backtest import Person
@@ -38,6 +39,7 @@ def compare(
     *,
     days: int,
     now: datetime,
+    layers: Sequence[Layer] = (),
     told: Callable[[int], None] | None = None,
 ) -> dict[str, Backtest]:
     """By the name of each set of rules, what it would have said; `told` hears after each group how many patients are done.
@@ -51,11 +53,16 @@ def compare(
     for first in range(0, len(who), GROUP):
         numbers = [one.patient_id for one in who[first : first + GROUP]]
         observed = _observed(connection, numbers, since=start, now=now)
-        own = series.own_limits(connection, numbers)
         known = Facts.of(facts.of_patients(connection, numbers, now=now))
         for name, one in rules.items():
             found[name] += backtest(
-                observed, one, limits=Limits.of(own, one), facts=known, patients=len(numbers), since=since, days=days
+                observed,
+                one,
+                limits=limits_of(connection, numbers, one, layers),
+                facts=known,
+                patients=len(numbers),
+                since=since,
+                days=days,
             )
         if told:
             told(first + len(numbers))

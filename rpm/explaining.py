@@ -5,14 +5,17 @@ from datetime import datetime
 
 from alerts.explain import HeldRule, explain
 from alerts.facts import Facts
-from alerts.limits import Limits
+from alerts.layers import Layer
 from alerts.rules import Rule
-from rpm.store import facts, series
+from rpm.limits import limits_of
+from rpm.store import facts
 from rpm.store.database import Connection
 
 
-def rules_held(connection: Connection, rules: Sequence[Rule], patient_id: int, *, now: datetime) -> list[HeldRule]:
+def rules_held(
+    connection: Connection, rules: Sequence[Rule], patient_id: int, *, layers: Sequence[Layer], now: datetime
+) -> list[HeldRule]:
     """Every rule of the installation, with the limits that hold for this patient. Whose patient it is was asked before."""
-    limits = Limits.of(series.own_limits(connection, [patient_id]), rules)
+    limits = limits_of(connection, [patient_id], rules, layers)
     known = Facts.of(facts.of_patients(connection, [patient_id], now=now))
     return explain(rules, limits, known, patient=patient_id, now=now)

@@ -100,6 +100,10 @@ class Settings(BaseSettings):
         int, Field(description="Days for which is kept what boxes tell of themselves and of devices", ge=30)
     ] = 400
     rules_file: Annotated[Path, Field(description="Alert rules (TOML)")] = CARE / "rules.toml"
+    limits_folder: Annotated[
+        Path | None,
+        Field(description="Folder of signed limits of care programmes and practices (*.toml). Empty: the rules' own"),
+    ] = None
     escalation_file: Annotated[Path, Field(description="Escalation policies and rotas (TOML)")] = (
         CARE / "escalation.toml"
     )

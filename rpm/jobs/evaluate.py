@@ -15,12 +15,13 @@ from alerts.escalation import Plan, first_step_at
 from alerts.evaluate import RAISE_WINDOW_H, evaluate
 from alerts.facts import Facts
 from alerts.findings import Findings
+from alerts.layers import Layer
 from alerts.lifecycle import Change, ChangeReason, fold, settled
-from alerts.limits import Limits
 from alerts.rules import Rule
 from alerts.severity import Severity
 from alerts.verify import Verification, verify
 from rpm import trouble
+from rpm.limits import limits_of
 from rpm.store import alerts, facts, pauses, plans, series, unruled, worklist
 from rpm.store.database import Connection, Database
 from schemas.codes import BY_NAME
@@ -40,6 +41,8 @@ class Judgement:
 
     rules: tuple[Rule, ...]
     plan: Plan
+    #: Signed limits of programmes and practices.
+    layers: tuple[Layer, ...] = ()
 
     @property
     def window(self) -> timedelta:
@@ -111,7 +114,7 @@ def _judge(
     since = now - judgement.window
     known = alerts.of_patients(connection, patients, since=now - judgement.memory)
     loaded = series.window(connection, patients=patients, codes=judgement.codes, since=since, until=now + AHEAD_MAX)
-    limits = Limits.of(series.own_limits(connection, patients), judgement.rules)
+    limits = limits_of(connection, patients, judgement.rules, judgement.layers)
     findings = evaluate(
         loaded,
         judgement.rules,
@@ -228,7 +231,7 @@ def _verify(
     if not held:
         return told
     owners = sorted({item.patient_id for item in held if item.patient_id is not None})
-    limits = Limits.of(series.own_limits(connection, owners) if owners else [], judgement.rules)
+    limits = limits_of(connection, owners, judgement.rules, judgement.layers)
     known = Facts.of(facts.of_patients(connection, owners, now=now))
     calls = _Calls.of(connection, judgement.plan, owners, now=now)
     for item in held:

@@ -35,7 +35,7 @@ from rpm.jobs import (
     synthetic,
 )
 from rpm.jobs.report import Done
-from rpm.rulebook import read_rulebook
+from rpm.rulebook import read_layers, read_rulebook
 from rpm.settings import Settings
 from rpm.store import heartbeats, worklist
 from rpm.store.database import Clock, Database
@@ -117,7 +117,8 @@ def loops(database: Database, settings: Settings) -> list[Loop]:
     """The loops of a worker. UserError as in `start`."""
     plan = installation_plan(settings.escalation_file)
     try:
-        judgement = evaluate.Judgement(read_rulebook(settings.rules_file), plan)
+        rules = read_rulebook(settings.rules_file)
+        judgement = evaluate.Judgement(rules, plan, read_layers(settings.limits_folder, rules))
         channels = read_channels(settings.channels_file, mail_url=settings.mail_url)
         reporting = read_hooks(settings.channels_file).keys()
     except (RulesError, ChannelError) as error:

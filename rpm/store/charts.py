@@ -107,13 +107,6 @@ def latest(connection: Connection, *, practice_id: int, patient_id: int) -> list
     return [Latest(**row) for row in rows]
 
 
-def own_limits(connection: Connection, *, practice_id: int, patient_id: int) -> list[Mapping[str, Any]]:
-    """Rows of `patient_limit` of one patient."""
-    return list(
-        connection.execute(_SQL["own_limits"], {"practice_id": practice_id, "patient_id": patient_id}).fetchall()
-    )
-
-
 def readings(
     connection: Connection, *, practice_id: int, patient_id: int, since: datetime, until: datetime
 ) -> list[ReadingLine]:

@@ -91,6 +91,20 @@ def _said(
     return meal, disturbed
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Whose limits hold for a patient: those of a care programme and of a practice, by name."""
+
+    program: str
+    practice: str
+
+
+def groups(connection: Connection, patients: Sequence[int]) -> dict[int, Group]:
+    """Patient → programme and practice."""
+    rows = connection.execute(_SQL["groups"], {"patients": list(patients)}).fetchall()
+    return {row["id"]: Group(row["program"], row["practice"]) for row in rows}
+
+
 def own_limits(connection: Connection, patients: Sequence[int]) -> list[PatientLimit]:
     """The patients' own limits."""
     rows = connection.execute(_SQL["own_limits"], {"patients": list(patients)}).fetchall()

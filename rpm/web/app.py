@@ -21,6 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from alerts.channels import ChannelError
 from alerts.channels.book import read_hooks
+from alerts.layers import Layer
 from alerts.rulefile import RulesError
 from alerts.rules import Rule
 from rpm import web
@@ -28,7 +29,7 @@ from rpm.access import Role
 from rpm.calling import installation_plan
 from rpm.enrolment import UNAVAILABLE
 from rpm.errors import UserError
-from rpm.rulebook import read_rulebook
+from rpm.rulebook import read_layers, read_rulebook
 from rpm.settings import Settings
 from rpm.store.database import Clock, Database, DatabaseUnavailable
 from rpm.web import enrol, health
@@ -164,6 +165,7 @@ def create_app(database: Database, settings: Settings, clock: Clock) -> FastAPI:
     app.state.settings = settings
     app.state.clock = clock
     app.state.rules = _rules(settings)
+    app.state.layers = _layers(settings, app.state.rules)
     app.state.plan = installation_plan(settings.escalation_file)
     app.state.hooks = _hooks(settings)
     app.state.shown = Shown()
@@ -199,6 +201,14 @@ def _rules(settings: Settings) -> tuple[Rule, ...]:
         return read_rulebook(settings.rules_file)
     except RulesError as error:
         raise UserError(f"RPM_RULES_FILE: {error}") from error
+
+
+def _layers(settings: Settings, rules: tuple[Rule, ...]) -> tuple[Layer, ...]:
+    """What replaces limits of the rules; UserError where a file cannot be used."""
+    try:
+        return read_layers(settings.limits_folder, rules)
+    except RulesError as error:
+        raise UserError(f"RPM_LIMITS_FOLDER: {error}") from error
 
 
 def _hooks(settings: Settings) -> dict[str, str]:

@@ -16,7 +16,7 @@ from rpm.settings import Settings
 from rpm.store import backtest as past
 from rpm.store.backtest import Person
 from rpm.web.pages import render
-from rpm.web.patients import rules_of
+from rpm.web.patients import layers_of, rules_of
 from rpm.web.problems import BadInput
 from rpm.web.session import Care, Now, Store
 
@@ -60,7 +60,7 @@ def try_out(
         found = past.people(connection, practice_id=actor.practice_id, since=now - timedelta(days=days))
         who = some(found, most=PATIENTS_MAX)
         try:
-            done = compare(connection, rules, who, days=days, now=now)
+            done = compare(connection, rules, who, days=days, now=now, layers=layers_of(request))
         except RuleFailed as error:
             return _page(request, now=now, text=text, days=days, faults=[Fault(0, str(error))], status=400)
         record(connection, actor, Action.RULES_TRIED, now=now, patients=[one.patient_id for one in who])

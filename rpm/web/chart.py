@@ -1,11 +1,12 @@
 """A patient's values as charts: aligned columns in one unit, with the limits they are judged by. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from alerts.limits import Limits, PatientLimit
+from alerts.layers import Effective
+from alerts.limits import Limits
 from alerts.rules import Comparison, Rule
 from rpm.store.charts import Point
 from rpm.web.clocks import clocks
@@ -100,24 +101,6 @@ class Chart:
         }
 
 
-def limits_of(rows: Iterable[Mapping[str, Any]], rules: Sequence[Rule], *, patient_id: int) -> Limits:
-    """A patient's own limits from rows of `patient_limit`."""
-    own = [
-        PatientLimit(
-            patient_id,
-            row["rule_id"],
-            row["band"],
-            row["quantity"],
-            row["unit"],
-            row["value"],
-            row["approved_by"],
-            row["approved_at"],
-        )
-        for row in rows
-    ]
-    return Limits.of(own, rules)
-
-
 def charts(
     points: Sequence[Point], rules: Sequence[Rule], limits: Limits, *, patient_id: int, zone: str
 ) -> list[Chart]:
@@ -163,34 +146,32 @@ def _chart(
 def _lines(vital: Vital, unit: str, rules: Sequence[Rule], limits: Limits, *, patient_id: int) -> Iterable[LimitLine]:
     """The limits of threshold rules that speak of this vital; of two rules with one limit, the first's."""
     drawn: set[tuple[str, float]] = set()
-    for rule, severity, quantity, comparison, value, own in _limits(vital, unit, rules, limits, patient_id=patient_id):
-        if rule.of_every_value and (quantity, value) not in drawn:
-            drawn.add((quantity, value))
-            whose = " (own)" if own else ""
-            label = f"{quantity} {_WORDS[comparison]} {_short(value, quantity, unit)}{whose}"
-            yield LimitLine(label, BY_NAME[quantity].label, severity, value)
+    for rule, severity, quantity, comparison, held in _limits(vital, unit, rules, limits, patient_id=patient_id):
+        if rule.of_every_value and (quantity, held.value) not in drawn:
+            drawn.add((quantity, held.value))
+            whose = held.words.replace(" limit", "")
+            label = f"{quantity} {_WORDS[comparison]} {_short(held.value, quantity, unit)}{whose}"
+            yield LimitLine(label, BY_NAME[quantity].label, severity, held.value)
 
 
 def _notes(vital: Vital, unit: str, rules: Sequence[Rule], limits: Limits, *, patient_id: int) -> Iterable[str]:
     """Limits that are no line: a gain is counted from where one was."""
-    for rule, severity, quantity, _, value, own in _limits(vital, unit, rules, limits, patient_id=patient_id):
+    for rule, severity, quantity, _, held in _limits(vital, unit, rules, limits, patient_id=patient_id):
         if rule.reference is not None:
-            whose = " (own limit)" if own else ""
-            yield f"{rule.title}: {severity} above {_short(value, quantity, unit)} {UNIT_LABEL[unit]}{whose}"
+            yield f"{rule.title}: {severity} above {_short(held.value, quantity, unit)} {UNIT_LABEL[unit]}{held.words}"
 
 
 def _limits(
     vital: Vital, unit: str, rules: Sequence[Rule], limits: Limits, *, patient_id: int
-) -> Iterable[tuple[Rule, str, str, Comparison, float, bool]]:
+) -> Iterable[tuple[Rule, str, str, Comparison, Effective]]:
     for rule in rules:
         for band in rule.bands:
             for quantity in vital.quantities:
                 if quantity not in rule.quantities or unit not in rule.units_of(quantity):
                     continue
-                value = limits.limit(rule, band.severity, quantity, unit, patient=patient_id)
-                if quantity in band.limits and value is not None:
-                    own = limits.is_own(rule, band.severity, quantity, unit, patient=patient_id)
-                    yield rule, band.severity.word, quantity, band.limits[quantity].comparison, value, own
+                held = limits.effective(rule, band.severity, quantity, unit, patient=patient_id)
+                if quantity in band.limits and held is not None:
+                    yield rule, band.severity.word, quantity, band.limits[quantity].comparison, held
 
 
 def _short(value: float, quantity: str, unit: str) -> str:

@@ -13,11 +13,13 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from alerts.explain import none_apply
+from alerts.layers import Layer
 from alerts.rules import Rule
 from alerts.snooze import CHOICES
 from rpm.access import Actor
 from rpm.audit import Action, record
 from rpm.explaining import rules_held
+from rpm.limits import limits_of
 from rpm.store import archive, charts, corrections, minutes, patients, pauses, requests
 from rpm.store.corrections import REASON_LENGTH_MAX
 from rpm.store.database import Connection
@@ -25,7 +27,7 @@ from rpm.store.patients import Patient, PatientAlert
 from rpm.store.pauses import Why
 from rpm.web.alerts import LABELS
 from rpm.web.asked import ASK_MINUTES, SHOWN_FOR, askable, asked_lines
-from rpm.web.chart import CODES, DEFAULT_SPAN, SPANS, Chart, limits_of
+from rpm.web.chart import CODES, DEFAULT_SPAN, SPANS, Chart
 from rpm.web.chart import charts as build_charts
 from rpm.web.pages import render
 from rpm.web.problems import NotFound
@@ -47,6 +49,12 @@ def rules_of(request: Request) -> tuple[Rule, ...]:
     """The rules this installation judges by."""
     rules: tuple[Rule, ...] = request.app.state.rules
     return rules
+
+
+def layers_of(request: Request) -> tuple[Layer, ...]:
+    """The signed limits of programmes and practices of this installation."""
+    layers: tuple[Layer, ...] = request.app.state.layers
+    return layers
 
 
 def find(connection: Connection, public_id: UUID, actor: Actor) -> Patient:
@@ -79,12 +87,13 @@ def show_list(
 
 
 def read_charts(
-    connection: Connection, actor: Actor, patient: Patient, rules: tuple[Rule, ...], days: int, *, now: datetime
+    request: Request, connection: Connection, actor: Actor, patient: Patient, days: int, *, now: datetime
 ) -> list[Chart]:
     """The patient's charts over the last `days`."""
     who = {"practice_id": actor.practice_id, "patient_id": patient.patient_id}
     points = charts.points(connection, **who, codes=CODES, since=now - timedelta(days=days), until=now)
-    limits = limits_of(charts.own_limits(connection, **who), rules, patient_id=patient.patient_id)
+    rules = rules_of(request)
+    limits = limits_of(connection, [patient.patient_id], rules, layers_of(request))
     return build_charts(points, rules, limits, patient_id=patient.patient_id, zone=patient.time_zone)
 
 
@@ -139,8 +148,9 @@ def show(
         patient = find(connection, public_id, actor)
         who = {"practice_id": actor.practice_id, "patient_id": patient.patient_id}
         context = _page(connection, who, now=now, zone=session.time_zone)
-        context["charts"] = read_charts(connection, actor, patient, rules_of(request), checked_span(days), now=now)
-        context["unjudged"] = none_apply(rules_held(connection, rules_of(request), patient.patient_id, now=now))
+        context["charts"] = read_charts(request, connection, actor, patient, checked_span(days), now=now)
+        held = rules_held(connection, rules_of(request), patient.patient_id, layers=layers_of(request), now=now)
+        context["unjudged"] = none_apply(held)
         context["overlaps"] = _overlaps_of(connection, who, saved, context["entries"])
         record(connection, actor, Action.SAW_PATIENT, now=now, patient_id=patient.patient_id)
     return render(
@@ -223,7 +233,7 @@ def series(
     days = checked_span(days)
     with store.transaction() as connection:
         patient = find(connection, public_id, actor)
-        drawn = read_charts(connection, actor, patient, rules_of(request), days, now=now)
+        drawn = read_charts(request, connection, actor, patient, days, now=now)
         alerts = patients.alerts(connection, practice_id=actor.practice_id, patient_id=patient.patient_id)
         record(connection, actor, Action.SAW_PATIENT, now=now, patient_id=patient.patient_id, days=days)
     since = now - timedelta(days=days)

@@ -14,7 +14,7 @@ from rpm.store import facts
 from rpm.store.facts import FactKind
 from rpm.web.held import told
 from rpm.web.pages import render
-from rpm.web.patients import find, rules_of
+from rpm.web.patients import find, layers_of, rules_of
 from rpm.web.problems import BadInput
 from rpm.web.session import Now, Nurse, Store
 
@@ -28,7 +28,7 @@ def show(request: Request, public_id: UUID, actor: Nurse, store: Store, now: Now
     """Each rule with the limits that hold for this patient, their layer, who approved them and when."""
     with store.transaction() as connection:
         patient = find(connection, public_id, actor)
-        held = rules_held(connection, rules_of(request), patient.patient_id, now=now)
+        held = rules_held(connection, rules_of(request), patient.patient_id, layers=layers_of(request), now=now)
         known = facts.history(connection, practice_id=actor.practice_id, patient_id=patient.patient_id)
         record(connection, actor, Action.SAW_RULES, now=now, patient_id=patient.patient_id)
     return render(

@@ -83,7 +83,7 @@ WITHOUT = {
         SERVER,
     ): "extensions functions tables columns constraints indexes triggers hypertables schemas views view_defaults policies grants",
     ("seed", OPERATOR): "practices add_practice opened_since",
-    ("series", JOB): "claim_news window said own_limits reading_ids claim_held mark_judged",
+    ("series", JOB): "groups claim_news window said own_limits reading_ids claim_held mark_judged",
     (
         "sessions",
         BEFORE,

@@ -51,11 +51,12 @@ def explain(
 ) -> None:
     """Print what holds for a patient: each limit, whose it is, who approved it and when; or why a rule says nothing."""
     rules = _read(read_settings().rules_file)
+    layers = trials.chosen_layers(rules)
     with acting(username) as (connection, actor, now):
         found = patients.by_public_id(connection, patient, practice_id=actor.practice_id)
         if found is None:
             raise UserError("no such patient in this practice")
-        held = rules_held(connection, rules, found.patient_id, now=now)
+        held = rules_held(connection, rules, found.patient_id, layers=layers, now=now)
         record(connection, actor, Action.SAW_RULES, now=now, patient_id=found.patient_id)
     if none_apply(held):
         print("NO RULES APPLY: under 18, and no limits were ordered; nothing this patient measures is judged")

@@ -14,6 +14,7 @@ from alerts.rulefile import RulesError
 from rpm import audit
 from rpm.acting import As, signed_in
 from rpm.backtesting import DAYS_MAX, compare, some
+from rpm.commands.rules.trials import chosen_layers
 from rpm.errors import UserError
 from rpm.rulebook import read_rulebook
 from rpm.settings import read_settings
@@ -41,6 +42,7 @@ def backtest(
         rules = {IN_FORCE: read_rulebook(read_settings().rules_file), DRAFT: read_rulebook(file)}
     except RulesError as error:
         raise UserError(str(error)) from error
+    layers = chosen_layers(rules[IN_FORCE])
     with signed_in(username) as (database, actor):
         now = database.clock()
         with database.transaction() as connection:
@@ -52,7 +54,13 @@ def backtest(
         with database.transaction() as connection:
             try:
                 done = compare(
-                    connection, rules, who, days=days, now=now, told=lambda count: _progress(count, of=len(who))
+                    connection,
+                    rules,
+                    who,
+                    days=days,
+                    now=now,
+                    layers=layers,
+                    told=lambda count: _progress(count, of=len(who)),
                 )
             except RuleFailed as error:
                 raise UserError(str(error)) from error

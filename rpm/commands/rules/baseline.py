@@ -20,8 +20,9 @@ from alerts.sentences import label, number
 from alerts.series import microseconds
 from rpm import audit
 from rpm.acting import As, acting
-from rpm.commands.rules.trials import chosen
+from rpm.commands.rules.trials import chosen, chosen_layers
 from rpm.errors import UserError
+from rpm.limits import arranged
 from rpm.store import facts as known
 from rpm.store import patients, series
 from schemas.codes import CODES
@@ -39,6 +40,7 @@ def baseline(
     Nothing is changed by this: limits hold once a clinician has approved them. An urgent limit is never offered.
     """
     rules = chosen(None)
+    layers = chosen_layers(rules)
     with acting(username) as (connection, actor, now):
         found = patients.by_public_id(connection, patient, practice_id=actor.practice_id)
         if found is None:
@@ -53,13 +55,14 @@ def baseline(
             until=now,
         )
         own = series.own_limits(connection, [found.patient_id])
+        group = series.groups(connection, [found.patient_id])
         facts = Facts.of(known.of_patients(connection, [found.patient_id], now=now))
     if facts.minor(facts.patient, np.array([microseconds(now)])).any():
         raise UserError(
             "this patient is under 18: no adult limit holds, and none is derived; limits are a clinician's orders"
         )
     usual = baselines(measured, [code.name for code in _VITALS], patient=found.patient_id, facts=facts, now=now)
-    limits = Limits.of(own, rules)
+    limits = arranged(own, rules, layers, group)
     offered: list[Offer] = []
     for one in usual:
         print(_usual(one))
@@ -77,7 +80,8 @@ def baseline(
         ]
         touched = [rule for rule in rules if rule.id in {one.rule_id for one in offered}]
         observed = Observations.of_series(measured)
-        before, after = (_calls(observed, touched, Limits.of(each, rules), facts, now) for each in (own, [*own, *rows]))
+        held = (arranged(each, rules, layers, group) for each in (own, [*own, *rows]))
+        before, after = (_calls(observed, touched, limits, facts, now) for limits in held)
         print(
             f"Calls of these rules in the last {OVER.days} days: {before} with the limits that hold, {after} with these."
         )

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from alerts import observations
 from alerts.evaluate import evaluate
 from alerts.facts import NO_FACTS
 from alerts.findings import Finding
+from alerts.layers import Layer
 from alerts.limits import Limits
 from alerts.observations import Observations, ObservationsError, read_observations, read_patients
 from alerts.replay import RuleFailed, replay
@@ -21,6 +23,7 @@ from alerts.scoring import score, table
 from rpm.care.trial import Trial
 from rpm.errors import UserError
 from rpm.ingest.checks import DISTURBING_STATUS
+from rpm.rulebook import read_layers
 from rpm.settings import read_settings
 
 _RUN_HELP = f"""Print what the rules of FILE find at an instant, as JSON lines. No database is needed.
@@ -100,6 +103,14 @@ def chosen(file: Path | None) -> list[Rule]:
     """The rules of a file, or those in force; UserError where they cannot be used."""
     try:
         return list(read_rules(file or read_settings().rules_file))
+    except RulesError as error:
+        raise UserError(str(error)) from error
+
+
+def chosen_layers(rules: Sequence[Rule]) -> tuple[Layer, ...]:
+    """The signed limits of programmes and practices; UserError where a file cannot be used."""
+    try:
+        return read_layers(read_settings().limits_folder, rules)
     except RulesError as error:
         raise UserError(str(error)) from error
 

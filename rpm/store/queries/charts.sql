@@ -22,12 +22,6 @@ select code, measured_at, value, unit from latest
 where patient_id = %(patient_id)s and practice_id = %(practice_id)s
 order by code;
 
--- own_limits
--- The limits approved for this patient alone.
-select * from patient_limit
-where patient_id = %(patient_id)s and practice_id = %(practice_id)s
-order by rule_id, band;
-
 -- readings
 -- The newest readings in a span of time, each with its values.
 select reading.reading_no, reading.reading_id, reading.kind, reading.measured_at, reading.received_at,

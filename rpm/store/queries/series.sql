@@ -24,6 +24,12 @@ from reading
 where reading_no = any(%(numbers)s::bigint[]) and measured_at > %(since)s and measured_at <= %(until)s
     and (context ? 'meal' or status && %(disturbing)s::text[]);
 
+-- groups
+-- The care programme and the practice of some patients: whose limits hold for them.
+select patient.id, patient.program, practice.name as practice
+from patient join practice on practice.id = patient.practice_id
+where patient.id = any(%(patients)s::bigint[]);
+
 -- own_limits
 -- What replaces the rules' defaults for some patients.
 select patient_id, rule_id, band, quantity, unit, value, approved_by, approved_at

@@ -66,7 +66,7 @@ def test_a_patients_red_loosens_with_the_name_of_who_approved_it() -> None:
 def test_each_group_has_its_layers_and_a_finding_says_whose_limit_it_was() -> None:
     rows = [row for patient in (1, 2) for row in reading(patient, 0, patient, oxygen_saturation=(90.0, "%"))]
     limits = Limits.of([], RULES, groups=[[], [layer("programme", 91)]], group_of={2: 1})
-    facts = Facts.of([PatientFacts(1), PatientFacts(2, group=1)])
+    facts = Facts.of([PatientFacts(1), PatientFacts(2)])
     found = {one.patient: one for one in evaluate(series_of(rows), RULES, limits=limits, now=NOW, facts=facts)}
     assert (found[1].severity, found[2].severity) == (Severity.PRIORITY, Severity.URGENT)
     assert found[2].sentence == "Oxygen saturation 90 %; limit below 91 % (programme limit)"

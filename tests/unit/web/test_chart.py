@@ -1,12 +1,14 @@
 """Charts: one unit, aligned columns, and the limits the patient is really judged by."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
+from alerts.limits import Limits, PatientLimit
 from alerts.rulefile import read_rules
 from rpm.settings import CARE
 from rpm.store.charts import FLAGGED, LATE, Point
-from rpm.web.chart import Chart, charts, limits_of
+from rpm.web.chart import Chart, charts
 from schemas.codes import BY_NAME, UNIT_NUMBER
 
 NOW = datetime(2026, 6, 10, 14, tzinfo=UTC)
@@ -22,9 +24,9 @@ def point(name: str, value: float, unit: str, *, hours_ago: float, quality: int 
     )  # fmt: skip
 
 
-def drawn(*points: Point, own: list[dict[str, object]] | None = None) -> dict[str, Chart]:
+def drawn(*points: Point, own: list[dict[str, Any]] | None = None) -> dict[str, Chart]:
     ordered = sorted(points, key=lambda one: one.measured_at)
-    limits = limits_of(own or [], RULES, patient_id=PATIENT)
+    limits = Limits.of([PatientLimit(PATIENT, **row) for row in own or []], RULES)
     return {
         chart.vital.key: chart for chart in charts(ordered, RULES, limits, patient_id=PATIENT, zone="America/New_York")
     }
@@ -63,7 +65,7 @@ def test_limits_are_those_of_the_unit_not_converted_ones() -> None:
 
 
 def test_a_patients_own_limit_replaces_the_rules() -> None:
-    own: dict[str, object] = {
+    own: dict[str, Any] = {
         "rule_id": "blood_pressure_high",
         "band": "urgent",
         "quantity": "systolic",
