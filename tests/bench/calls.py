@@ -87,7 +87,9 @@ def measure(ground: Ground, *, reps: int, alerts: int, open_alerts: int) -> Iter
             which = f", {open_alerts:,} open"
             yield from _times(ground, which, clinic, person, sink, worker, chance, reps=reps, alerts=alerts)
             memory = Result("escalate and send, resident", "MiB")
-            memory.add(_resident_mib(worker.pid), {"others": 0.0})
+            with ground.meter(callers=worker.pid) as meter:
+                resident = _resident_mib(worker.pid)
+            memory.add(resident, meter.cpus)
             yield memory
         finally:
             worker.stop()
