@@ -56,7 +56,9 @@ def any_bytes(seconds: float, corpus: Path) -> "subprocess.CompletedProcess[str]
         f"-max_total_time={seconds:.0f}", f"-rss_limit_mb={MEMORY_MB_MAX}", f"-timeout={MESSAGE_S_MAX}", "-max_len=200000",
         f"-artifact_prefix={corpus}/", str(corpus),
     ]  # fmt: skip
-    command = [sys.executable, "-m", "tests.fuzz.target", *options]
+    # By way of a shell that forks: Linux hands the most memory a program ever had down to what it executes, and the fuzzer
+    # would take a large test run's for its own.
+    command = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-m", "tests.fuzz.target", *options]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=seconds + 60, check=False)
 
 

@@ -85,27 +85,38 @@ def _minor(facts: PatientFacts, at: datetime) -> bool:
 
 
 def _of_patient(mine: list[Row], rule: Rule, facts: PatientFacts, now: datetime) -> list[Said]:
-    worst: dict[tuple[datetime, int], tuple[int, bool]] = {}
-    for band in rule.bands:
-        for key, asks in _holding(mine, rule, band, facts, now):
-            at = key[0]
-            if at < now - RAISE_WINDOW or key in worst:
-                continue
-            disturbed = rule.flagged == "ask" and any(row.disturbed for row in mine if (row.at, row.reading_no) == key)
-            worst[key] = (int(band.severity), asks or (disturbed and band.severity < 3))
+    # As it is, and without jumps: each judged for itself, conditions and all. Where the two differ, somebody has to ask.
+    plain, without = (_worst(mine, rule, facts, now, jumps=jumps) for jumps in (True, False))
     late = timedelta(hours=rule.late_after_h)
-    return [
-        Said(rule.id, facts.patient, at, number, severity, at < now - late, asks)
-        for (at, number), (severity, asks) in worst.items()
-    ]
+    said: list[Said] = []
+    for key in plain.keys() | without.keys():
+        severities = plain.get(key, 0), without.get(key, 0)
+        at, number = key
+        if at < now - RAISE_WINDOW:
+            continue
+        severity = max(severities)
+        disturbed = rule.flagged == "ask" and any(row.disturbed for row in mine if (row.at, row.reading_no) == key)
+        asks = severities[0] != severities[1] or (disturbed and severity < 3)
+        said.append(Said(rule.id, facts.patient, at, number, severity, at < now - late, asks))
+    return said
+
+
+def _worst(
+    mine: list[Row], rule: Rule, facts: PatientFacts, now: datetime, *, jumps: bool
+) -> dict[tuple[datetime, int], int]:
+    """Each reading's worst band that holds."""
+    worst: dict[tuple[datetime, int], int] = {}
+    for band in rule.bands:
+        for key in _holding(mine, rule, band, facts, now, jumps=jumps):
+            worst.setdefault(key, int(band.severity))
+    return worst
 
 
 def _holding(
-    mine: list[Row], rule: Rule, band: Band, facts: PatientFacts, now: datetime
-) -> list[tuple[tuple[datetime, int], bool]]:
-    """The readings for which a band holds, and whether each asks."""
+    mine: list[Row], rule: Rule, band: Band, facts: PatientFacts, now: datetime, *, jumps: bool
+) -> list[tuple[datetime, int]]:
+    """The readings for which a band holds."""
     breached: dict[tuple[datetime, int], bool] = {}
-    asks: dict[tuple[datetime, int], bool] = {}
     for quantity in rule.quantities:
         track = (
             one_unit([row for row in mine if row.quantity == quantity and math.isfinite(row.value)])
@@ -120,25 +131,10 @@ def _holding(
             limit = band.limits[quantity]
             bound = limit.values[rule.measure.unit if rule.measure and rule.measure.unit else row.unit]
             plain, without = amounts(track, place, rule, facts, now)
-            over = [
-                amount is not None and breaches(amount, bound, str(limit.comparison)) for amount in (plain, without)
-            ]
-            breached[key] |= any(over)
-            asks[key] = asks.get(key, False) or _severity(plain, rule, row, quantity) != _severity(
-                without, rule, row, quantity
-            )
+            amount = plain if jumps else without
+            breached[key] |= amount is not None and breaches(amount, bound, str(limit.comparison))
     keys = sorted(breached)
-    held = [key for place, key in enumerate(keys) if breached[key] and _often(keys, breached, place, band, facts)]
-    return [(key, asks[key]) for key in held]
-
-
-def _severity(amount: float | None, rule: Rule, row: Row, quantity: str) -> int:
-    for band in rule.bands:
-        if amount is not None and quantity in band.limits:
-            unit = rule.measure.unit if rule.measure and rule.measure.unit else row.unit
-            if breaches(amount, band.limits[quantity].values[unit], str(band.limits[quantity].comparison)):
-                return int(band.severity)
-    return 0
+    return [key for place, key in enumerate(keys) if breached[key] and _often(keys, breached, place, band, facts)]
 
 
 def _often(
