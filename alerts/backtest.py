@@ -88,6 +88,13 @@ class Backtest:
         return sorted(found, key=lambda line: (-line.calls, line.rule_id, line.severity))
 
 
+def beside(before: Backtest, after: Backtest) -> list[tuple[str, Severity, Line | None, Line | None]]:
+    """The bands of both, by rule and then the most severe first; None where one of them never called."""
+    one, other = ({(line.rule_id, line.severity): line for line in each.lines()} for each in (before, after))
+    keys = sorted(one.keys() | other.keys(), key=lambda key: (key[0], -key[1]))
+    return [(*key, one.get(key), other.get(key)) for key in keys]
+
+
 def _line(rule_id: str, severity: Severity, told: Sequence[Told]) -> Line:
     hours = [(one.back_at - one.call.at) / timedelta(hours=1) for one in told if one.back_at is not None]
     return Line(

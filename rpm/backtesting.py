@@ -24,12 +24,24 @@ from schemas.codes import CODES
 #: Patients whose values are in memory at once.
 GROUP: Final = 50
 DAYS_MAX: Final = 366
+#: Of those who would be called about most.
+NAMED_MAX: Final = 20
+#: The two sets of rules that are held beside each other.
+IN_FORCE: Final = "in force"
+DRAFT: Final = "draft"
 _VITALS: Final = tuple(code.number for code in CODES if code.vital)
 
 
 def some(found: Sequence[Person], *, most: int) -> list[Person]:
     """At most so many of them, evenly taken."""
     return list(found) if len(found) <= most else [found[place * len(found) // most] for place in range(most)]
+
+
+def called(done: Mapping[str, Backtest], who: Sequence[Person]) -> list[tuple[Person, int, int]]:
+    """Who the draft would call about most, how often the rules in force do, and how often it would."""
+    of = {one.patient_id: one for one in who}
+    before, after = done[IN_FORCE].people, done[DRAFT].people
+    return [(of[number], before[number], count) for number, count in after.most_common(NAMED_MAX)]
 
 
 def compare(

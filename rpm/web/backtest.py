@@ -6,11 +6,11 @@ from typing import Annotated, Final, cast
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import Response
 
-from alerts.backtest import Backtest
+from alerts.backtest import Backtest, beside
 from alerts.replay import RuleFailed
 from alerts.rulefile import Fault, RulesError, parse_rules
 from rpm.audit import Action, record
-from rpm.backtesting import compare, some
+from rpm.backtesting import DRAFT, IN_FORCE, called, compare, some
 from rpm.rulebook import speaking
 from rpm.settings import Settings
 from rpm.store import backtest as past
@@ -27,9 +27,6 @@ TEXT_LENGTH_MAX: Final = 40_000
 SPANS: Final = (30, 90)
 #: Some seconds of work; the command goes through everybody.
 PATIENTS_MAX: Final = 60
-NAMED_MAX: Final = 20
-IN_FORCE: Final = "in force"
-DRAFT: Final = "draft"
 
 
 @router.get("/rules/trial")
@@ -80,10 +77,6 @@ def _page(
     status: int = 200,
 ) -> Response:
     before, after = (done[IN_FORCE], done[DRAFT]) if done else (None, None)
-    lines = [{(line.rule_id, line.severity): line for line in one.lines()} for one in (before, after) if one]
-    keys = sorted(lines[0].keys() | lines[1].keys(), key=lambda key: (key[0], -key[1])) if lines else []
-    named = {one.patient_id: one for one in who or ()}
-    called = after.people.most_common(NAMED_MAX) if after else []
     return render(
         request,
         "backtest.html",
@@ -95,8 +88,8 @@ def _page(
         faults=faults or [],
         before=before,
         after=after,
-        rows=[(rule_id, severity, *(one.get((rule_id, severity)) for one in lines)) for rule_id, severity in keys],
-        called=[(named[number], before.people[number] if before else 0, count) for number, count in called],
+        rows=beside(before, after) if before and after else [],
+        called=called(done, who or ()) if done else [],
         of=of,
         text_length_max=TEXT_LENGTH_MAX,
     )

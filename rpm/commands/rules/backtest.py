@@ -4,27 +4,21 @@ import sys
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from alerts.backtest import Backtest, Line
+from alerts.backtest import Backtest, Line, beside
 from alerts.replay import RuleFailed
 from alerts.rulefile import RulesError
 from rpm import audit
 from rpm.acting import As, signed_in
-from rpm.backtesting import DAYS_MAX, compare, some
+from rpm.backtesting import DAYS_MAX, DRAFT, IN_FORCE, called, compare, some
 from rpm.commands.rules.trials import chosen_layers
 from rpm.errors import UserError
 from rpm.rulebook import read_rulebook
 from rpm.settings import read_settings
 from rpm.store import backtest as past
-from rpm.store.backtest import Person
-
-IN_FORCE: Final = "in force"
-DRAFT: Final = "draft"
-#: Of those who would be called most.
-NAMED_MAX: Final = 20
 
 
 def backtest(
@@ -68,8 +62,10 @@ def backtest(
     for line in _table(done):
         print(line)
     print("\nWho would be called most by the draft (in force → draft):")
-    for line in _people(done, who):
-        print(line)
+    for one, was, would in called(done, who):
+        print(f"  {was:>4} → {would:<4} {one.family_name}, {one.given_name}  {one.public_id}")
+    if not done[DRAFT].calls:
+        print("  nobody")
 
 
 def _progress(count: int, *, of: int) -> None:
@@ -87,11 +83,9 @@ def _table(done: Mapping[str, Backtest]) -> list[str]:
         ("questions among them", str(before.questions), str(after.questions)),
         ("people called about", str(len(before.people)), str(len(after.people))),
     ]
-    of = [{(line.rule_id, line.severity): line for line in one.lines()} for one in (before, after)]
-    keys = sorted(of[0].keys() | of[1].keys(), key=lambda key: (key[0], -key[1]))
     rows += [
-        (f"{rule_id} {severity.word}", *(_cell(one.get((rule_id, severity))) for one in of))
-        for rule_id, severity in keys
+        (f"{rule_id} {severity.word}", _cell(one), _cell(other))
+        for rule_id, severity, one, other in beside(before, after)
     ]
     lines = [f"{first:40} {second:>34} {third:>34}" for first, second, third in rows]
     lines.insert(6, "\ncalls / people / in range by a later reading (median after)")
@@ -103,13 +97,3 @@ def _cell(line: Line | None) -> str:
         return "0"
     after = "" if line.answered_after_h is None else f" ({line.answered_after_h:.0f} h)"
     return f"{line.calls} / {line.people} / {line.answered}{after}"
-
-
-def _people(done: Mapping[str, Backtest], who: list[Person]) -> list[str]:
-    of = {one.patient_id: one for one in who}
-    before, after = done[IN_FORCE].people, done[DRAFT].people
-    lines: list[str] = []
-    for number, count in after.most_common(NAMED_MAX):
-        one = of[number]
-        lines.append(f"  {before[number]:>4} → {count:<4} {one.family_name}, {one.given_name}  {one.public_id}")
-    return lines or ["  nobody"]
