@@ -4,15 +4,17 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Final
+from uuid import UUID
 
 import typer
 
 from rpm.access import Actor, Role
 from rpm.errors import UserError
 from rpm.settings import read_settings
-from rpm.store import staff
+from rpm.store import patients, staff
 from rpm.store.database import Connection, Database
 from rpm.store.migrate import open_current
+from rpm.store.patients import Patient
 
 As = Annotated[str, typer.Option("--as", help="Your username: what you see and decide is written down")]
 #: The most a bigint of the database holds.
@@ -53,6 +55,14 @@ def _actor(connection: Connection, username: str, roles: frozenset[Role]) -> Act
         allowed = ", ".join(sorted(roles))
         raise UserError(f"{username} is a {account.role}: this is for {allowed}")
     return Actor(account.staff_id, account.practice_id, Role(account.role), account.display_name)
+
+
+def patient_of(connection: Connection, actor: Actor, public_id: UUID) -> Patient:
+    """A patient of the actor's practice, by the id in the address of the page; UserError where there is none."""
+    found = patients.by_public_id(connection, public_id, practice_id=actor.practice_id)
+    if found is None:
+        raise UserError("no such patient in this practice")
+    return found
 
 
 def instant(text: str) -> datetime:

@@ -12,12 +12,13 @@ from uuid import UUID
 import typer
 
 from rpm.access import Actor, Role
-from rpm.acting import As, acting, signed_in
+from rpm.acting import As, acting, patient_of, signed_in
 from rpm.audit import Action, record
 from rpm.errors import UserError
-from rpm.store import patients, purge
+from rpm.store import purge
 from rpm.store import record as records
 from rpm.store.database import Connection, Database
+from rpm.store.patients import Patient
 from schemas.codes import BY_NAME, UNIT_NUMBER
 
 people = typer.Typer(help="One patient's record: export it in full, or purge it.", no_args_is_help=True)
@@ -46,7 +47,7 @@ def export(
         raise UserError(f"{to} is there already: an export overwrites nothing")
     try:
         with acting(username, ADMINS) as (connection, actor, now):
-            found = _known(connection, actor, patient)
+            found = patient_of(connection, actor, patient)
             with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
                 files = _write(
                     connection, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED), actor, found, now.isoformat()
@@ -61,9 +62,7 @@ def export(
     print(f"{to}: {readings} readings, {sum(one['lines'] for one in files.values())} lines in {len(files)} files")
 
 
-def _write(
-    connection: Connection, archive: zipfile.ZipFile, actor: Actor, patient: patients.Patient, at: str
-) -> dict[str, Any]:
+def _write(connection: Connection, archive: zipfile.ZipFile, actor: Actor, patient: Patient, at: str) -> dict[str, Any]:
     files: dict[str, Any] = {}
     with archive:
         for table in records.TABLES:
@@ -105,7 +104,7 @@ def purge_record(
     with signed_in(username, ADMINS) as (database, actor):
         now = database.clock()
         with database.transaction() as connection:
-            found = _known(connection, actor, patient)
+            found = patient_of(connection, actor, patient)
             if not certain:
                 raise UserError(f"this cannot be taken back: export {found.public_id} first, then say --yes")
             number = purge.begin(connection, found.patient_id, reason=why.strip(), actor=actor, now=now)
@@ -124,13 +123,6 @@ def _wait_for_older(database: Database, number: int) -> None:
                 return
         time.sleep(LOOK_EVERY_S)
     raise UserError("the patient's devices are taken away, but older work is still under way: say the same again later")
-
-
-def _known(connection: Connection, actor: Actor, patient: UUID) -> patients.Patient:
-    found = patients.by_public_id(connection, patient, practice_id=actor.practice_id)
-    if found is None:
-        raise UserError("no such patient in this practice")
-    return found
 
 
 def register(app: typer.Typer) -> None:

@@ -9,12 +9,12 @@ from uuid import UUID
 import typer
 
 from rpm import audit
-from rpm.acting import NUMBER_MAX, As, acting, instant, signed_in
+from rpm.acting import NUMBER_MAX, As, acting, instant, patient_of, signed_in
 from rpm.errors import UserError
 from rpm.ingest import replay as replaying
 from rpm.ingest.reasons import Reason
 from rpm.ingest.replay import Result, Tried
-from rpm.store import held, holding, patients
+from rpm.store import held, holding
 from rpm.store.holding import LIST_MAX, Held, Wanted
 from rpm.store.suggestions import suggestions
 
@@ -154,9 +154,7 @@ def claim(
     """Say whose a reading is, and since when the device is theirs; everything held of that time becomes theirs."""
     start, end = instant(since), instant(until) if until else None
     with acting(username) as (connection, actor, now):
-        found = patients.by_public_id(connection, patient, practice_id=actor.practice_id)
-        if found is None:
-            raise UserError("no such patient in this practice")
+        found = patient_of(connection, actor, patient)
         done = held.claim(
             connection, number, patient_id=found.patient_id, start=start, end=end, actor=actor, note=why, now=now
         )

@@ -5,9 +5,8 @@ from uuid import UUID
 
 import typer
 
-from rpm.acting import As, acting
-from rpm.errors import UserError
-from rpm.store import corrections, patients
+from rpm.acting import As, acting, patient_of
+from rpm.store import corrections
 
 stored = typer.Typer(
     help="Stored readings: set aside, put back, give to another patient; each is written down.", no_args_is_help=True
@@ -42,9 +41,7 @@ def move(
 ) -> None:
     """Give a reading to the patient whose it is; both are judged anew."""
     with acting(username) as (connection, actor, now):
-        found = patients.by_public_id(connection, patient, practice_id=actor.practice_id)
-        if found is None:
-            raise UserError("no such patient in this practice")
+        found = patient_of(connection, actor, patient)
         corrections.move(connection, reading, patient_id=found.patient_id, reason=why, actor=actor, now=now)
     print(f"reading {reading} is that patient's now")
 

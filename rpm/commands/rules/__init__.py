@@ -10,7 +10,7 @@ from alerts.explain import none_apply
 from alerts.rulefile import RulesError
 from alerts.rules import Rule
 from alerts.sentences import label, number
-from rpm.acting import As, acting
+from rpm.acting import As, acting, patient_of
 from rpm.audit import Action, record
 from rpm.commands.rules import trials
 from rpm.commands.rules.backtest import backtest
@@ -19,7 +19,6 @@ from rpm.errors import UserError
 from rpm.explaining import rules_held
 from rpm.rulebook import read_rulebook
 from rpm.settings import read_settings
-from rpm.store import patients
 
 
 def register(app: typer.Typer) -> None:
@@ -53,9 +52,7 @@ def explain(
     rules = _read(read_settings().rules_file)
     layers = trials.chosen_layers(rules)
     with acting(username) as (connection, actor, now):
-        found = patients.by_public_id(connection, patient, practice_id=actor.practice_id)
-        if found is None:
-            raise UserError("no such patient in this practice")
+        found = patient_of(connection, actor, patient)
         held = rules_held(connection, rules, found.patient_id, layers=layers, now=now)
         record(connection, actor, Action.SAW_RULES, now=now, patient_id=found.patient_id)
     if none_apply(held):

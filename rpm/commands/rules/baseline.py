@@ -19,12 +19,12 @@ from alerts.rules import Rule
 from alerts.sentences import label, number
 from alerts.series import microseconds
 from rpm import audit
-from rpm.acting import As, acting
+from rpm.acting import As, acting, patient_of
 from rpm.commands.rules.trials import chosen, chosen_layers
 from rpm.errors import UserError
 from rpm.limits import arranged
 from rpm.store import facts as known
-from rpm.store import patients, series
+from rpm.store import series
 from schemas.codes import CODES
 
 #: What the judge knows of a patient: everything a limit may be of.
@@ -42,9 +42,7 @@ def baseline(
     rules = chosen(None)
     layers = chosen_layers(rules)
     with acting(username) as (connection, actor, now):
-        found = patients.by_public_id(connection, patient, practice_id=actor.practice_id)
-        if found is None:
-            raise UserError("no such patient in this practice")
+        found = patient_of(connection, actor, patient)
         audit.record(connection, actor, audit.Action.SAW_PATIENT, now=now, patient_id=found.patient_id)
         since = now - OVER - timedelta(hours=RAISE_WINDOW_H + max(rule.lookback_h for rule in rules))
         measured = series.window(
