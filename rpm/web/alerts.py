@@ -52,7 +52,8 @@ def filter_from(query: str) -> Filter:
         return Filter()
 
 
-def _number(connection: Connection, public_id: UUID, actor: Actor) -> patients.AlertNumber:
+def number_of(connection: Connection, public_id: UUID, actor: Actor) -> patients.AlertNumber:
+    """The alert behind an address; NotFound for nobody's id and for another practice's alike."""
     number = patients.alert_number(connection, public_id, practice_id=actor.practice_id)
     if number is None:
         raise NotFound
@@ -78,7 +79,7 @@ def show(public_id: UUID, actor: Keeper, store: Store) -> Response:
     Who mends boxes is led to the faults, whatever the alert is: there is nothing clinical there.
     """
     with store.transaction() as connection:
-        number = _number(connection, public_id, actor)
+        number = number_of(connection, public_id, actor)
     if actor.role is not Role.NURSE:
         return RedirectResponse("/faults", status_code=303)
     if number.technical:
@@ -100,7 +101,7 @@ def acknowledge(
 ) -> Response:
     """I have it: nobody else is called any more, and colleagues see who it is."""
     with store.transaction() as connection:
-        number = _number(connection, public_id, actor)
+        number = number_of(connection, public_id, actor)
         refuse(alerts.acknowledge(connection, alert_id=number.alert_id, staff_id=actor.staff_id, now=now))
         noted(connection, actor, number, Action.ACKNOWLEDGED, now=now)
     if is_fragment(request):
@@ -124,7 +125,7 @@ def close(
     if disposition not in set(Disposition):
         raise BadInput("Choose what was done before closing an alert.")
     with store.transaction() as connection:
-        number = _number(connection, public_id, actor)
+        number = number_of(connection, public_id, actor)
         refuse(
             alerts.close(
                 connection,

@@ -9,11 +9,11 @@ from fastapi import APIRouter, Form
 from fastapi.responses import RedirectResponse, Response
 
 from rpm.audit import Action, record
-from rpm.store import alerts, patients, pauses, worklist
+from rpm.store import alerts, pauses, worklist
 from rpm.store.pauses import Why
-from rpm.web.alerts import noted, refuse
+from rpm.web.alerts import noted, number_of, refuse
 from rpm.web.patients import find
-from rpm.web.problems import BadInput, NotFound
+from rpm.web.problems import BadInput
 from rpm.web.session import Now, Nurse, Store
 
 router = APIRouter()
@@ -33,9 +33,7 @@ def snooze(
     if not reason.strip():
         raise BadInput("Say why it can wait: who looks next will ask.")
     with store.transaction() as connection:
-        number = patients.alert_number(connection, public_id, practice_id=actor.practice_id)
-        if number is None:
-            raise NotFound
+        number = number_of(connection, public_id, actor)
         refuse(
             alerts.snooze(
                 connection,

@@ -14,9 +14,9 @@ from rpm.audit import Action, record
 from rpm.store import alerts, worklist
 from rpm.store.alerts import Disposition
 from rpm.store.database import Connection
-from rpm.store.patients import AlertNumber, alert_number
+from rpm.store.patients import AlertNumber
 from rpm.store.worklist import OpenAlert
-from rpm.web.alerts import NOTE_LENGTH_MAX, noted, refuse
+from rpm.web.alerts import NOTE_LENGTH_MAX, noted, number_of, refuse
 from rpm.web.pages import render
 from rpm.web.problems import BadInput, NotFound
 from rpm.web.session import Keeper, Now, Store
@@ -96,7 +96,7 @@ def close(
 
 def _found(connection: Connection, actor: Actor, public_id: UUID) -> AlertNumber:
     """A clinical alert is not there for whoever mends boxes."""
-    number = alert_number(connection, public_id, practice_id=actor.practice_id)
-    if number is None or not number.technical:
+    number = number_of(connection, public_id, actor)
+    if not number.technical:
         raise NotFound
     return number
