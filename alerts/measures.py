@@ -5,6 +5,7 @@ is neither in range nor out of it. An amount is in the unit of the device, in pe
 of the rule are written in that unit. `fields` are what the rule's sentence may speak of.
 """
 
+from abc import ABC, abstractmethod
 from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
@@ -19,7 +20,7 @@ Count = Annotated[int, Field(ge=1, le=1000)]
 TrendCount = Annotated[int, Field(ge=3, le=1000)]
 
 
-class Measure(Strict):
+class Measure(Strict, ABC):
     """Base of all measures."""
 
     fields: ClassVar[frozenset[str]] = frozenset({"amount", "limit", "count", "days", "before", "after", "span"})
@@ -32,14 +33,14 @@ class Measure(Strict):
         return None
 
     @property
+    @abstractmethod
     def lookback_h(self) -> float:
         """How far before a reading it looks."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def words(self) -> str:
         """What it is, for whoever reads a rule before signing it."""
-        raise NotImplementedError
 
 
 class Reference(Measure):
