@@ -24,7 +24,7 @@ from rpm.settings import CARE
 from rpm.store import worklist
 from rpm.store.database import Connection, Database
 from rpm.store.migrate import upgrade
-from tests.bench.ground import BenchFailed, Ground, until, utc_now
+from tests.bench.ground import Ground, utc_now, wait_started
 from tests.bench.results import Result
 from tests.support.clinic import URGENT, Clinic, Person
 from tests.support.mail import MailSink
@@ -105,8 +105,7 @@ def _worker(folder: Path, dsn: str, sink: MailSink) -> Child:
     }  # fmt: skip
     command = [sys.executable, "-m", "rpm", "worker", "--only", "escalate", "--only", "send"]
     worker = Child("callers", command, folder / "callers.log", environment).start()
-    if not until(lambda: b"worker.started" in worker.log.read_bytes() or not worker.running()) or not worker.running():
-        raise BenchFailed(f"the worker that calls did not start: its log is {worker.log}")
+    wait_started(worker)
     return worker
 
 

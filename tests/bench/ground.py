@@ -60,10 +60,7 @@ class Ground:
             log.unlink(missing_ok=True)
             worker = Child(name, [sys.executable, "-m", "rpm", "worker", *options], log, environment).start()
             self.workers.append(worker)
-            if not until(lambda worker=worker: b"worker.started" in worker.log.read_bytes() or not worker.running()):
-                raise BenchFailed(f"{name} did not start: its log is {log}")
-            if not worker.running():
-                raise BenchFailed(f"{name} ended at once: {worker.last_words().splitlines()[-1]}")
+            wait_started(worker)
 
     def programs(self, **more: int) -> dict[str, int]:
         """Our programs by name, for the meter."""
@@ -81,7 +78,7 @@ class Ground:
             def judged() -> bool:
                 return connection.execute("select 1 from patient_news limit 1").fetchone() is None
 
-            if not until(judged):
+            if not _until(judged):
                 raise BenchFailed(f"readings were not judged within {WAIT_S_MAX:.0f} s: the logs are in {self.folder}")
 
 
@@ -155,7 +152,15 @@ class Helper:
         self.process.stdin.flush()
 
 
-def until(look: Callable[[], bool]) -> bool:
+def wait_started(worker: Child) -> None:
+    """Until a worker says that it works; BenchFailed where it does not."""
+    if not _until(lambda: b"worker.started" in worker.log.read_bytes() or not worker.running()):
+        raise BenchFailed(f"{worker.name} did not start: its log is {worker.log}")
+    if not worker.running():
+        raise BenchFailed(f"{worker.name} ended at once: {worker.last_words().splitlines()[-1]}")
+
+
+def _until(look: Callable[[], bool]) -> bool:
     """Whether it became so within WAIT_S_MAX."""
     deadline = time.monotonic() + WAIT_S_MAX
     while not look():
