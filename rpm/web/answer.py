@@ -24,7 +24,7 @@ router = APIRouter()
 ANSWER_WITHIN: Final = timedelta(hours=24)
 TOKEN_LENGTH_MAX: Final = 64
 
-Token = Annotated[str, Path(max_length=TOKEN_LENGTH_MAX)]
+Token = Annotated[str, Path(max_length=TOKEN_LENGTH_MAX, pattern=r"^[A-Za-z0-9_-]+$")]
 
 
 def refusal(linked: Linked | None, *, now: datetime) -> str | None:

@@ -21,6 +21,7 @@ from rpm.access import Actor, Role
 from rpm.audit import Action, record
 from rpm.store import alerts, reports, worklist
 from rpm.store.database import Connection
+from rpm.web.answer import Token
 from rpm.web.problems import NotFound
 from rpm.web.session import Now, database_of, settings_of
 
@@ -28,10 +29,8 @@ router = APIRouter()
 _log = structlog.get_logger()
 
 NAME_LENGTH_MAX: Final = 41
-TOKEN_LENGTH_MAX: Final = 64
 
 ProviderName = Annotated[str, Path(max_length=NAME_LENGTH_MAX)]
-Token = Annotated[str, Path(max_length=TOKEN_LENGTH_MAX)]
 
 
 async def signed_form(request: Request, provider: ProviderName) -> Mapping[str, str]:

@@ -151,11 +151,12 @@ def test_a_spoken_code_is_typed_within_the_hour_and_guessed_by_nobody(desk: Desk
         assert again
         code = again.group(1).replace(", ", "")
         assert Visitor(website).sign_in("ada").post(path, code=code).status_code == httpx.codes.BAD_REQUEST
-        clock.set(MORNING + CODE_LASTS + timedelta(seconds=1))
-        assert nora.post(path, code=code).status_code in {httpx.codes.BAD_REQUEST, httpx.codes.SEE_OTHER}
-        clock.set(MORNING + CODE_LASTS)
+        assert Visitor(website).post(f"/c/{code}").status_code == httpx.codes.NOT_FOUND, "a code is no link"
+    nora_id, last = staff_id(desk, "nora"), MORNING + CODE_LASTS
     with desk.database.transaction() as connection:
-        assert contacts.type_code(connection, number, code, staff_id=staff_id(desk, "nora"), now=MORNING)
+        late = last + timedelta(seconds=1)
+        assert not contacts.type_code(connection, number, code, staff_id=nora_id, now=late)
+        assert contacts.type_code(connection, number, code, staff_id=nora_id, now=last)
 
 
 def test_my_contacts(desk: Desk, clock: SettableClock) -> None:

@@ -45,10 +45,10 @@ where id = %(contact_id)s and removed_at is null
 returning id;
 
 -- by_code
--- The contact to which this was sent.
+-- The contact to which this link was sent; a code that was spoken is typed by its owner, who is signed in and has few tries.
 select contact.id, contact.practice_id, contact.staff_id, contact.channel, contact.code_sent_at, practice.name as clinic
 from contact join practice on practice.id = contact.practice_id
-where contact.code_hash = %(code_hash)s and contact.removed_at is null;
+where contact.code_hash = %(code_hash)s and contact.channel <> 'voice' and contact.removed_at is null;
 
 -- guess
 -- A code typed for a contact: counted before it is looked at.
