@@ -17,9 +17,9 @@ E-mail alone needs no file: RPM_MAIL_URL is its provider.
 import tomllib
 from pathlib import Path
 from stat import S_IRWXO
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
 from alerts.channels import PROVIDERS_MAX, Channel, ChannelError, Channels, Name, NoChannel, sinch_voice, twilio_sms
 from alerts.channels.providers import ByProviders, Provider
@@ -45,6 +45,15 @@ class _Channel(_Model):
 
 class _Book(_Model):
     channels: Annotated[tuple[_Channel, ...], Field(alias="channel", min_length=1)]
+
+    @model_validator(mode="after")
+    def _one_of_a_name(self) -> Self:
+        """What a provider reports, and what it signs with, is known by its name alone."""
+        names = [one.name for channel in self.channels for one in channel.providers]
+        twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+        if twice is not None:
+            raise ValueError(f"two providers are called {twice!r}: give each a name of its own")
+        return self
 
 
 def read_channels(file: Path | None, *, mail_url: str) -> Channels:
@@ -82,6 +91,10 @@ def read_hooks(file: Path | None) -> dict[str, str]:
     if file is None:
         return {}
     providers = [Provider(one.name, one.url) for channel in _read(file).channels for one in channel.providers]
+    for one in providers:
+        if one.reports and not twilio_sms.usable(one.url):
+            # Without a token anybody could sign.
+            raise ChannelError(f"{file}: provider {one.name}: the URL must hold an account, its token and a sender")
     return {one.name: twilio_sms.secret_of(one.url) for one in providers if one.reports}
 
 

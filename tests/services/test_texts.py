@@ -1,11 +1,12 @@
 """Texts by a provider that speaks Twilio's own HTTP: handed over, delivered or not, and answered (F59, F62)."""
 
+import re
 from pathlib import Path
 
 import httpx
 import pytest
 
-from alerts.channels import Name
+from alerts.channels import ChannelError, Name
 from alerts.channels.book import read_channels, read_hooks
 from rpm.jobs import deliveries
 from rpm.jobs.deliveries import DELIVERED_WITHIN
@@ -66,8 +67,9 @@ def test_what_was_delivered_is_on_the_timeline_and_goes_no_other_way(
         twilio.inside = pages.url
         assert twilio.reports(text, "sent").status_code == httpx.codes.NO_CONTENT
         assert desk.events(alert_id)[-1] == "notified", "sent is not delivered"
-        assert twilio.reports(text, "delivered").status_code == httpx.codes.NO_CONTENT
-    assert desk.events(alert_id)[-1] == "delivered"
+        for _ in range(2):
+            assert twilio.reports(text, "delivered").status_code == httpx.codes.NO_CONTENT
+    assert desk.events(alert_id)[-2:] == ["notified", "delivered"], "once, however often it is said"
     desk.forward(minutes=3)
     assert look(desk, file) == 0
     assert desk.outbox.sent == []
@@ -84,6 +86,37 @@ def test_what_is_taken_and_never_delivered_goes_another_way(desk: Desk, file: Pa
     desk.call()
     assert (len(twilio.texts), desk.outbox.addresses) == (1, [MAIL]), "Nora's next way, and nobody else yet"
     assert desk.events(alert_id)[-2:] == ["notification_failed", "notified"]
+
+
+def test_who_answers_a_text_that_was_given_up_has_the_alert(
+    desk: Desk, website: Website, file: Path, twilio: Twilio
+) -> None:
+    crisis(desk)
+    desk.call()
+    desk.forward(seconds=DELIVERED_WITHIN.total_seconds())
+    assert look(desk, file) == 1
+    code = twilio.texts[0].body.split("ACK ")[1][:4]
+    with website as pages:
+        twilio.inside = pages.url
+        assert twilio.brings(PHONE, f"ACK {code}").startswith("You have alert ")
+
+
+@pytest.mark.parametrize(
+    "providers, said",
+    [
+        (["twiliosms://AC1@+15550100999/{to}"], "provider p0: the URL must hold an account, its token and a sender"),
+        (
+            ["twiliosms://AC1:a@+15550100999/{to}", "twiliosms://AC2:b@+15550100998/{to}"],
+            "two providers are called 'p0'",
+        ),
+    ],
+)
+def test_who_may_report_has_a_name_and_a_secret_of_its_own(file: Path, providers: list[str], said: str) -> None:
+    """With no token anybody could sign; of two of one name only one would be believed."""
+    text = '[[channel]]\nname = "sms"\n'
+    file.write_text(text + "".join(f'[[channel.provider]]\nname = "p0"\nurl = "{url}"\n' for url in providers))
+    with pytest.raises(ChannelError, match=re.escape(said)):
+        read_hooks(file)
 
 
 def test_what_a_provider_gives_up_goes_another_way_at_once(desk: Desk, website: Website, twilio: Twilio) -> None:

@@ -1,7 +1,7 @@
 -- delivered
--- Its provider says that a message arrived.
-update notification set delivered_at = coalesce(delivered_at, %(now)s)
-where token = %(token)s and provider = %(provider)s
+-- Its provider says that a message arrived; no row where it has said so before.
+update notification set delivered_at = %(now)s
+where token = %(token)s and provider = %(provider)s and delivered_at is null
 returning practice_id, alert_id, recipient_id, channel;
 
 -- of_token
@@ -38,5 +38,6 @@ from notification
     join alert on alert.id = notification.alert_id
     join staff on staff.id = notification.recipient_id and staff.active
 where notification.channel = 'sms' and notification.address = %(address)s and notification.code is not null
-    and notification.state in ('sent', 'sending') and notification.created_at > %(since)s
+    -- Whatever became of it as far as we know: who answers has it.
+    and notification.created_at > %(since)s
 order by notification.id;
