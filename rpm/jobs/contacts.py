@@ -5,14 +5,18 @@ owner types on the page of his contacts; everything else carries a link.
 """
 
 import secrets
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
+
 from alerts.channels import Channels, Name, NoChannel
+from rpm.jobs.report import Done
 from rpm.store import contacts
 from rpm.store.contacts import LINK_LASTS, Asked
 from rpm.store.database import Database
+
+log = structlog.get_logger()
 
 ASK_AGAIN_AFTER: Final = timedelta(days=28)
 #: Between two questions to one contact that does not answer.
@@ -22,16 +26,7 @@ CODE_DIGITS: Final = 6
 TOKEN_BYTES: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """How many were asked, and how many of those a channel did not take."""
-
-    done: int
-    failed: int
-    more: bool
-
-
-def run_once(database: Database, *, now: datetime, channels: Channels, base_url: str, limit: int = LIMIT) -> Report:
+def run_once(database: Database, *, now: datetime, channels: Channels, base_url: str, limit: int = LIMIT) -> Done:
     """Ask at most `limit` contacts; each with something new, whose hash alone is kept."""
     with database.transaction() as connection:
         due = contacts.due(connection, verified_before=now - ASK_AGAIN_AFTER, asked_before=now - PATIENCE, limit=limit)
@@ -43,7 +38,9 @@ def run_once(database: Database, *, now: datetime, channels: Channels, base_url:
         channel = channels.get(one.channel, NoChannel(f"this installation sends nothing by {one.channel}"))
         subject, body = question(one, said[one.id], base_url)
         failed += not channel.send(one.address, subject=subject, body=body).accepted
-    return Report(len(due), failed, len(due) == limit)
+    if failed:
+        log.warning("contacts_not_asked", count=failed)
+    return Done(len(due), len(due) == limit)
 
 
 def question(asked: Asked, code: str, base_url: str) -> tuple[str, str]:

@@ -190,7 +190,8 @@ def run(loop: Loop, database: Database, stop: threading.Event, clock: Clock) -> 
         try:
             now = clock()
             report = Done(0)
-            if looked_at is None or now - looked_at >= loop.every:
+            # A clock that was put back does not hold up what is due by the one that is right.
+            if looked_at is None or not timedelta(0) <= now - looked_at < loop.every:
                 report = loop.turn(now)
                 looked_at = None if report.more else now
             if monotonic() - beat_at >= HEARTBEAT_S:

@@ -78,13 +78,13 @@ class Silences:
 
     def turn(self, now: datetime) -> Report:
         """Look, if it is time."""
-        if self._looked_at is not None and now - self._looked_at < LOOK_EVERY:
+        if self._looked_at is not None and timedelta(0) <= now - self._looked_at < LOOK_EVERY:
             return Report(0, 0)
         # Nobody looked for a while (the database was away, we slept): beats are old because nobody could write them.
         if self._since is None or self._looked_at is None or now - self._looked_at > STAGE_SILENT_AFTER:
             self._since = now
         self._looked_at = now
-        homes_too = self._homes_at is None or now - self._homes_at >= HOMES_EVERY
+        homes_too = self._homes_at is None or not timedelta(0) <= now - self._homes_at < HOMES_EVERY
         report = run_once(
             self._database,
             now=now,

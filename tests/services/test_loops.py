@@ -144,6 +144,28 @@ def test_what_changes_slowly_is_looked_at_so_often_and_no_oftener(
     assert turns == [1, 61, 62, 63, 123, 183]
 
 
+def test_a_clock_that_was_put_back_holds_nothing_up(
+    database: Database, stop: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loops, "TICK_S", 0.01)
+    given = iter([MORNING, MORNING - timedelta(days=1), MORNING - timedelta(days=1, seconds=-5)])
+    turns: list[datetime] = []
+
+    def clock() -> datetime:
+        found = next(given, None)
+        if found is None:
+            stop.set()
+            return MORNING - timedelta(days=1)
+        return found
+
+    def turn(now: datetime) -> _Report:
+        turns.append(now)
+        return _Report(1, more=False)
+
+    loops.run(Loop("cover", turn, every=timedelta(hours=1)), database, stop, clock)
+    assert turns == [MORNING, MORNING - timedelta(days=1)]
+
+
 @pytest.mark.parametrize(
     "wrong, said",
     [
