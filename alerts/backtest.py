@@ -6,7 +6,7 @@ other: a practice may be gone through in groups, and the parts added.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Self
@@ -25,6 +25,8 @@ class Told:
 
     call: Call
     sentence: str
+    #: When the reading it speaks of was measured.
+    measured_at: datetime
     back_at: datetime | None = None
 
 
@@ -38,7 +40,7 @@ class Line:
     people: int
     questions: int
     answered: int
-    #: Median hours from the call to that reading; None where none was.
+    #: Median hours from the reading that called to that one; None where none was.
     answered_after_h: float | None
 
 
@@ -96,7 +98,7 @@ def beside(before: Backtest, after: Backtest) -> list[tuple[str, Severity, Line 
 
 
 def _line(rule_id: str, severity: Severity, told: Sequence[Told]) -> Line:
-    hours = [(one.back_at - one.call.at) / timedelta(hours=1) for one in told if one.back_at is not None]
+    hours = [(one.back_at - one.measured_at) / timedelta(hours=1) for one in told if one.back_at is not None]
     return Line(
         rule_id,
         severity,
@@ -122,14 +124,15 @@ def backtest(
     told: list[Told] = []
     waiting: dict[tuple[int, str], list[int]] = defaultdict(list)
     for turn in turns(observed, tuple(rules), limits=limits, facts=facts):
-        for patient, rule_id in [key for key in waiting if key[0] in set(turn.patients)]:
+        seen = set(turn.patients)
+        for patient, rule_id in [key for key in waiting if key[0] in seen]:
             standing = turn.findings.standing(patient, rule_id)
             if standing is None or standing.out:
                 continue
             for place in waiting.pop((patient, rule_id)):
-                told[place] = Told(told[place].call, told[place].sentence, standing.at)
+                told[place] = replace(told[place], back_at=standing.at)
         for call, alert in turn.calls:
             if call.at >= since:
                 waiting[(call.patient, call.rule_id)].append(len(told))
-                told.append(Told(call, alert.headline.sentence))
+                told.append(Told(call, alert.headline.sentence, alert.headline.measured_at))
     return Backtest(days, patients, tuple(told))

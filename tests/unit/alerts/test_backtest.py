@@ -37,12 +37,15 @@ def test_calls_are_counted_by_band_with_the_reading_that_answers_them() -> None:
     urgent, priority = done.lines()
     assert (urgent.severity, urgent.calls, urgent.people, urgent.answered) == (Severity.URGENT, 2, 2, 1)
     assert (priority.severity, priority.calls, priority.people, priority.answered) == (Severity.PRIORITY, 1, 1, 0)
-    assert urgent.answered_after_h is not None
-    # The call is of the turn after its reading: at most two hours later.
-    assert 1.0 <= urgent.answered_after_h <= 3.0
+    assert urgent.answered_after_h == 3.0, "from the reading that called to the one that answers it"
     assert "45 mg/dL" in done.told[0].sentence
     assert (done.calls, done.a_day, done.a_day_of_100) == (3, 0.3, 15.0)
     assert done.people == {1: 2, 2: 1}
+
+
+def test_a_reading_that_answers_before_anybody_could_call_took_no_less_than_no_time() -> None:
+    done = tried([*glucose(1, 100, 1, 45), *glucose(1, 99.75, 2, 110), *glucose(1, 60, 3, 112)])
+    assert [line.answered_after_h for line in done.lines()] == [0.25]
 
 
 def test_what_was_before_the_span_leads_up_and_does_not_count() -> None:
