@@ -133,7 +133,8 @@ def parse(sort: type[Whole], text: str, *, name: str) -> Whole:
     """A TOML text as one of our models. RulesError with every fault and its line."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # A number of thousands of digits, or brackets nested as deep, are no TOML either.
         line = re.search(r"at line (\d+)", str(error))
         raise RulesError(name, [Fault(int(line[1]) if line else 0, f"not TOML: {error}")]) from error
     try:

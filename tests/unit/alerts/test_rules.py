@@ -155,3 +155,10 @@ def test_who_signed_a_file_has_signed_its_rules() -> None:
     assert all(rule.approved_by is None for rule in RULES.values()), "nobody has signed what is shipped"
     signed = TEXT.replace('version = "2026-11"', 'approved_by = "somebody"\napproved_on = 2026-11-30', 1)
     assert {(rule.approved_by, str(rule.approved_on)) for rule in parse_rules(signed)} == {("somebody", "2026-11-30")}
+
+
+@pytest.mark.parametrize("text", ["a = " + "9" * 5000, "a = " + "[" * 20_000])
+def test_what_no_reader_can_read_is_one_line_too(text: str) -> None:
+    with pytest.raises(RulesError, match="rules: not TOML: ") as raised:
+        parse_rules(text, name="rules")
+    assert "\n" not in str(raised.value)
