@@ -24,6 +24,11 @@ class Name(StrEnum):
     PUSH = "push"
     WEBHOOK = "webhook"
 
+    @property
+    def word(self) -> str:
+        """As people write it."""
+        return "e-mail" if self is Name.EMAIL else self.value
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -1,5 +1,6 @@
 """`rpm-cloud policy`: who is called about alerts: look at it before it calls anybody."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final
@@ -7,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from alerts.channels import Name
 from alerts.coverage import AHEAD, gaps
 from alerts.escalation import Queue
 from alerts.severity import Severity
@@ -91,10 +93,14 @@ def show_simulation(
         print("    calls nobody: it waits on the list")
         return
     for call in played.calls:
-        whom = ", ".join(f"{one.username} (e-mail)" for one in call.recipients) or "NOBODY"
+        whom = ", ".join(f"{one.username} ({_by(channels)})" for one, channels in call.tellings) or "NOBODY"
         print(f"    {ground.local(call.at)}  {whom}")
         print(f"        {call.reason}")
     print("    then no further call: it stays on the list")
+
+
+def _by(channels: Sequence[Name]) -> str:
+    return ", ".join(one.word for one in channels) or "no contact"
 
 
 def coverage(

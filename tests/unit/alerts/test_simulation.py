@@ -57,6 +57,13 @@ def test_ten_past_two_on_sunday() -> None:
     assert found.calls[0].reason == "step 1 of the urgent policy: rota:nights"
 
 
+def test_it_says_by_what_each_is_told() -> None:
+    found = simulate(PLAN, Severity.URGENT, STAFF, at=AT, practice_id=7)
+    assert [(person.username, [name.word for name in by]) for person, by in found.calls[0].tellings] == [
+        ("nell", ["e-mail"])
+    ]
+
+
 def test_nobody_on_duty_is_the_fallback_and_the_next_step_at_once() -> None:
     assert played(Severity.URGENT, at=AT + timedelta(days=1)) == [
         (0, ["ada"]),
