@@ -71,7 +71,8 @@ class Breaker:
     workers: Sequence[str]
     database_disk: SmallDisk
     filled: Counter[str] = field(default_factory=Counter[str])
-    kills: Counter[str] = field(default_factory=Counter[str])
+    #: Every part, so that one that was never killed is seen.
+    kills: Counter[str] = field(default_factory=lambda: Counter({str(part): 0 for part in Part}))
     freezes: Counter[str] = field(default_factory=Counter[str])
     gateway_kills: list[GatewayKill] = field(default_factory=list[GatewayKill])
     #: Processes that had ended by themselves and were started again, as their supervisor would: with which status, and

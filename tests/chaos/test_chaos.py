@@ -42,6 +42,7 @@ def test_the_same_seed_breaks_the_same_things() -> None:
     [
         (Verdict(records=0, kills=Counter(broker=1)), 1.0, 1.0, "no proof"),
         (Verdict(records=9, kills=Counter()), 1.0, 1.0, "no proof"),
+        (Verdict(records=9, kills=Counter(broker=1, worker=0)), 1.0, 1.0, "no proof"),
         (Verdict(records=9, kills=Counter(broker=1), lost=["x"]), 1.0, 1.0, "lost"),
         (Verdict(records=9, kills=Counter(broker=1)), 4.1, 1.0, "wire"),
         (Verdict(records=9, kills=Counter(broker=1)), 1.0, 91.0, "late"),
