@@ -5,9 +5,9 @@ what the rule's measure makes of the readings up to it (`alerts.amounts`). Every
 is looked up afterwards, for the few rows that have one (`alerts.findings`).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from math import ceil
 from typing import Final
 
@@ -28,6 +28,16 @@ from schemas.codes import BY_NAME
 
 #: Values measured longer ago than this never open an alert: backfill of that age is history for the chart.
 RAISE_WINDOW_H: Final = 7 * 24.0
+
+
+def window_of(rules: Iterable[Rule]) -> timedelta:
+    """How far back values matter: what may open an alert, and what the longest rule compares it with."""
+    return timedelta(hours=RAISE_WINDOW_H + max((rule.lookback_h for rule in rules), default=0.0))
+
+
+def memory_of(rules: Sequence[Rule]) -> timedelta:
+    """How far back closed alerts matter: as long as they own a reading of the window, or keep their rule quiet."""
+    return max([window_of(rules), *(timedelta(days=rule.again_after_days or 0) for rule in rules)])
 
 
 @dataclass(slots=True)

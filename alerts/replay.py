@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from alerts.evaluate import RAISE_WINDOW_H, evaluate
+from alerts.evaluate import evaluate, memory_of, window_of
 from alerts.facts import Facts
 from alerts.findings import Findings, RuleFailure
 from alerts.lifecycle import Alert, Change, ChangeReason, fold, settled
@@ -100,8 +100,7 @@ def replay(observed: Observations, rules: Sequence[Rule], *, limits: Limits, fac
 def turns(observed: Observations, rules: Sequence[Rule], *, limits: Limits, facts: Facts) -> Iterator[Turn]:
     """Every turn, in order. RuleFailed where a rule raises."""
     rules = [rule for rule in rules if rule.missed is None]
-    window = timedelta(hours=RAISE_WINDOW_H + max((rule.lookback_h for rule in rules), default=0.0))
-    memory = max([window, *(timedelta(days=rule.again_after_days or 0) for rule in rules)])
+    window, memory = window_of(rules), memory_of(rules)
     desks: dict[int, _Desk] = defaultdict(_Desk)
     for now, patients in _turns(observed):
         for patient in patients:

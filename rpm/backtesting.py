@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from alerts.backtest import Backtest, backtest
-from alerts.evaluate import RAISE_WINDOW_H
+from alerts.evaluate import window_of
 from alerts.facts import Facts
 from alerts.layers import Layer
 from alerts.observations import Observations
@@ -59,8 +59,7 @@ def compare(
     The patients' own limits and facts are those of now: what held earlier is not kept by day. RuleFailed where a rule raises.
     """
     since = now - timedelta(days=days)
-    lookback = max((rule.lookback_h for one in rules.values() for rule in one), default=0.0)
-    start = since - timedelta(hours=RAISE_WINDOW_H + lookback)
+    start = since - max(window_of(one) for one in rules.values())
     found = {name: Backtest(days, 0, ()) for name in rules}
     for first in range(0, len(who), GROUP):
         numbers = [one.patient_id for one in who[first : first + GROUP]]

@@ -12,7 +12,7 @@ from typing import Final, Self
 import structlog
 
 from alerts.escalation import Plan, first_step_at
-from alerts.evaluate import RAISE_WINDOW_H, evaluate
+from alerts.evaluate import evaluate, memory_of, window_of
 from alerts.facts import Facts
 from alerts.findings import Findings
 from alerts.layers import Layer
@@ -47,12 +47,12 @@ class Judgement:
     @property
     def window(self) -> timedelta:
         """How far back values matter: what may open an alert, and what the longest rule compares it with."""
-        return timedelta(hours=RAISE_WINDOW_H + max((rule.lookback_h for rule in self.rules), default=0.0))
+        return window_of(self.rules)
 
     @property
     def memory(self) -> timedelta:
         """How far back closed alerts matter: as long as they own a reading of the window, or keep their rule quiet."""
-        return max([self.window, *(timedelta(days=rule.again_after_days or 0) for rule in self.rules)])
+        return memory_of(self.rules)
 
     @property
     def codes(self) -> tuple[int, ...]:

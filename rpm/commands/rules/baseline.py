@@ -1,7 +1,7 @@
 """`rpm-cloud rules baseline`: what is usual of one patient, and the limits that would follow from it, for a clinician to approve."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from alerts.baseline import DAYS_MIN, OVER, Baseline, Offer, TooLittle, baselines, offers
-from alerts.evaluate import RAISE_WINDOW_H
+from alerts.evaluate import window_of
 from alerts.facts import Facts
 from alerts.layers import PatientLimit
 from alerts.limits import Limits
@@ -44,7 +44,7 @@ def baseline(
     with acting(username) as (connection, actor, now):
         found = patient_of(connection, actor, patient)
         audit.record(connection, actor, audit.Action.SAW_PATIENT, now=now, patient_id=found.patient_id)
-        since = now - OVER - timedelta(hours=RAISE_WINDOW_H + max(rule.lookback_h for rule in rules))
+        since = now - OVER - window_of(rules)
         measured = series.window(
             connection,
             patients=[found.patient_id],
