@@ -14,6 +14,8 @@ from fastapi.responses import Response
 from rpm.access import Actor, Role
 from rpm.audit import Action, record
 from rpm.store import alerts, contacts, notifications, worklist
+from rpm.store.alerts import Outcome
+from rpm.store.database import Connection
 from rpm.store.notifications import Linked
 from rpm.web.pages import render
 from rpm.web.session import Now, database_of
@@ -42,6 +44,15 @@ def refusal(linked: Linked | None, *, now: datetime) -> str | None:
     return None
 
 
+def take(connection: Connection, who: Actor, alert_id: int, *, by: str, now: datetime) -> Outcome:
+    """Somebody who has answered a call has its alert; by what he answered is on the record."""
+    outcome = alerts.acknowledge(connection, alert_id=alert_id, staff_id=who.staff_id, now=now)
+    if outcome.done:
+        worklist.announce(connection, who.practice_id)
+        record(connection, who, Action.ACKNOWLEDGED, now=now, alert=alert_id, by=by)
+    return outcome
+
+
 @router.get("/a/{token}")
 def ask(request: Request, token: Token, now: Now) -> Response:
     """What the call was, and a button."""
@@ -57,12 +68,9 @@ def acknowledge(request: Request, token: Token, now: Now) -> Response:
         linked = notifications.by_token(connection, token)
         refused = refusal(linked, now=now)
         if linked is not None and refused is None:
-            outcome = alerts.acknowledge(connection, alert_id=linked.alert_id, staff_id=linked.recipient_id, now=now)
-            if outcome.done:
-                worklist.announce(connection, linked.practice_id)
-                who = Actor(linked.recipient_id, linked.practice_id, Role(linked.role), linked.recipient)
-                record(connection, who, Action.ACKNOWLEDGED, now=now, alert=linked.alert_id, by="link")
-            else:
+            who = Actor(linked.recipient_id, linked.practice_id, Role(linked.role), linked.recipient)
+            outcome = take(connection, who, linked.alert_id, by="link", now=now)
+            if not outcome.done:
                 refused = f"{outcome.reason.capitalize()}."
     return _call(request, token, linked, now=now, refused=refused, done=refused is None)
 

@@ -18,10 +18,9 @@ from alerts.channels.twilio_sms import Outcome
 from alerts.replies import Reply, reply_to
 from rpm import delivery
 from rpm.access import Actor, Role
-from rpm.audit import Action, record
-from rpm.store import alerts, reports, worklist
+from rpm.store import alerts, reports
 from rpm.store.database import Connection
-from rpm.web.answer import Token
+from rpm.web.answer import Token, take
 from rpm.web.problems import NotFound
 from rpm.web.session import Now, database_of, settings_of
 
@@ -96,10 +95,6 @@ def answered(connection: Connection, address: str, text: str, *, now: datetime) 
     if reply.call is None:
         return reply
     call, sender = reply.call, calls[reply.call]
-    outcome = alerts.acknowledge(connection, alert_id=call.alert_id, staff_id=call.recipient_id, now=now)
-    if not outcome.done:
-        return Reply(f"Nothing was acknowledged: {outcome.reason}.")
-    worklist.announce(connection, call.practice_id)
     who = Actor(call.recipient_id, call.practice_id, Role(sender.role), sender.name)
-    record(connection, who, Action.ACKNOWLEDGED, now=now, alert=call.alert_id, by="text")
-    return reply
+    outcome = take(connection, who, call.alert_id, by="text", now=now)
+    return reply if outcome.done else Reply(f"Nothing was acknowledged: {outcome.reason}.")
