@@ -7,7 +7,6 @@ from uuid import UUID
 import typer
 
 from alerts.explain import none_apply
-from alerts.rulefile import RulesError
 from alerts.rules import Rule
 from alerts.sentences import label, number
 from rpm.acting import As, acting, patient_of
@@ -15,10 +14,8 @@ from rpm.audit import Action, record
 from rpm.commands.rules import trials
 from rpm.commands.rules.backtest import backtest
 from rpm.commands.rules.baseline import baseline
-from rpm.errors import UserError
+from rpm.commands.rules.files import layers_for, rulebook_at
 from rpm.explaining import rules_held
-from rpm.rulebook import read_rulebook
-from rpm.settings import read_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +33,7 @@ def check(
     file: Annotated[Path | None, typer.Argument(help="Rules (TOML); default: the file RPM_RULES_FILE names")] = None,
 ) -> None:
     """Read a rules file and print each rule as it would be applied; exit status 2 and one line where it is wrong."""
-    for rule in _read(file or read_settings().rules_file):
+    for rule in rulebook_at(file):
         print(f"{rule.id}  version {rule.version}  {rule.title}")
         for line in _bands(rule):
             print(f"    {line}")
@@ -49,8 +46,8 @@ def explain(
     username: As,
 ) -> None:
     """Print what holds for a patient: each limit, whose it is, who approved it and when; or why a rule says nothing."""
-    rules = _read(read_settings().rules_file)
-    layers = trials.chosen_layers(rules)
+    rules = rulebook_at()
+    layers = layers_for(rules)
     with acting(username) as (connection, actor, now):
         found = patient_of(connection, actor, patient)
         held = rules_held(connection, rules, found.patient_id, layers=layers, now=now)
@@ -65,13 +62,6 @@ def explain(
             for limit in band.limits:
                 often = f", {band.condition}" if band.condition else ""
                 print(f"    {band.severity.word:8} {limit.text}{often}  ({limit.whose}; {limit.approval})")
-
-
-def _read(path: Path) -> tuple[Rule, ...]:
-    try:
-        return read_rulebook(path)
-    except RulesError as error:
-        raise UserError(str(error)) from error
 
 
 def _bands(rule: Rule) -> list[str]:

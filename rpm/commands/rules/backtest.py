@@ -10,14 +10,11 @@ import typer
 
 from alerts.backtest import Backtest, Line, beside
 from alerts.replay import RuleFailed
-from alerts.rulefile import RulesError
 from rpm import audit
 from rpm.acting import As, signed_in
 from rpm.backtesting import DAYS_MAX, DRAFT, IN_FORCE, called, compare, some
-from rpm.commands.rules.trials import chosen_layers
+from rpm.commands.rules.files import layers_for, rulebook_at
 from rpm.errors import UserError
-from rpm.rulebook import read_rulebook
-from rpm.settings import read_settings
 from rpm.store import backtest as past
 
 
@@ -32,11 +29,8 @@ def backtest(
     Each alert counts as answered after a while (urgent an hour, priority 8, routine 24), limits and facts of patients are
     those of today, and silence is left out.
     """
-    try:
-        rules = {IN_FORCE: read_rulebook(read_settings().rules_file), DRAFT: read_rulebook(file)}
-    except RulesError as error:
-        raise UserError(str(error)) from error
-    layers = chosen_layers(rules[IN_FORCE])
+    rules = {IN_FORCE: rulebook_at(), DRAFT: rulebook_at(file)}
+    layers = layers_for(rules[IN_FORCE])
     with signed_in(username) as (database, actor):
         now = database.clock()
         with database.transaction() as connection:

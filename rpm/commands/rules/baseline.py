@@ -20,7 +20,7 @@ from alerts.sentences import label, number
 from alerts.series import microseconds
 from rpm import audit
 from rpm.acting import As, acting, patient_of
-from rpm.commands.rules.trials import chosen, chosen_layers
+from rpm.commands.rules.files import layers_for, rulebook_at
 from rpm.errors import UserError
 from rpm.limits import arranged
 from rpm.store import facts as known
@@ -39,8 +39,8 @@ def baseline(
 
     Nothing is changed by this: limits hold once a clinician has approved them. An urgent limit is never offered.
     """
-    rules = chosen(None)
-    layers = chosen_layers(rules)
+    rules = rulebook_at()
+    layers = layers_for(rules)
     with acting(username) as (connection, actor, now):
         found = patient_of(connection, actor, patient)
         audit.record(connection, actor, audit.Action.SAW_PATIENT, now=now, patient_id=found.patient_id)

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,18 +12,14 @@ from alerts import observations
 from alerts.evaluate import evaluate
 from alerts.facts import NO_FACTS
 from alerts.findings import Finding
-from alerts.layers import Layer
 from alerts.limits import Limits
 from alerts.observations import Observations, ObservationsError, read_observations, read_patients
 from alerts.replay import RuleFailed, replay
-from alerts.rulefile import RulesError, read_rules
-from alerts.rules import Rule
 from alerts.scoring import score, table
 from rpm.care.trial import Trial
+from rpm.commands.rules.files import rules_at
 from rpm.errors import UserError
 from rpm.ingest.checks import DISTURBING_STATUS
-from rpm.rulebook import read_layers
-from rpm.settings import read_settings
 
 _RUN_HELP = f"""Print what the rules of FILE find at an instant, as JSON lines. No database is needed.
 
@@ -53,7 +48,7 @@ def run(
     patients: Annotated[Path | None, typer.Option(help="What is known of the patients, a CSV file.")] = None,
 ) -> None:
     """See _RUN_HELP."""
-    rules = chosen(file)
+    rules = rules_at(file)
     try:
         at = datetime.fromisoformat(now)
     except ValueError as error:
@@ -87,7 +82,7 @@ def score_command(
     too; it is true from the onset of an episode that shows in what the rule looks at to three days after its end. Medians are of
     the first call about each episode that was found; false calls are per month of a patient who measures what the rule looks at.
     """
-    judged = chosen(rules)
+    judged = rules_at(rules)
     try:
         trial = Trial.read(cohort)
         calls = list(replay(trial.observed, judged, limits=Limits.of((), judged), facts=trial.facts))
@@ -97,22 +92,6 @@ def score_command(
         trial.observed, [rule for rule in judged if rule.missed is None], calls, trial.truths, facts=trial.facts
     )
     print(table(scores), end="")
-
-
-def chosen(file: Path | None) -> list[Rule]:
-    """The rules of a file, or those in force; UserError where they cannot be used."""
-    try:
-        return list(read_rules(file or read_settings().rules_file))
-    except RulesError as error:
-        raise UserError(str(error)) from error
-
-
-def chosen_layers(rules: Sequence[Rule]) -> tuple[Layer, ...]:
-    """The signed limits of programmes and practices; UserError where a file cannot be used."""
-    try:
-        return read_layers(read_settings().limits_folder, rules)
-    except RulesError as error:
-        raise UserError(str(error)) from error
 
 
 def _words(error: ObservationsError | OSError | RuleFailed) -> str:
