@@ -26,6 +26,8 @@ from rpm.store.queries import load
 from schemas.messages import Channel, topic
 
 _SQL = load("purge")
+#: Messages fetched at a time.
+FETCH: Final = 500
 #: By table, in an order in which each statement still finds what it goes by.
 STEPS: Final = (
     "observation", "reading", "latest", "rollup", "rollup_mark", "patient_news", "patient_limit", "patient_pause",
@@ -85,10 +87,10 @@ def begin(connection: Connection, patient_id: int, *, reason: str, actor: Actor,
         if stands[word]:
             raise UserError(said)
     connection.execute(_SQL["begin"], {**asked, "reason": reason, "staff_id": actor.staff_id})
-    used = connection.execute(_SQL["device_assignment"], asked).fetchall()
+    used = connection.execute(_SQL["device_assignment"], asked).rowcount
     number = connection.execute(_SQL["transaction"]).fetchone()
     assert number is not None
-    record(connection, actor, Action.PURGE_BEGUN, now=now, patient_id=patient_id, assignments=len(used))
+    record(connection, actor, Action.PURGE_BEGUN, now=now, patient_id=patient_id, assignments=used)
     return cast(int, number["number"])
 
 
@@ -125,10 +127,13 @@ def _messages(connection: Connection, asked: dict[str, Any], gateways: Collectio
     names = frozenset(cast(list[UUID], asked["names"]))
     topics = [f"%{topic(gateway_id, Channel.READINGS)}" for gateway_id in sorted(gateways)]
     found: dict[int, dict[int, Cut]] = {}
-    for row in connection.execute(_SQL["messages"], {**asked, "topics": topics}):
-        done = cut(bytes(row["payload"]), names)
-        if done is not None:
-            found.setdefault(row["settled_no"], {})[row["place"]] = done
+    # By and by: an archive of years does not fit into memory.
+    with connection.cursor("messages") as cursor:
+        cursor.itersize = FETCH
+        for row in cursor.execute(_SQL["messages"], {**asked, "topics": topics}):
+            done = cut(bytes(row["payload"]), names)
+            if done is not None:
+                found.setdefault(row["settled_no"], {})[row["place"]] = done
     for settled_no, cuts in found.items():
         _settlement(connection, {**asked, "settled_no": settled_no}, cuts)
     every = [one for cuts in found.values() for one in cuts.values()]

@@ -3,7 +3,7 @@
 select patient.id, patient.public_id, patient.given_name, patient.family_name, patient.birth_date, patient.phone,
     patient.language, patient.time_zone, patient.program, patient.synthetic,
     episode.consented_at, episode.ordered_at, episode.ordered_by, episode.condition_icd10, episode.set_up_at,
-    episode.started_at, episode.ended_at, purge.begun_at as purged_at
+    episode.started_at, episode.ended_at, case when purge.certificate is not null then purge.begun_at end as purged_at
 from patient
     left join purge on purge.patient_id = patient.id
     left join lateral (

@@ -1,6 +1,6 @@
 -- stands
 -- How it stands with a patient whose record is to go: what must end first, and whether a purge was begun. Locks the patient.
-select patient.synthetic,
+select
     exists (
         select from enrolment
         where enrolment.patient_id = patient.id and (enrolment.ended_at is null or enrolment.ended_at > %(now)s)
@@ -31,8 +31,7 @@ on conflict (patient_id) do nothing;
 -- device_assignment
 -- Who had which device when: whatever still comes is nobody's from now on.
 delete from device_assignment
-where patient_id = %(patient_id)s and practice_id = %(practice_id)s
-returning device_id, user_slot, lower(during) as since, upper(during) as until;
+where patient_id = %(patient_id)s and practice_id = %(practice_id)s;
 
 -- transaction
 -- The number of this transaction.
@@ -43,21 +42,22 @@ select pg_current_xact_id()::text::bigint as number;
 select pg_snapshot_xmin(pg_current_snapshot())::text::bigint > %(number)s::bigint as ended;
 
 -- allow
--- For this transaction: what was written of alerts and decisions may lose what was measured.
-select set_config('rpm.purge', 'on', true) as purging;
+-- For this transaction: what was written of alerts and decisions may lose what was measured, and it takes the time it takes.
+select set_config('rpm.purge', 'on', true) as purging, set_config('statement_timeout', '0', true) as unhurried,
+    set_config('idle_in_transaction_session_timeout', '0', true) as undisturbed;
 
 -- names
 -- What the patient's readings are called, and what is or was held and is known to be theirs; with the boxes they came by.
-select reading.reading_id, reading.gateway_id, reading.received_at as at
+select reading.reading_id, reading.gateway_id
 from reading where reading.patient_id = %(patient_id)s and reading.practice_id = %(practice_id)s
 union
-select held.reading_id, held.gateway_id, held.held_at
+select held.reading_id, held.gateway_id
 from held
 where held.patient_id = %(patient_id)s and held.practice_id = %(practice_id)s and held.reading_id is not null;
 
 -- messages
 -- Every message of some boxes. There is no index by box: this reads the archive through.
-select settled_no, place, received_at, payload
+select settled_no, place, payload
 from message
 where practice_id in (%(practice_id)s, 0) and topic like any(%(topics)s::text[])
 order by settled_no, place;
