@@ -145,3 +145,21 @@ def test_the_same_patient_gets_it_back_as_it_is(office: Office) -> None:
     give(office.maria)
     with pytest.raises(UserError, match="wipe it first"):
         give(office.tom)
+
+
+def test_one_wiping_is_of_everybody_who_used_it_before(office: Office) -> None:
+    """Given again as it is, and wiped when it came back from the second one: nothing of the first one's is in it either."""
+    office.take_back(NOW - timedelta(days=9))
+    with office.database.transaction() as connection:
+        start = NOW - timedelta(days=8)
+        again = devices.assign(
+            connection, device_id=office.cuff, patient_id=office.tom.id, start=start, actor=office.sue, now=start
+        )
+    office.use = again
+    office.take_back()
+    office.wipe()
+    old = office.squeeze(171, NOW - timedelta(days=12), NOW)
+    settle(office.database, [message_of(old)], now=NOW)
+    assert rows_of(office.database, "select 1 from reading where patient_id = %s", office.maria.id) == []
+    [row] = rows_of(office.database, "select count(*) as n from device_assignment where wiped_at is null")
+    assert row["n"] == len(office.maria.devices) - 1, "of her other devices"

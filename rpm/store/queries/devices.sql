@@ -42,12 +42,21 @@ where id = %(assignment_id)s and practice_id = %(practice_id)s
 returning device_id, patient_id;
 
 -- wipe
--- What this patient measured is out of the device. No row: not this practice's, still in use, or wiped before.
-update device_assignment
-set wiped_at = %(now)s, wiped_by = %(staff_id)s, wiped_how = %(how)s
-where id = %(assignment_id)s and device_id = %(device_id)s and practice_id = %(practice_id)s
-    and upper(during) <= %(now)s and wiped_at is null
-returning patient_id;
+-- What this patient, and whoever used the same place before, measured is out of the device. No row: not this practice's, still
+-- in use, or wiped before.
+with chosen as (
+    select patient_id, device_id, user_slot from device_assignment
+    where id = %(assignment_id)s and device_id = %(device_id)s and practice_id = %(practice_id)s
+        and upper(during) <= %(now)s and wiped_at is null
+    for update
+), wiped as (
+    update device_assignment
+    set wiped_at = %(now)s, wiped_by = %(staff_id)s, wiped_how = %(how)s
+    from chosen
+    where device_assignment.device_id = chosen.device_id and device_assignment.user_slot is not distinct from chosen.user_slot
+        and upper(device_assignment.during) <= %(now)s and device_assignment.wiped_at is null
+)
+select patient_id from chosen;
 
 -- returned
 -- Who last used each slot of a device until it was taken back, and whether it was wiped since.
