@@ -107,7 +107,8 @@ def notice(connection: Connection, of: Practice, month: ServiceMonth, *, now: da
     Late data count for this, also those that came after their claim was locked: that is what a corrected claim would hold.
     """
     found = closed(connection, of.practice_id, month)
-    if found is None:
+    if found is None or not found.intact:
+        # What is not what was hashed then is compared with nothing: its page and its report say so.
         return 0
     key = {"month_id": found.month_id, "practice_id": of.practice_id}
     connection.execute(_SQL["lock"], key)

@@ -24,6 +24,7 @@ from rpm.jobs import adjust
 from rpm.store import billing, closing, corrections
 from rpm.store.database import Database
 from schemas.codes import Kind
+from tests.services.settling import rows_of
 from tests.support.clinic import Clinic, Person
 from tests.support.clock import SettableClock
 from tests.support.commands import command
@@ -207,6 +208,10 @@ def test_nobody_changes_what_is_closed(office: Office, database: Database) -> No
         connection.execute("alter table closed_month disable trigger closed_month_append_only")
         connection.execute("update closed_month set csv = csv || 'x'::bytea")
     assert not office.kept().intact
+    before = rows_of(database, "select count(*) as n from claim_adjustment")
+    office.void(names[1])
+    office.adjustments()
+    assert rows_of(database, "select count(*) as n from claim_adjustment") == before, "it is compared with nothing"
     told = command(database.dsn, "billing", "report", "--month", "2026-05")
     assert (told.status, told.out) == (2, "")
     assert told.err == "rpm-cloud: what is kept of this closed month is not what was hashed when it was closed\n"
