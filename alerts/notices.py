@@ -13,8 +13,6 @@ from alerts.severity import Severity
 
 #: Characters of an alert's public id that people compare: enough to tell the open ones of a practice apart.
 SHORT_ID: Final = 8
-#: What one text message holds in the GSM alphabet; longer ones are cut in two and cost twice.
-SMS_LENGTH: Final = 160
 
 _ASKS: Final = {
     Severity.URGENT: "Please look at it now.",

@@ -12,7 +12,6 @@ from rpm.billing.rules import Family, PayerProfile, in_force, rule_for, supply_r
 
 SUPPLY_CODES: Final = ("99445", "99454")
 SET_UP_CODE: Final = "99453"
-ONE_DAY: Final = timedelta(days=1)
 
 
 def anchor_of(case: Case, start: datetime | None) -> tuple[date | None, tuple[Notice, ...]]:

@@ -20,7 +20,6 @@ _SQL = load("events")
 
 #: A device that is used five times a day fills this in half a year.
 KEPT_MAX: Final = 1000
-#: A year, and the month in which somebody looks back at it.
 #: Rows deleted in one transaction: it is over before anybody waits for it.
 FORGET_MAX: Final = 5000
 #: What a sender may call an event, and what of its value is kept.

@@ -66,7 +66,12 @@ class Wanted:
 
 def key_of(*, alert_id: int, armed: int, step: int, recipient_id: int, contact: Contact) -> str:
     """What makes a message one: this call, of this alert, to this person, by this contact."""
-    return f"{alert_id}/{armed}/{step}/{recipient_id}/{contact.channel}:{contact.contact_id}"
+    return f"{_call_of(alert_id, armed, step, recipient_id)}{contact.channel}:{contact.contact_id}"
+
+
+def _call_of(alert_id: int, armed: int, step: int, recipient_id: int) -> str:
+    """What the keys of one call to one person begin with."""
+    return f"{alert_id}/{armed}/{step}/{recipient_id}/"
 
 
 def staff_of(connection: Connection, practices: Iterable[int], *, now: datetime) -> list[StaffMember]:
@@ -135,7 +140,7 @@ def write_next(connection: Connection, failed: Claimed, *, now: datetime) -> Con
     [person] = [
         one for one in staff_of(connection, [failed.practice_id], now=now) if one.staff_id == failed.recipient_id
     ]
-    call = f"{failed.alert_id}/{failed.armed}/{failed.step}/{failed.recipient_id}/%"
+    call = f"{_call_of(failed.alert_id, failed.armed, failed.step, failed.recipient_id)}%"
     rows = connection.execute(
         _SQL["tried"],
         {"alert_id": failed.alert_id, "recipient_id": failed.recipient_id, "step": failed.step, "call": call},

@@ -61,7 +61,9 @@ def overdue(
     rows = connection.execute(
         _SQL["overdue"], {"providers": sorted(providers), "before": before, "since": since, "limit": limit}
     ).fetchall()
-    return [failed for row in rows for failed in _fail(connection, row["id"], row["alert_id"], answer)]
+    # Alerts are locked in one order, as everywhere.
+    ordered = sorted(rows, key=lambda row: (row["alert_id"], row["id"]))
+    return [failed for row in ordered for failed in _fail(connection, row["id"], row["alert_id"], answer)]
 
 
 def _fail(connection: Connection, notification_id: int, alert_id: int, answer: str) -> list[Claimed]:

@@ -41,8 +41,6 @@ SEARCH_LENGTH_MAX: Final = 60
 DAYS_SPAN: Final = timedelta(days=30)
 #: The newest readings are looked for this far back.
 READINGS_SPAN: Final = timedelta(days=365)
-#: A device clock further off than this is worth a word.
-OFFSET_WORTH_SAYING: Final = timedelta(seconds=90)
 
 
 def rules_of(request: Request) -> tuple[Rule, ...]:

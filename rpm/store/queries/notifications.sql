@@ -31,10 +31,8 @@ where notification.recipient_id = %(recipient_id)s and notification.code is not 
 
 -- tried
 -- The contacts of a person to whom a call went already: the same step of the same call.
-select notification.contact_id, notification.practice_id, alert.armed
-from notification join alert on alert.id = notification.alert_id
-where notification.alert_id = %(alert_id)s and notification.recipient_id = %(recipient_id)s
-    and notification.step = %(step)s and notification.key like %(call)s;
+select contact_id from notification
+where alert_id = %(alert_id)s and recipient_id = %(recipient_id)s and step = %(step)s and key like %(call)s;
 
 -- claim
 -- Take messages that wait, or whose sender fell silent, the most severe first. The lease tells others to keep off.
