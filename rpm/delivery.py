@@ -26,6 +26,5 @@ def not_reached(connection: Connection, failed: Iterable[Claimed], *, answer: st
             # Do not wait for an answer that cannot come.
             calls.call_sooner(connection, one.alert_id, now=now)
         practices.append(one.practice_id)
-    for practice_id in sorted(set(practices)):
-        worklist.announce(connection, practice_id)
+    worklist.announce(connection, *practices)
     return len(practices)

@@ -84,6 +84,5 @@ def run_once(database: Database, *, now: datetime, plan: Plan, limit: int = CLAI
                     "next_step_at": step.next_step_at.isoformat() if step.next_step_at else None,
                 },
             )
-        for practice_id in sorted({*reopened, *woken, *practices}):
-            worklist.announce(connection, practice_id)
+        worklist.announce(connection, *reopened, *woken, *practices)
     return Report(len(claimed), messages, limit in {len(claimed), len(reopened), len(woken)} or at_once)

@@ -89,7 +89,7 @@ def run_once(database: Database, *, now: datetime, judgement: Judgement, limit: 
         told = {claimed[change.alert.patient] for change in changes if change.reason is not ChangeReason.UNCHANGED}
         told |= _report_failures(connection, findings, set(claimed.values()), judgement, now=now)
         told |= _tell_unruled(connection, findings, claimed, judgement, now=now)
-        _announce(connection, told)
+        worklist.announce(connection, *told)
     for failure in findings.failures:
         log.error("rule_failed", rule=failure.rule_id, version=failure.rule_version, error=failure.error)
     if findings.limits.ignored:
@@ -98,14 +98,9 @@ def run_once(database: Database, *, now: datetime, judgement: Judgement, limit: 
         log.warning("limits_refused", count=len(findings.limits.refused))
     with database.transaction() as connection:
         held = series.claim_held(connection, limit=HELD_LIMIT)
-        _announce(connection, _verify(connection, held, judgement, now=now))
+        worklist.announce(connection, *_verify(connection, held, judgement, now=now))
     failed = tuple(failure.rule_id for failure in findings.failures)
     return Report(len(claimed), values, written, len(held), failed, len(claimed) == limit or len(held) == HELD_LIMIT)
-
-
-def _announce(connection: Connection, practices: set[int]) -> None:
-    for practice_id in sorted(practices):
-        worklist.announce(connection, practice_id)
 
 
 def _judge(

@@ -15,6 +15,5 @@ def run_once(database: Database, *, now: datetime, limit: int = LIMIT) -> Done:
     """End at most `limit` of them."""
     with database.transaction() as connection:
         told = pauses.end_due(connection, now=now, limit=limit)
-        for practice_id in sorted(set(told)):
-            worklist.announce(connection, practice_id)
+        worklist.announce(connection, *told)
     return Done(len(told), len(told) == limit)

@@ -55,7 +55,6 @@ def add(
             "username": username.lower(),
             "display_name": display_name,
             "role": role,
-            "email": email,
             "password_hash": password_hash,
             "now": now,
         },

@@ -158,6 +158,7 @@ def standings(connection: Connection) -> dict[int, Standing]:
     return {row["practice_id"]: Standing(row["version"], row["urgent"], row["alerts"]) for row in rows}
 
 
-def announce(connection: Connection, practice_id: int) -> None:
-    """Tell every web process, once this transaction commits, that the practice's list changed."""
-    connection.execute(_SQL["announce"], {"practice_id": practice_id})
+def announce(connection: Connection, *practices: int) -> None:
+    """Tell every web process, once this transaction commits, that these practices' lists changed: each once."""
+    for practice_id in sorted(set(practices)):
+        connection.execute(_SQL["announce"], {"practice_id": practice_id})

@@ -1,7 +1,7 @@
 -- insert
 -- Add a member of staff; nothing is returned where the username is taken.
-insert into staff (practice_id, username, display_name, role, email, password_hash, created_at)
-values (%(practice_id)s, %(username)s, %(display_name)s, %(role)s, %(email)s, %(password_hash)s, %(now)s)
+insert into staff (practice_id, username, display_name, role, password_hash, created_at)
+values (%(practice_id)s, %(username)s, %(display_name)s, %(role)s, %(password_hash)s, %(now)s)
 on conflict (username) do nothing
 returning id;
 
