@@ -9,10 +9,13 @@ from typing import Final
 from uuid import UUID
 
 from alerts.channels import Name
+from alerts.replies import KEY
 from alerts.severity import Severity
 
 #: Characters of an alert's public id that people compare: enough to tell the open ones of a practice apart.
 SHORT_ID: Final = 8
+#: Characters of a clinic's name that a voice says: what follows has to be heard, too.
+CLINIC_SPOKEN: Final = 60
 
 _ASKS: Final = {
     Severity.URGENT: "Please look at it now.",
@@ -81,12 +84,22 @@ class Notice:
     @property
     def spoken(self) -> str:
         """What a voice says, twice: nobody takes it in the first time at ten past two."""
-        said = f"{self.clinic}. "
+        return f"{self._said} Please open the list of alerts. I repeat. {self._said}"
+
+    @property
+    def asking(self) -> str:
+        """The same where a key is heard. Empty for a summary: of many alerts no key takes one."""
         if self.others:
-            said += f"{self.others + 1} alerts wait for you. The gravest is {self.severity.word}."
-        else:
-            said += f"An alert of severity {self.severity.word} waits for you. {_ASKS[self.severity]}"
-        return f"{said} Please open the list of alerts. I repeat. {said}"
+            return ""
+        said = f"{self._said} If you have it, press {KEY}: then nobody else is called."
+        return f"{said} I repeat. {said}"
+
+    @property
+    def _said(self) -> str:
+        said = f"{self.clinic[:CLINIC_SPOKEN]}. "
+        if self.others:
+            return f"{said}{self.others + 1} alerts wait for you. The gravest is {self.severity.word}."
+        return f"{said}An alert of severity {self.severity.word} waits for you. {_ASKS[self.severity]}"
 
     def text_for(self, channel: Name) -> tuple[str, str]:
         """Subject (empty where the channel has none) and text."""

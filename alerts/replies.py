@@ -1,4 +1,4 @@
-"""What an answer to a text message acknowledges: exactly one call, or nothing, and then it says why (F62).
+"""What an answer to a call acknowledges, by text or by a key of the telephone: exactly one alert, or nothing, and why (F62).
 
 A nurse answers at ten past two with one thumb. Whatever could mean two calls means none: an alert that somebody believes to
 have taken, and has not, is a silent one.
@@ -9,9 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+#: What a person can type at night, and what is enough to tell his open calls apart.
 CODE_DIGITS: Final = 4
+#: The one key that acknowledges; and how many of any kind a call hears, so that nobody hits it by trying.
+KEY: Final = "4"
+KEYS_MAX: Final = 3
 _WORD: Final = re.compile(r"\s*ack\b", re.IGNORECASE)
-_CODE: Final = re.compile(r"(?<!\d)\d{4}(?!\d)")
+_CODE: Final = re.compile(rf"(?<!\d)\d{{{CODE_DIGITS}}}(?!\d)")
 _HOW: Final = "Reply ACK and the four digits of one call, such as ACK 4711."
 
 
@@ -52,3 +56,28 @@ def reply_to(text: str, calls: Sequence[Call]) -> Reply:
     if meant:
         return Reply("Nothing was acknowledged: somebody has that alert already, or it is closed.")
     return Reply(f"Nothing was acknowledged: no call to this number has the digits {code}. {_HOW}")
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """What a key did: `takes` the alert, or what is `said`; `again`: the call hears another."""
+
+    takes: bool
+    said: str = ""
+    again: bool = False
+
+
+def pressed(keys: str, *, heard: int) -> Pressed:
+    """What `keys` (a call waits for one) do. `heard`: how often this call was answered by key, this time included.
+
+    Beyond KEYS_MAX nothing is heard: a call that has acknowledged counts as that often answered, so none does so twice.
+    """
+    if heard > KEYS_MAX:
+        return Pressed(False, "Nothing was acknowledged. Please open the list of alerts.")
+    if keys == KEY:
+        return Pressed(True)
+    if not keys:
+        return Pressed(False, "No key was pressed. Nothing was acknowledged, and others are called.")
+    if heard == KEYS_MAX:
+        return Pressed(False, "That was another key. Nothing was acknowledged, and others are called.")
+    return Pressed(False, f"That was another key. Nothing was acknowledged. If you have it, press {KEY}.", again=True)

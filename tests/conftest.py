@@ -13,8 +13,10 @@ from tests.support.database import database, database_server, dsn, empty_dsn, ta
 from tests.support.excuses import pytest_make_collect_report, pytest_runtest_makereport
 from tests.support.installation import installation
 from tests.support.mail import mail_sink
+from tests.support.providers.sinch import sinch
+from tests.support.providers.twilio import twilio
+from tests.support.providers.vonage import vonage
 from tests.support.surroundings import forget_settings
-from tests.support.twilio import twilio
 
 __all__ = [
     "broker",
@@ -30,8 +32,10 @@ __all__ = [
     "page",
     "pytest_make_collect_report",
     "pytest_runtest_makereport",
+    "sinch",
     "target",
     "twilio",
+    "vonage",
 ]
 
 #: Cheap ones first: what is plainly broken is told in seconds.

@@ -42,10 +42,11 @@ class Answer:
 class Channel(Protocol):
     """One way to reach people."""
 
-    def send(self, address: str, *, subject: str, body: str, report_to: str = "") -> Answer:
+    def send(self, address: str, *, subject: str, body: str, report_to: str = "", asks: str = "") -> Answer:
         """Try once, within ATTEMPT_TIMEOUT_S for each of at most PROVIDERS_MAX providers.
 
         `report_to`: where a provider may say later what came of it; `{provider}` in it stands for the provider's name.
+        `asks`: what is said in place of `body` by whoever can hear a key, and says at `report_to` which was pressed.
         """
         ...
 
@@ -64,7 +65,7 @@ class NoChannel:
     def __init__(self, detail: str) -> None:
         self._detail = detail
 
-    def send(self, address: str, *, subject: str, body: str, report_to: str = "") -> Answer:
+    def send(self, address: str, *, subject: str, body: str, report_to: str = "", asks: str = "") -> Answer:
         """Never accepted."""
-        del address, subject, body, report_to
+        del address, subject, body, report_to, asks
         return Answer(False, self._detail)

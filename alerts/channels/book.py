@@ -3,30 +3,38 @@
     [[channel]]
     name = "sms"
 
-    [[channel.provider]]                      says what it delivered, and brings answers: see `twilio_sms`
+    [[channel.provider]]                      says what it delivered, and brings answers: see `twilio`
     name = "twilio"
     url = "twiliosms://SID:TOKEN@+15550100100/{to}"
 
-    [[channel.provider]]                      asked where the first does not take a message
+    [[channel.provider]]                      asked where the first does not take a message: see `vonage`
     name = "vonage"
-    url = "vonage://KEY:SECRET@15550100101/{to}"
+    url = "vonagesms://KEY:SECRET@15550100101/{to}?signature=SIGNATURE_SECRET"
 
-E-mail alone needs no file: RPM_MAIL_URL is its provider.
+    [[channel]]                               calls that hear a key, by two providers: see `twilio`, `sinch`
+    name = "voice"
+    [[channel.provider]]
+    name = "twilio-calls"
+    url = "twiliovoice://SID:TOKEN@+15550100100/{to}"
+    [[channel.provider]]
+    name = "sinch"
+    url = "sinchvoice://KEY:SECRET@+15550100102/{to}"
+
+Every other URL is apprise's. E-mail alone needs no file: RPM_MAIL_URL is its provider.
 """
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from stat import S_IRWXO
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from alerts.channels import PROVIDERS_MAX, Channel, ChannelError, Channels, Name, NoChannel, sinch_voice, twilio_sms
+from alerts.channels import PROVIDERS_MAX, Channel, ChannelError, Channels, Name, NoChannel
+from alerts.channels.carriers import Carrier
 from alerts.channels.providers import ByProviders, Provider
 from alerts.rulefile import one_line
-
-#: Importing it has told apprise of its scheme.
-SCHEMES_OF_OURS = (sinch_voice.SCHEME,)
 
 
 class _Model(BaseModel):
@@ -78,24 +86,30 @@ def read_channels(file: Path | None, *, mail_url: str) -> Channels:
         if channel.name is Name.EMAIL and mail_url:
             raise ChannelError(f"{file}: e-mail has RPM_MAIL_URL already: take one of the two out")
         named.add(channel.name)
-        providers = [Provider(one.name, one.url) for one in channel.providers]
         try:
-            found[channel.name] = ByProviders(channel.name, providers)
+            found[channel.name] = ByProviders(channel.name, [_provider(one) for one in channel.providers])
         except ChannelError as error:
             raise ChannelError(f"{file}: {error}") from error
     return found
 
 
-def read_hooks(file: Path | None) -> dict[str, str]:
-    """Providers that report what they delivered, by name, with the secret they sign with. ChannelError as above."""
+def read_hooks(file: Path | None) -> Mapping[str, Carrier]:
+    """Who reports what was delivered, brings answers or hears keys, by the provider's name. ChannelError as above."""
     if file is None:
         return {}
-    providers = [Provider(one.name, one.url) for channel in _read(file).channels for one in channel.providers]
-    for one in providers:
-        if one.reports and not twilio_sms.usable(one.url):
-            # Without a token anybody could sign.
-            raise ChannelError(f"{file}: provider {one.name}: the URL must hold an account, its token and a sender")
-    return {one.name: twilio_sms.secret_of(one.url) for one in providers if one.reports}
+    given = [one for channel in _read(file).channels for one in channel.providers]
+    try:
+        providers = [_provider(one) for one in given]
+    except ChannelError as error:
+        raise ChannelError(f"{file}: {error}") from error
+    return {one.name: one.carrier for one in providers if one.carrier is not None}
+
+
+def _provider(given: _Provider) -> Provider:
+    try:
+        return Provider(given.name, given.url)
+    except ChannelError as error:
+        raise ChannelError(f"provider {given.name}: {error}") from error
 
 
 def _read(file: Path) -> _Book:

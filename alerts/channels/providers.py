@@ -1,20 +1,21 @@
-"""Providers: whoever carries a message, through apprise, which alone is named here and in `sinch_voice`.
+"""Providers: whoever carries a message, by apprise, which is named here alone, or by a carrier of ours (`carriers`).
 
-A provider is an apprise URL in which `{to}` stands for the recipient: `mailto://…?to={to}`, `twilio://SID:TOKEN@FROM/{to}`.
+A provider is a URL in which `{to}` stands for the recipient: one of apprise's (`mailto://…?to={to}`, `twilio://SID:TOKEN@FROM/{to}`)
+or one of a carrier of ours (`twiliosms://…`), which says what it delivered.
 """
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote
 
 import apprise
 
-from alerts.channels import ATTEMPT_TIMEOUT_S, Answer, ChannelError, Name, twilio_sms
+from alerts.channels import ATTEMPT_TIMEOUT_S, Answer, ChannelError, Name
+from alerts.channels.carriers import CALL_TIMEOUT_S, Carrier
+from alerts.channels.own import carrier_of
 
-#: Seconds a server may take to accept a connection, and to answer each command.
-CALL_TIMEOUT_S: Final = 10.0
 #: What must parse where `{to}` stands, to know at the start that a URL can be used: an address of each kind.
 _SAMPLE: Final = {Name.EMAIL: "nobody@example.com", Name.SMS: "+15550100100", Name.VOICE: "+15550100100"}
 
@@ -24,44 +25,40 @@ logging.getLogger("apprise").setLevel(logging.CRITICAL)
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """Who carries messages of one channel. `name` is what people read on an alert's timeline."""
+    """Who carries messages of one channel. `name` is what people read on an alert's timeline.
+
+    ChannelError where the URL is a carrier's of ours and lacks something.
+    """
 
     name: str
-    url: str
+    url: str = field(repr=False)
+    #: None: apprise carries it, and nothing more is heard of it.
+    carrier: Carrier | None = field(init=False, repr=False)
 
-    def made(self, address: str) -> Any:
+    def __post_init__(self) -> None:
+        """Read the URL once."""
+        object.__setattr__(self, "carrier", carrier_of(self.url))
+
+    def usable(self, sample: str) -> bool:
+        """Whether messages can be sent by this URL, as far as that shows without sending one."""
+        return self.carrier is not None or self._made(sample) is not None
+
+    def send(self, address: str, *, subject: str, body: str, report_to: str = "", asks: str = "") -> Answer:
+        """Hand one message over. Accepted means that the provider took it, not that somebody read it."""
+        if self.carrier is not None:
+            report_to = report_to.replace("{provider}", self.name)
+            return self.carrier.send(address, name=self.name, body=body, report_to=report_to, asks=asks)
+        made = self._made(address)
+        if made is None:
+            return Answer(False, f"{self.name} cannot write to this address")
+        return _hand_over(made, self.name, subject=subject, body=body)
+
+    def _made(self, address: str) -> Any:
         """An apprise object (it ships loose types) that writes to one address; None where it cannot."""
         separator = "&" if "?" in self.url else "?"
         timeouts = f"{separator}cto={CALL_TIMEOUT_S}&rto={CALL_TIMEOUT_S}"
         made: Any = apprise.Apprise()
         return made if made.add(self.url.replace("{to}", quote(address, safe="@+")) + timeouts) else None
-
-    @property
-    def reports(self) -> bool:
-        """Whether it says later what came of a message."""
-        return self.url.startswith(f"{twilio_sms.SCHEME}://")
-
-    def usable(self, sample: str) -> bool:
-        """Whether messages can be sent by this URL, as far as that shows without sending one."""
-        return twilio_sms.usable(self.url) if self.reports else self.made(sample) is not None
-
-    def send(self, address: str, *, subject: str, body: str, report_to: str = "") -> Answer:
-        """Hand one message over. Accepted means that the provider took it, not that somebody read it."""
-        if self.reports:
-            url = self.url.replace("{to}", quote(address, safe="@+"))
-            return twilio_sms.send(url, name=self.name, body=body, report_to=report_to.replace("{provider}", self.name))
-        made = self.made(address)
-        if made is None:
-            return Answer(False, f"{self.name} cannot write to this address")
-        try:
-            accepted = made.notify(
-                title=subject, body=body, body_format=apprise.NotifyFormat.TEXT, timeout=ATTEMPT_TIMEOUT_S
-            )
-        except (OSError, TypeError, ValueError) as error:
-            return Answer(False, f"it could not be handed to {self.name} ({type(error).__name__})")
-        if accepted:
-            return Answer(True, f"{self.name} took it", self.name)
-        return Answer(False, f"{self.name} did not take it")
 
 
 class ByProviders:
@@ -80,11 +77,11 @@ class ByProviders:
                 )
         self._providers = tuple(providers)
 
-    def send(self, address: str, *, subject: str, body: str, report_to: str = "") -> Answer:
+    def send(self, address: str, *, subject: str, body: str, report_to: str = "", asks: str = "") -> Answer:
         """The first that takes it; what each said where none does."""
         refused: list[str] = []
         for provider in self._providers:
-            answer = provider.send(address, subject=subject, body=body, report_to=report_to)
+            answer = provider.send(address, subject=subject, body=body, report_to=report_to, asks=asks)
             if answer.accepted:
                 said = "; ".join((*refused, answer.detail))
                 return Answer(True, said, answer.provider)
@@ -103,10 +100,15 @@ class AlarmChannel:
 
     def send(self, *, subject: str, body: str) -> Answer:
         """Hand one message to the provider, within ATTEMPT_TIMEOUT_S."""
-        try:
-            accepted = self._made.notify(
-                title=subject, body=body, body_format=apprise.NotifyFormat.TEXT, timeout=ATTEMPT_TIMEOUT_S
-            )
-        except (OSError, TypeError, ValueError) as error:
-            return Answer(False, f"the message could not be handed over ({type(error).__name__})")
-        return Answer(True, "taken") if accepted else Answer(False, "not taken")
+        return _hand_over(self._made, "the provider", subject=subject, body=body)
+
+
+def _hand_over(made: Any, name: str, *, subject: str, body: str) -> Answer:
+    """One attempt by apprise; what it raises names no address."""
+    try:
+        accepted = made.notify(
+            title=subject, body=body, body_format=apprise.NotifyFormat.TEXT, timeout=ATTEMPT_TIMEOUT_S
+        )
+    except (OSError, TypeError, ValueError) as error:
+        return Answer(False, f"it could not be handed to {name} ({type(error).__name__})")
+    return Answer(True, f"{name} took it", name) if accepted else Answer(False, f"{name} did not take it")

@@ -106,9 +106,10 @@ def _send(
         answer = Answer(False, "senders ended without an answer")
     else:
         channel = channels.get(claimed.channel, NoChannel(f"this installation sends nothing by {claimed.channel}"))
-        subject, body = notice_of(claimed, base_url, others=len(others)).text_for(claimed.channel)
+        notice = notice_of(claimed, base_url, others=len(others))
+        subject, body = notice.text_for(claimed.channel)
         report_to = f"{base_url}/hooks/{{provider}}/report/{claimed.token}" if claimed.token else ""
-        answer = channel.send(claimed.address, subject=subject, body=body, report_to=report_to)
+        answer = channel.send(claimed.address, subject=subject, body=body, report_to=report_to, asks=notice.asking)
     state = _finish(database, claimed, after(answer, attempts=claimed.attempts, now=now), now=now)
     if others and state is State.SENT:
         # Killed before this, the others are told again: a duplicate, never the reverse.

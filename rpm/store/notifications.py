@@ -9,6 +9,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from alerts.channels import Name
+from alerts.replies import CODE_DIGITS
 from alerts.severity import Severity
 from alerts.staff import Contact, StaffMember
 from rpm.store.database import Connection
@@ -20,8 +21,6 @@ _SQL = load("notifications")
 VERIFIED_FOR: Final = timedelta(days=35)
 #: 128 bits: nobody guesses a link that acknowledges.
 TOKEN_BYTES: Final = 16
-#: What a person can type at night, and what is enough to tell his open calls apart.
-CODES: Final = 10_000
 
 
 class State(StrEnum):
@@ -128,10 +127,10 @@ def write(
 
 
 def _new_code(connection: Connection, recipient_id: int) -> str | None:
-    """Four digits that none of the person's open calls bears; None where all are taken."""
+    """CODE_DIGITS digits that none of the person's open calls bears; None where all are taken."""
     rows = connection.execute(_SQL["codes_in_use"], {"recipient_id": recipient_id}).fetchall()
     taken = {row["code"] for row in rows}
-    free = [code for number in range(CODES) if (code := f"{number:04d}") not in taken]
+    free = [code for number in range(10**CODE_DIGITS) if (code := f"{number:0{CODE_DIGITS}d}") not in taken]
     return secrets.choice(free) if free else None
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from alerts.channels import Name
 from alerts.notices import SHORT_ID
-from alerts.replies import Call
+from alerts.replies import KEYS_MAX, Call
 from rpm.store import notifications
 from rpm.store.database import Connection
 from rpm.store.notifications import Claimed
@@ -50,16 +51,18 @@ def refused(connection: Connection, token: str, *, provider: str, answer: str) -
 
 def overdue(
     connection: Connection,
-    providers: Collection[str],
+    channel: Name,
     *,
+    providers: Collection[str],
     before: datetime,
     since: datetime,
     answer: str,
     limit: int,
 ) -> list[Claimed]:
-    """Those of which nothing was heard since they were taken, given up; `limit` at most, and what was told in them."""
+    """Those of a channel of which nothing was heard since they were taken, given up; `limit`, and what was told in them."""
     rows = connection.execute(
-        _SQL["overdue"], {"providers": sorted(providers), "before": before, "since": since, "limit": limit}
+        _SQL["overdue"],
+        {"channel": channel, "providers": sorted(providers), "before": before, "since": since, "limit": limit},
     ).fetchall()
     # Alerts are locked in one order, as everywhere.
     ordered = sorted(rows, key=lambda row: (row["alert_id"], row["id"]))
@@ -70,6 +73,23 @@ def _fail(connection: Connection, notification_id: int, alert_id: int, answer: s
     notifications.lock_alert(connection, alert_id)
     rows = connection.execute(_SQL["not_delivered"], {"notification_id": notification_id, "answer": answer}).fetchall()
     return [notifications.claimed_of(row) for row in rows]
+
+
+def told_besides(connection: Connection, token: str) -> int:
+    """Of how many alerts more a message told."""
+    row = connection.execute(_SQL["told_besides"], {"token": token}).fetchone()
+    return 0 if row is None else int(row["n"])
+
+
+def hear_key(connection: Connection, token: str) -> int:
+    """How many keys this call has heard, with the one that is being pressed: more than KEYS_MAX where it hears no more."""
+    row = connection.execute(_SQL["hear_key"], {"token": token, "most": KEYS_MAX}).fetchone()
+    return KEYS_MAX + 1 if row is None else int(row["keys_heard"])
+
+
+def hear_no_more(connection: Connection, token: str) -> None:
+    """The right key was pressed: whoever sends it again presses none."""
+    connection.execute(_SQL["hear_no_more"], {"token": token, "most": KEYS_MAX})
 
 
 def calls_of_number(connection: Connection, address: str, *, now: datetime) -> dict[Call, Sender]:

@@ -536,6 +536,7 @@ create table notification (
     provider text,
     delivered_at timestamp with time zone,
     told_in bigint,
+    keys_heard smallint not null default 0,
     constraint notification_key_key UNIQUE (key),
     constraint notification_pkey PRIMARY KEY (id),
     constraint notification_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'cancelled'::text]))),
@@ -1111,6 +1112,8 @@ CREATE INDEX notification_by_code ON public.notification USING btree (recipient_
 CREATE INDEX notification_by_contact ON public.notification USING btree (contact_id, sent_at DESC);
 
 CREATE INDEX notification_due ON public.notification USING btree (due_at) WHERE (state = ANY (ARRAY['pending'::text, 'sending'::text]));
+
+CREATE INDEX notification_told_in ON public.notification USING btree (told_in) WHERE (told_in IS NOT NULL);
 
 CREATE INDEX observation_by_patient ON public.observation USING btree (patient_id, code, measured_at DESC);
 

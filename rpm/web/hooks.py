@@ -1,26 +1,27 @@
 """Where providers of messages say what became of one, and bring what its reader answers. Each is signed by its provider.
 
-Whose practice it is nobody knows before the message is looked up, as with the links (`rpm.web.answer`).
+Whose practice it is nobody knows before the message is looked up, as with the links (`rpm.web.answer`). What a provider signs
+can be sent again by whoever has seen it: a report says nothing twice, and a call hears KEYS_MAX keys and acknowledges once.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final, cast
-from urllib.parse import parse_qsl
-from xml.sax.saxutils import escape
 
 import structlog
 from fastapi import APIRouter, Depends, HTTPException, Path, Request
 from fastapi.responses import Response
 
-from alerts.channels import twilio_sms
-from alerts.channels.twilio_sms import Outcome
-from alerts.replies import Reply, reply_to
+from alerts.channels.carriers import Calls, Came, Carrier, Fields, Outcome, Texts, Told, Written
+from alerts.notices import Notice
+from alerts.replies import Pressed, Reply, pressed, reply_to
 from rpm import delivery
 from rpm.access import Actor, Role
-from rpm.store import alerts, reports
+from rpm.store import alerts, notifications, reports
 from rpm.store.database import Connection
-from rpm.web.answer import Token, take
+from rpm.store.notifications import Linked
+from rpm.web.answer import Token, refusal, take
 from rpm.web.problems import NotFound
 from rpm.web.session import Now, database_of, settings_of
 
@@ -28,64 +29,71 @@ router = APIRouter()
 _log = structlog.get_logger()
 
 NAME_LENGTH_MAX: Final = 41
+TAKEN: Final = "You have the alert. Nobody else is called. Please look at it now."
 
 ProviderName = Annotated[str, Path(max_length=NAME_LENGTH_MAX)]
 
 
-async def signed_form(request: Request, provider: ProviderName) -> Mapping[str, str]:
-    """The form that came, if the provider signed it; NotFound for one that has no business here."""
-    secrets = cast(Mapping[str, str], request.app.state.hooks)
-    secret = secrets.get(provider)
-    if secret is None:
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What a provider said, and signed."""
+
+    carrier: Carrier
+    fields: Fields
+
+
+async def signed(request: Request, provider: ProviderName, now: Now) -> Signed:
+    """What came, if its provider signed it; NotFound for one that has no business here."""
+    carrier = cast("Mapping[str, Carrier]", request.app.state.hooks).get(provider)
+    if carrier is None:
         raise NotFound
-    fields = parse_qsl((await request.body()).decode("utf-8", "replace"), keep_blank_values=True)
     # As the provider knows it: before any proxy of ours.
     url = settings_of(request).public_url.rstrip("/") + request.url.path
     if request.url.query:
         url += f"?{request.url.query}"
-    if not twilio_sms.signed_by(secret, url, fields, request.headers.get(twilio_sms.SIGNATURE_HEADER, "")):
+    # Names of headers come in small letters.
+    fields = carrier.believed(Came(url, dict(request.headers), await request.body()), now=now)
+    if fields is None:
         _log.warning("unsigned_report", provider=provider)
         raise HTTPException(403)
-    return dict(fields)
+    return Signed(carrier, fields)
 
 
-Form = Annotated[Mapping[str, str], Depends(signed_form)]
+Believed = Annotated[Signed, Depends(signed)]
 
 
 @router.post("/hooks/{provider}/report/{token}")
-def report(request: Request, provider: ProviderName, token: Token, form: Form, now: Now) -> Response:
-    """What became of a message: it arrived; or it did not, and the next way is tried at once."""
-    outcome = twilio_sms.outcome_of(form.get("MessageStatus", ""))
+def report(request: Request, provider: ProviderName, token: Token, came: Believed, now: Now) -> Response:
+    """What became of a message: it arrived; or not, and the next way is tried at once. A call is told what to say besides."""
+    told = came.carrier.told(came.fields)
+    written = Written("", "text/plain")
     with database_of(request).transaction() as connection:
-        if outcome is Outcome.DELIVERED:
-            found = reports.delivered(connection, token, provider=provider, now=now)
-            if found is not None:
-                alerts.add_event(
-                    connection,
-                    practice_id=found.practice_id,
-                    alert_id=found.alert_id,
-                    at=now,
-                    kind="delivered",
-                    staff_id=found.recipient_id,
-                    reason=f"{found.channel}: {provider} says that it arrived",
-                )
-        elif outcome is Outcome.NOT_DELIVERED:
-            answer = f"{provider} says that it did not arrive"
-            failed = reports.refused(connection, token, provider=provider, answer=answer)
-            delivery.not_reached(connection, failed, answer=answer, now=now)
-    return Response(status_code=204)
+        if isinstance(came.carrier, Calls) and (told.picked_up or told.keys is not None):
+            linked = notifications.by_token(connection, token)
+            if linked is None:
+                raise NotFound
+            said = (
+                _key(connection, token, linked, told.keys, now=now)
+                if told.keys is not None
+                else _greeting(connection, token, linked, told)
+            )
+            written = came.carrier.spoken(said.said, asks=said.again)
+        _note(connection, token, told, provider=provider, now=now)
+    return Response(written.body, media_type=written.media_type)
 
 
 @router.post("/hooks/{provider}/message")
-def message(request: Request, provider: ProviderName, form: Form, now: Now) -> Response:
+def message(request: Request, provider: ProviderName, came: Believed, now: Now) -> Response:
     """Somebody answers by text: one call is acknowledged, or none, and the answer says which."""
     del provider
+    if not isinstance(came.carrier, Texts):
+        raise NotFound
+    text = came.carrier.text(came.fields)
     with database_of(request).transaction() as connection:
-        said = answered(connection, form.get("From", ""), form.get("Body", ""), now=now).said
-    return Response(
-        f'<?xml version="1.0" encoding="UTF-8"?><Response><Message>{escape(said)}</Message></Response>',
-        media_type="text/xml",
-    )
+        said = answered(connection, text.sender, text.body, now=now).said
+    # Outside the transaction: some say it by a request of their own.
+    written = came.carrier.replied(said, to=text.sender)
+    return Response(written.body, media_type=written.media_type)
 
 
 def answered(connection: Connection, address: str, text: str, *, now: datetime) -> Reply:
@@ -98,3 +106,54 @@ def answered(connection: Connection, address: str, text: str, *, now: datetime) 
     who = Actor(call.recipient_id, call.practice_id, Role(sender.role), sender.name)
     outcome = take(connection, who, call.alert_id, by="text", now=now)
     return reply if outcome.done else Reply(f"Nothing was acknowledged: {outcome.reason}.")
+
+
+def _note(connection: Connection, token: str, told: Told, *, provider: str, now: datetime) -> None:
+    """On the message's row and its alert's timeline; what failed goes by the next way."""
+    said = f"{provider} says that {told.why}"
+    if told.outcome is Outcome.DELIVERED:
+        found = reports.delivered(connection, token, provider=provider, now=now)
+        if found is not None:
+            alerts.add_event(
+                connection,
+                practice_id=found.practice_id,
+                alert_id=found.alert_id,
+                at=now,
+                kind="delivered",
+                staff_id=found.recipient_id,
+                reason=f"{found.channel}: {said}",
+            )
+    elif told.outcome is Outcome.NOT_DELIVERED:
+        failed = reports.refused(connection, token, provider=provider, answer=said)
+        delivery.not_reached(connection, failed, answer=said, now=now)
+
+
+def _greeting(connection: Connection, token: str, linked: Linked, told: Told) -> Pressed:
+    """What a call says to whoever picked it up; nothing to a machine, which would hear it to no end."""
+    if told.outcome is Outcome.NOT_DELIVERED:
+        return Pressed(False)
+    notice = Notice(
+        severity=linked.severity,
+        public_id=linked.public_id,
+        step=linked.step + 1,
+        url="",
+        clinic=linked.clinic,
+        others=reports.told_besides(connection, token),
+    )
+    return Pressed(False, notice.asking or notice.spoken, again=bool(notice.asking))
+
+
+def _key(connection: Connection, token: str, linked: Linked, keys: str, *, now: datetime) -> Pressed:
+    """Acknowledge the alert this call is about, and no other, if the one right key was pressed; what the call says then."""
+    # The alert before the message, as everywhere.
+    notifications.lock_alert(connection, linked.alert_id)
+    result = pressed(keys, heard=reports.hear_key(connection, token) if keys else 0)
+    if not result.takes:
+        return result
+    reports.hear_no_more(connection, token)
+    refused = refusal(linked, now=now)
+    if refused is None:
+        who = Actor(linked.recipient_id, linked.practice_id, Role(linked.role), linked.recipient)
+        outcome = take(connection, who, linked.alert_id, by="key", now=now)
+        refused = None if outcome.done else f"{outcome.reason.capitalize()}."
+    return Pressed(refused is None, TAKEN if refused is None else f"Nothing was acknowledged. {refused}")

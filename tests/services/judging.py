@@ -40,8 +40,8 @@ class Outbox:
     sent: list[tuple[str, str, str]] = field(default_factory=list)
     answer: Answer = field(default_factory=lambda: Answer(True, "taken"))
 
-    def send(self, address: str, *, subject: str, body: str, report_to: str = "") -> Answer:
-        del report_to
+    def send(self, address: str, *, subject: str, body: str, report_to: str = "", asks: str = "") -> Answer:
+        del report_to, asks
         self.sent.append((address, subject, body))
         return self.answer
 

@@ -1,7 +1,7 @@
 """Names and values nobody could have by chance, through every way a message or an answer takes: they come out nowhere (F63, P8).
 
-Every channel is written to over its own protocol where there is one here (a mail server, a provider of texts); answers, reports,
-pages without a log-in, error pages, `/health`, the rows of messages and the log are searched. The same words stand on the
+Every channel is written to over its own protocol where there is one here (a mail server, providers of texts and of calls, each
+call picked up); answers, keys, reports, pages without a log-in, error pages, `/health`, the rows of messages and the log are searched. The same words stand on the
 patient's own page: else this test could not fail.
 """
 
@@ -23,7 +23,8 @@ from tests.services.test_contacts import add
 from tests.support.clock import MORNING, SettableClock
 from tests.support.leaks import leaked
 from tests.support.mail import MailSink
-from tests.support.twilio import Twilio
+from tests.support.providers.sinch import Sinch
+from tests.support.providers.twilio import Twilio
 from tests.support.visitor import Visitor
 from tests.support.website import Website
 
@@ -34,10 +35,13 @@ PHONE, VOICE, CHAT = "+15550100111", "+15550100222", "canary-room"
 
 
 @pytest.fixture
-def desk(database: Database, mail_sink: MailSink, twilio: Twilio, tmp_path: Path) -> Desk:
-    """Five nurses, each reached by another channel; mail and texts go over the wire."""
+def desk(database: Database, mail_sink: MailSink, twilio: Twilio, sinch: Sinch, tmp_path: Path) -> Desk:
+    """Five nurses, each reached by another channel; mail, texts and calls go over the wire."""
     file = tmp_path / "channels.toml"
-    file.write_text(f'[[channel]]\nname = "sms"\n[[channel.provider]]\nname = "twilio"\nurl = "{twilio.url}"\n')
+    lines = ['[[channel]]\nname = "sms"', f'[[channel.provider]]\nname = "twilio"\nurl = "{twilio.url}"']
+    lines += ['[[channel]]\nname = "voice"', f'[[channel.provider]]\nname = "sinch"\nurl = "{sinch.voice_url}"']
+    lines += [f'[[channel.provider]]\nname = "twilio-calls"\nurl = "{twilio.voice_url}"']
+    file.write_text("\n".join(lines))
     file.chmod(0o600)
     desk = Desk(database, now=MORNING)
     desk.singly_max = SINGLY_MAX
@@ -76,11 +80,13 @@ def rename(desk: Desk, before: str, after: str) -> None:
 
 
 def test_no_name_and_no_value_leaves_the_house(
-    desk: Desk, mail_sink: MailSink, twilio: Twilio, clock: SettableClock, tmp_path: Path,
+    desk: Desk, mail_sink: MailSink, twilio: Twilio, sinch: Sinch, clock: SettableClock, tmp_path: Path,
     capfd: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     patient = reds(desk, SINGLY_MAX + 2)
+    sinch.takes = False
     desk.call()
+    sinch.takes = True
     desk.forward(minutes=1)
     desk.call()  # summaries
     desk.forward(minutes=15)
@@ -95,11 +101,21 @@ def test_no_name_and_no_value_leaves_the_house(
     settings = Settings(dsn=desk.database.dsn, channels_file=tmp_path / "channels.toml", public_url=BASE_URL)
     said: list[str] = []
     with Website(desk.database, clock, settings=settings) as website:
-        twilio.outside, twilio.inside = BASE_URL, website.url
+        for provider in (twilio, sinch):
+            provider.outside, provider.inside, provider.now = BASE_URL, website.url, clock
         stranger = Visitor(website)
         code = twilio.texts[0].body.split("ACK ")[1][:4]
         said += [twilio.brings(PHONE, text) for text in ("ACK", f"ACK {code}", f"ACK {code}", "hello")]
         said += [twilio.reports(twilio.texts[1], status).text for status in ("delivered", "failed")]
+        for provider, machine in ((twilio, "machine_start"), (sinch, "machine")):
+            assert len(provider.calls) > 1
+            # Singly or for many, whoever picks up and whatever is pressed.
+            for call in provider.calls:
+                said += provider.picks_up(call, "1", "4", "4")
+            said += provider.picks_up(provider.calls[0], by=machine)
+            said.append(provider.presses(provider.calls[0], "4", secret="Z3Vlc3NlZA==").text)
+        assert any("alerts wait for you" in each for each in said)
+        assert any("You have the alert" in each for each in said)
         token = twilio.texts[0].body.split("/a/")[1].split()[0]
         said += [stranger.get(f"/a/{token}").text, stranger.post(f"/a/{token}").text, stranger.get("/health").text]
         said += [stranger.get(f"/patients/{patient}").text, stranger.get("/nowhere").text]

@@ -154,7 +154,7 @@ database, log, pause_s = Database(sys.argv[1]).open(), Path(sys.argv[2]), float(
 send.LEASE = timedelta(seconds=0.5)
 
 class Recipients:
-    def send(self, address, *, subject, body, report_to):
+    def send(self, address, *, subject, body, report_to, asks):
         with log.open("ab") as file:
             file.write(f"{subject}|{address}\\n".encode())
             file.flush()

@@ -12,7 +12,8 @@ select id, alert_id from notification where token = %(token)s and provider = %(p
 -- Messages that a provider took long enough ago, would have reported on, and did not: their alerts still wait for somebody.
 select notification.id, notification.alert_id
 from notification join alert on alert.id = notification.alert_id
-where notification.state = 'sent' and notification.provider = any(%(providers)s) and notification.delivered_at is null
+where notification.state = 'sent' and notification.channel = %(channel)s
+    and notification.provider = any(%(providers)s) and notification.delivered_at is null
     and notification.told_in is null and notification.sent_at <= %(before)s and notification.sent_at > %(since)s
     and alert.status = 'open'
 order by notification.severity desc, notification.sent_at, notification.id
@@ -41,3 +42,18 @@ where notification.channel = 'sms' and notification.address = %(address)s and no
     -- Whatever became of it as far as we know: who answers has it.
     and notification.created_at > %(since)s
 order by notification.id;
+
+-- told_besides
+-- Of how many alerts more a message told: then it was a summary.
+select count(*) as n from notification as besides join notification on besides.told_in = notification.id
+where notification.token = %(token)s;
+
+-- hear_key
+-- A key pressed in a call: counted before it is looked at, and no further than to "no more".
+update notification set keys_heard = least(keys_heard + 1, %(most)s + 1)
+where token = %(token)s and channel = 'voice'
+returning keys_heard;
+
+-- hear_no_more
+-- The right key was pressed: the same again is a replay.
+update notification set keys_heard = %(most)s where token = %(token)s;

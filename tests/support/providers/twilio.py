@@ -1,96 +1,74 @@
-"""Providers of messages as they speak on the wire: Twilio's text messages, with reports and answers that it signs.
+"""Twilio: texts and calls, with reports, keys and answers that it signs.
 
-The shapes are those of Twilio's documents: "Message resource" (a form, basic authentication, 201 with a sid), "Track outbound
-message status" (StatusCallback: MessageSid, MessageStatus) and "Webhooks security" (X-Twilio-Signature). Mail is spoken by
-`tests.support.mail`. The signature is made here from the document's recipe, not with our own code.
+After Twilio's documents "Message resource" and "Call resource" (forms, basic authentication, 201 with a sid), "Track outbound
+message status" (MessageSid, MessageStatus), "Call status callbacks" (CallSid, CallStatus), "Answering machine detection"
+(AsyncAmd: AnsweredBy), TwiML's Say, Gather and Hangup, and "Webhooks security" (X-Twilio-Signature).
 """
 
 import base64
 import hashlib
 import hmac
-import json
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Final
-from urllib.parse import parse_qsl
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl, urlencode
 from xml.etree import ElementTree as ET
 
 import httpx
 import pytest
 
+from tests.support.providers.server import Call, Telephone, Text
+
 SID: Final = "AC0123456789abcdef0123456789abcdef"
 AUTH_TOKEN: Final = "not-a-secret-of-anybody"
 CALLER: Final = "+15550100199"
+#: What the caller hears where the pages answer with anything but TwiML.
+APPLICATION_ERROR: Final = "We are sorry. An application error has occurred. Goodbye."
+_VERBS: Final = {"Say", "Gather", "Hangup", "Pause"}
+#: More turns than a call here may take: one that never ends is a failure, not a hang.
+TURNS_MAX: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """A message that was handed over."""
+class Twilio(Telephone):
+    """Takes texts and calls; says what becomes of one, and brings an answer, when told to."""
 
-    sid: str
-    to: str
-    body: str
-    report_to: str
+    name = "twilio"
 
-
-class Twilio:
-    """Takes messages while `takes`; says what becomes of one, and brings an answer, when told to."""
-
-    def __init__(self) -> None:
-        self.takes = True
+    def __init__(self, *, port: int = 0) -> None:
+        super().__init__(port=port)
         self.texts: list[Text] = []
-        #: As the pages are known outside, and where they really listen.
-        self.outside = self.inside = ""
-        owner = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                form = dict(parse_qsl(self.rfile.read(int(self.headers["content-length"])).decode()))
-                known = base64.b64encode(f"{SID}:{AUTH_TOKEN}".encode()).decode()
-                if (
-                    self.headers["authorization"] != f"Basic {known}"
-                    or self.path != f"/2010-04-01/Accounts/{SID}/Messages.json"
-                ):
-                    self._answer(401, {"code": 20003, "message": "Authenticate"})
-                elif not owner.takes or form.get("From") != CALLER:
-                    self._answer(400, {"code": 21606, "message": "From is not a valid number", "status": 400})
-                else:
-                    text = Text(f"SM{len(owner.texts):032x}", form["To"], form["Body"], form.get("StatusCallback", ""))
-                    owner.texts.append(text)
-                    self._answer(201, {"sid": text.sid, "status": "queued", "to": text.to})
-
-            def _answer(self, status: int, said: dict[str, object]) -> None:
-                body = json.dumps(said).encode()
-                self.send_response(status)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-                """Quiet."""
-                del format, args
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     @property
     def url(self) -> str:
-        """The provider's URL in a channels file."""
-        api = f"http://127.0.0.1:{self._server.server_port}"
-        return f"twiliosms://{SID}:{AUTH_TOKEN}@{CALLER}/{{to}}?api={api}"
+        """The provider's URL in a channels file, for texts."""
+        return f"twiliosms://{SID}:{AUTH_TOKEN}@{CALLER}/{{to}}?api={self.api}"
 
-    def start(self) -> "Twilio":
-        """Listen."""
-        self._thread.start()
-        return self
+    @property
+    def voice_url(self) -> str:
+        """The same, for calls."""
+        return f"twiliovoice://{SID}:{AUTH_TOKEN}@{CALLER}/{{to}}?api={self.api}"
 
-    def stop(self) -> None:
-        """Listen no more."""
-        self._server.shutdown()
-        self._server.server_close()
+    def asked(self, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, Any, Any]:
+        """A message or a call to send."""
+        form = dict(parse_qsl(body.decode()))
+        known = base64.b64encode(f"{SID}:{AUTH_TOKEN}".encode()).decode()
+        resource = path.removeprefix(f"/2010-04-01/Accounts/{SID}/")
+        if headers.get("authorization") != f"Basic {known}" or resource not in {"Messages.json", "Calls.json"}:
+            return 401, {"code": 20003, "message": "Authenticate"}, None
+        if not self.takes or form.get("From") != CALLER:
+            return 400, {"code": 21606, "message": "From is not a valid number", "status": 400}, None
+        if resource == "Messages.json":
+            text = Text(f"SM{len(self.texts):032x}", form["To"], form["Body"], form.get("StatusCallback", ""))
+            self.texts.append(text)
+            return 201, {"sid": text.sid, "status": "queued", "to": text.to}, text
+        if not _is_twiml(form.get("Twiml", "")):
+            return 400, {"code": 21205, "message": "Url is not a valid URL", "status": 400}, None
+        heeds = form.get("MachineDetection") in {"Enable", "DetectMessageEnd"} and form.get("AsyncAmd") == "true"
+        tells = {"status": form.get("StatusCallback", "")}
+        if heeds:
+            tells["machine"] = form.get("AsyncAmdStatusCallback", "")
+        call = Call(f"CA{len(self.calls):032x}", form["To"], form["Twiml"], tells)
+        self.calls.append(call)
+        return 201, {"sid": call.sid, "status": "queued", "to": call.to}, call
 
     def reports(self, text: Text, status: str, *, secret: str = AUTH_TOKEN) -> httpx.Response:
         """Say what became of a message."""
@@ -106,18 +84,69 @@ class Twilio:
         assert said is not None
         return said
 
-    def _post(self, url: str, fields: dict[str, str], secret: str) -> httpx.Response:
-        """Signed for the address outside, posted to where the pages listen, as a proxy would."""
+    def ends(self, call: Call, how: str) -> None:
+        """completed, busy, no-answer, failed, canceled."""
+        if to := call.tells.get("status"):
+            self._post(to, {"CallSid": call.sid, "CallStatus": how, "To": call.to}).raise_for_status()
+
+    def picks_up(self, call: Call, *keys: str, by: str = "human") -> list[str]:
+        """`by`: human, machine_start, fax, unknown."""
+        if to := call.tells.get("machine"):
+            fields = {"CallSid": call.sid, "AnsweredBy": by, "MachineDetectionDuration": "2900"}
+            self._post(to, fields).raise_for_status()
+        heard: list[str] = []
+        left = list(keys)
+        twiml: str | None = call.says
+        here = ""
+        for _ in range(TURNS_MAX):
+            if twiml is None:
+                self.ends(call, "completed")
+                return heard
+            twiml, here = self._play(call, twiml, here, heard, left)
+        raise AssertionError("the call does not end")
+
+    def presses(self, call: Call, key: str, *, secret: str | None = None) -> httpx.Response:
+        """As a Gather posts it."""
+        fields = {"CallSid": call.sid, "CallStatus": "in-progress", "Digits": key, "msg": "Gather End", "To": call.to}
+        return self._post(call.tells["status"], fields, AUTH_TOKEN if secret is None else secret)
+
+    def _play(self, call: Call, twiml: str, here: str, heard: list[str], keys: list[str]) -> tuple[str | None, str]:
+        """The TwiML that comes next and where it is from; None: the call is over."""
+        for verb in ET.fromstring(twiml):
+            if verb.tag == "Hangup":
+                return None, here
+            if verb.tag == "Say":
+                heard.append(verb.text or "")
+            if verb.tag == "Gather":
+                heard += [each.text or "" for each in verb.findall("Say")]
+                if keys:
+                    to = verb.get("action", here)
+                    digits = keys.pop(0)[: int(verb.get("numDigits", "99"))]
+                    fields = {"CallSid": call.sid, "CallStatus": "in-progress", "Digits": digits, "msg": "Gather End"}
+                    answer = self._post(to, fields)
+                    if answer.is_error or not _is_twiml(answer.text):
+                        heard.append(APPLICATION_ERROR)
+                        return None, to
+                    return answer.text, to
+        return None, here
+
+    def _post(self, url: str, fields: dict[str, str], secret: str = AUTH_TOKEN) -> httpx.Response:
         signed = url + "".join(name + fields[name] for name in sorted(fields))
         signature = base64.b64encode(hmac.new(secret.encode(), signed.encode(), hashlib.sha1).digest()).decode()
-        assert url.startswith(self.outside)
-        path = url.removeprefix(self.outside)
-        return httpx.post(f"{self.inside}{path}", data=fields, headers={"X-Twilio-Signature": signature})
+        headers = {"X-Twilio-Signature": signature, "content-type": "application/x-www-form-urlencoded"}
+        return self._say(url, urlencode(fields).encode(), headers)
+
+
+def _is_twiml(text: str) -> bool:
+    try:
+        root = ET.fromstring(text)
+    except ET.ParseError:
+        return False
+    return root.tag == "Response" and {verb.tag for verb in root} <= _VERBS
 
 
 @pytest.fixture
 def twilio() -> Iterator[Twilio]:
-    """A provider of texts that listens."""
-    provider = Twilio().start()
-    yield provider
-    provider.stop()
+    """A provider of texts and calls that listens."""
+    with Twilio() as provider:
+        yield provider

@@ -1,0 +1,123 @@
+"""Texts by Vonage, which says later what became of each: apprise's own Vonage asks for no report.
+
+    vonagesms://API_KEY:API_SECRET@SENDER_NUMBER/{to}?signature=SIGNATURE_SECRET
+
+The request is the one of Vonage's SMS API: POST /sms/json, a form; 200 with status "0" for each part that was taken. Delivery
+receipts and answers come as a form or as JSON, by the account's setting. They must be signed ("Signing messages"; Vonage
+switches it on when asked), with the method SHA-256 HMAC: over `&name=value` of every field in the order of the names.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, cast
+
+import httpx
+
+from alerts.channels import Answer
+from alerts.channels.carriers import (
+    SIGNED_WITHIN,
+    Account,
+    Came,
+    Fields,
+    Outcome,
+    Text,
+    Told,
+    Written,
+    account_of,
+    e164,
+    form_of,
+    hand_over,
+    object_of,
+    post,
+)
+
+API_URL: Final = "https://rest.nexmo.com"
+_TAKEN: Final = "0"
+
+
+def signature(secret: str, fields: Mapping[str, str]) -> str:
+    """What Vonage writes into `sig` beside these fields."""
+    kept = {name: value.replace("&", "_").replace("=", "_") for name, value in fields.items() if name != "sig"}
+    signed = "".join(f"&{name}={kept[name]}" for name in sorted(kept))
+    return hmac.new(secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class VonageTexts:
+    """`vonagesms://`."""
+
+    account: Account
+
+    def send(self, address: str, *, name: str, body: str, report_to: str, asks: str) -> Answer:
+        """See `Carrier`."""
+        del asks
+        account = self.account
+        form = {
+            "api_key": account.user,
+            "api_secret": account.secret,
+            "from": account.sender.removeprefix("+"),
+            "to": e164(address).removeprefix("+"),
+            "text": body,
+            "type": "text" if body.isascii() else "unicode",
+        }
+        if report_to:
+            form |= {"status-report-req": "1", "callback": report_to}
+        return hand_over(name, address, lambda: self._post(form))
+
+    def believed(self, came: Came, *, now: datetime) -> Fields | None:
+        """What Vonage signed within SIGNED_WITHIN of now."""
+        if came.headers.get("content-type", "").startswith("application/json"):
+            fields = {name: str(value) for name, value in object_of(came).items()}
+        else:
+            fields = dict(form_of(came))
+        expected = signature(self.account.options["signature"], fields)
+        if not hmac.compare_digest(expected.encode(), fields.get("sig", "").lower().encode()):
+            return None
+        at = _instant(fields.get("timestamp", ""))
+        return fields if at is not None and abs(now - at) <= SIGNED_WITHIN else None
+
+    def told(self, fields: Fields) -> Told:
+        """Of a message, by Vonage's word for its status."""
+        status = fields.get("status", "")
+        if status == "delivered":
+            return Told(Outcome.DELIVERED, "it arrived")
+        if status in {"expired", "failed", "rejected"}:
+            return Told(Outcome.NOT_DELIVERED, "it did not arrive")
+        return Told()
+
+    def text(self, fields: Fields) -> Text:
+        """See `Texts`."""
+        return Text(e164(fields.get("msisdn", "")), fields.get("text", ""))
+
+    def replied(self, said: str, *, to: str) -> Written:
+        """As a text of its own: Vonage takes none from the answer to a request."""
+        self.send(to, name="vonage", body=said, report_to="", asks="")
+        return Written("", "text/plain")
+
+    def _post(self, form: dict[str, str]) -> bool:
+        status, said = post(f"{self.account.api}/sms/json", data=form)
+        if status != httpx.codes.OK or not isinstance(said, dict):
+            return False
+        found: object = cast("dict[str, Any]", said).get("messages")
+        parts = cast("list[object]", found) if isinstance(found, list) else []
+        return bool(parts) and all(map(_is_taken, parts))
+
+
+def texts(url: str) -> VonageTexts | None:
+    """None where the URL lacks something: without the signature's secret no report could be believed."""
+    account = account_of(url, api=API_URL)
+    return VonageTexts(account) if account and account.options.get("signature") else None
+
+
+def _instant(text: str) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(int(text), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _is_taken(part: object) -> bool:
+    return isinstance(part, dict) and cast("dict[str, Any]", part).get("status") == _TAKEN

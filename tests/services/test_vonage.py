@@ -1,0 +1,119 @@
+"""Texts by a second provider that speaks Vonage's own HTTP: receipts and answers, signed, as a form or as JSON (F59, F62)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from alerts.channels import Name
+from alerts.channels.book import read_channels, read_hooks
+from rpm.jobs import deliveries
+from rpm.jobs.deliveries import DELIVERED_WITHIN
+from rpm.settings import Settings
+from rpm.store.database import Database
+from tests.services.judging import BASE_URL, Desk
+from tests.services.test_contacts import PHONE, add
+from tests.services.test_escalate import crisis, staff_id
+from tests.support.clock import MORNING, SettableClock
+from tests.support.providers.twilio import Twilio
+from tests.support.providers.vonage import Vonage
+from tests.support.website import Website
+
+MAIL = "nora@clinic.example"
+
+
+@pytest.fixture
+def file(tmp_path: Path, twilio: Twilio, vonage: Vonage) -> Path:
+    """Vonage is asked where Twilio takes nothing, as now."""
+    twilio.takes = False
+    found = tmp_path / "channels.toml"
+    lines = [f'[[channel.provider]]\nname = "{one.name}"\nurl = "{one.url}"' for one in (twilio, vonage)]
+    found.write_text("\n".join(['[[channel]]\nname = "sms"', *lines]))
+    found.chmod(0o600)
+    return found
+
+
+@pytest.fixture
+def desk(database: Database, file: Path) -> Desk:
+    """Nora is texted first, then written to."""
+    desk = Desk(database, now=MORNING)
+    desk.clinic.staff("nora", "nurse")
+    desk.clinic.staff("ada", "admin")
+    add(desk, Name.SMS, PHONE)
+    desk.rows("update contact set position = 0 where channel = 'sms' returning id")
+    desk.channels = {**desk.channels, Name.SMS: read_channels(file, mail_url="")[Name.SMS]}
+    return desk
+
+
+@pytest.fixture
+def pages(desk: Desk, file: Path, twilio: Twilio, vonage: Vonage, clock: SettableClock) -> Iterator[Website]:
+    settings = Settings(dsn=desk.database.dsn, channels_file=file, public_url=BASE_URL)
+    with Website(desk.database, clock, settings=settings) as website:
+        for one in (twilio, vonage):
+            one.outside, one.inside, one.now = BASE_URL, website.url, clock
+        yield website
+
+
+@pytest.mark.usefixtures("pages")
+def test_what_the_second_provider_says_counts_as_the_firsts_does(desk: Desk, file: Path, vonage: Vonage) -> None:
+    """On its way, delivered, given up, and never heard of: each once, and nobody is written to besides."""
+    alert_id = crisis(desk)
+    desk.call()
+    [text] = vonage.texts
+    assert (text.to, "/hooks/vonage/report/" in text.report_to) == (PHONE.removeprefix("+"), True)
+    for status in ("accepted", "buffered", "unknown"):
+        assert vonage.reports(text, status).status_code == httpx.codes.OK
+    assert desk.events(alert_id)[-1] == "notified", "on its way is not delivered"
+    vonage.as_json = True
+    for status in ("delivered", "delivered", "failed"):
+        assert vonage.reports(text, status).status_code == httpx.codes.OK
+    assert desk.events(alert_id)[-2:] == ["notified", "delivered"], "once, and what arrived does not fail"
+    crisis(desk, "Weiss")
+    desk.call()
+    for _ in range(2):
+        assert vonage.reports(vonage.texts[1], "rejected").status_code == httpx.codes.OK
+    desk.call()
+    assert (len(vonage.texts), desk.outbox.addresses) == (2, [MAIL])
+    crisis(desk, "Okafor")
+    desk.call()
+    desk.forward(seconds=DELIVERED_WITHIN[Name.SMS].total_seconds())
+    assert deliveries.run_once(desk.database, now=desk.now, providers=read_hooks(file).keys()).done == 1
+    desk.call()
+    assert (len(vonage.texts), desk.outbox.addresses) == (3, [MAIL, MAIL])
+
+
+@pytest.mark.usefixtures("pages")
+def test_an_answer_is_answered_by_a_text(desk: Desk, vonage: Vonage) -> None:
+    crisis(desk)
+    desk.call()
+    code = vonage.texts[0].body.split("ACK ")[1][:4]
+    assert vonage.brings(PHONE, "ok").startswith("Nothing was acknowledged")
+    assert desk.alerts()[0]["status"] == "open"
+    vonage.as_json = True
+    assert vonage.brings(PHONE, f"ACK {code}").startswith("You have alert ")
+    [alert] = desk.alerts()
+    assert (alert["status"], alert["acknowledged_by"]) == ("acknowledged", staff_id(desk, "nora"))
+    desk.forward(minutes=30)
+    desk.call()
+    assert (len(vonage.texts), desk.outbox.sent) == (3, []), "two answers, and no further call"
+
+
+@pytest.mark.usefixtures("pages")
+def test_what_another_signed_or_signed_long_ago_is_not_looked_at(
+    desk: Desk, vonage: Vonage, twilio: Twilio, clock: SettableClock
+) -> None:
+    alert_id = crisis(desk)
+    desk.call()
+    [text] = vonage.texts
+    assert vonage.reports(text, "delivered", secret="guessed").status_code == httpx.codes.FORBIDDEN
+    with pytest.raises(httpx.HTTPStatusError):
+        vonage.brings(PHONE, "ACK 4711", secret="guessed")
+    assert vonage.reports(text, "accepted").status_code == httpx.codes.OK
+    clock.forward(minutes=6)
+    assert vonage.again().status_code == httpx.codes.FORBIDDEN
+    # One provider says nothing of what another carried.
+    assert twilio.reports(text, "failed").status_code == httpx.codes.FORBIDDEN
+    assert desk.events(alert_id)[-1] == "notified"
+    desk.call()
+    assert desk.outbox.sent == []
