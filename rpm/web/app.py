@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 import traceback
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +21,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from alerts.channels import ChannelError
 from alerts.channels.book import read_hooks
+from alerts.channels.carriers import Carrier
 from alerts.layers import Layer
 from alerts.rulefile import RulesError
 from alerts.rules import Rule
@@ -211,8 +212,8 @@ def _layers(settings: Settings, rules: tuple[Rule, ...]) -> tuple[Layer, ...]:
         raise UserError(f"RPM_LIMITS_FOLDER: {error}") from error
 
 
-def _hooks(settings: Settings) -> dict[str, str]:
-    """Providers of messages that report to these pages, and what they sign with; UserError where the file cannot be used."""
+def _hooks(settings: Settings) -> Mapping[str, Carrier]:
+    """Providers of messages that report to these pages, by name; UserError where the file cannot be used."""
     try:
         return read_hooks(settings.channels_file)
     except ChannelError as error:
