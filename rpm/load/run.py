@@ -30,7 +30,7 @@ from rpm.load.progress import Reporter
 from rpm.load.tally import Kept, faultless, kept_of
 from rpm.settings import Settings
 from rpm.store import load
-from rpm.store.database import Database
+from rpm.store.database import Database, DatabaseBusy
 from rpm.store.heartbeats import last_beat
 from rpm.store.migrate import open_current, upgrade
 
@@ -45,6 +45,8 @@ WORKER_READY_S_MAX: Final = 60.0
 BEAT_S_MAX: Final = 30.0
 #: What was sent twice may still be stored: it is waited for before everything is taken away.
 LATE_S: Final = 3.0
+#: So often what was measured is to be forgotten, where workers are at the same rows.
+FORGET_TRIES_MAX: Final = 5
 #: Clocks of broker, database and this machine may differ.
 MARGIN: Final = timedelta(days=1)
 
@@ -184,10 +186,18 @@ def _people(database: Database, wanted: Wanted, console: Console) -> Generator[i
 
 
 def _forget(database: Database, practice_id: int) -> int:
+    """A worker may still be at copies of what was sent twice, and the two may wait for each other: then once more."""
     now = database.clock()
-    with database.transaction() as connection:
-        load.take_time(connection)
-        return load.forget(connection, practice_id, now=now)
+    tries = 0
+    while True:
+        try:
+            with database.transaction() as connection:
+                load.take_time(connection)
+                return load.forget(connection, practice_id, now=now)
+        except DatabaseBusy:
+            tries += 1
+            if tries == FORGET_TRIES_MAX:
+                raise
 
 
 def _measure(

@@ -34,6 +34,18 @@ class DatabaseUnavailable(RuntimeError):
     """The database cannot be reached: check RPM_DSN and that the server runs."""
 
 
+class DatabaseBusy(DatabaseUnavailable):
+    """Others were changing the same rows: nothing was done; try again."""
+
+
+#: The server is well: it let others go first, and this transaction never was.
+_OTHERS_FIRST = (
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.SerializationFailure,
+)
+
+
 def _alive(connection: Connection) -> None:
     """Raise where the server no longer answers on this connection: the pool then opens another one.
 
@@ -91,11 +103,14 @@ class Database:
     def transaction(self) -> Generator[Connection]:
         """One transaction: committed when the block ends, rolled back when it raises.
 
-        DatabaseUnavailable where the server is away, goes away, or is too busy: the caller may try again.
+        DatabaseUnavailable where the server is away, goes away, or is too busy, DatabaseBusy where others went first: the
+        caller may try again.
         """
         try:
             with self._pool.connection() as connection:
                 yield connection
+        except _OTHERS_FIRST as error:
+            raise DatabaseBusy(f"{DatabaseBusy.__doc__} ({type(error).__name__})") from error
         except (PoolTimeout, psycopg.OperationalError) as error:
             # What the server had against it, in a word: a full disk is mended elsewhere than a server that is away.
             raise DatabaseUnavailable(f"{DatabaseUnavailable.__doc__} ({type(error).__name__})") from error

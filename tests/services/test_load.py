@@ -148,6 +148,38 @@ def test_a_worker_may_come_and_another_be_killed_in_the_midst_of_it(bench: Bench
     assert found["took_s"] >= 9.0, "the other one had its share"
 
 
+def test_what_is_to_go_while_others_are_at_it_goes_after_them(bench: Bench) -> None:
+    """Two who wait for each other: the server ends one of them, which is made to be the one that takes away."""
+    wanted = ["--homes", "2", "--readings", "4", "--workers", "1", "--keep"]
+    assert bench.run("ingest", *wanted)[0] == 0
+    with psycopg.connect(bench.dsn, autocommit=True) as connection:
+        connection.execute(f"alter database {connection.info.dbname} set deadlock_timeout = '2s'".encode())
+    with psycopg.connect(bench.dsn, options="-c deadlock_timeout=60s") as worker, bench.start("clean") as cleaning:
+        worker.execute("update latest set value = value")
+        while not blocked_by(bench.dsn, worker):
+            assert cleaning.poll() is None
+            time.sleep(0.02)
+        with psycopg.connect(bench.dsn) as other:
+            deadlocks = "select deadlocks from pg_stat_database where datname = current_database()"
+            before = other.execute(deadlocks).fetchone()
+        # Now it waits for them, and they for it.
+        worker.execute("update reading set seq = seq")
+        worker.rollback()
+        out, err = cleaning.communicate(timeout=RUN_S_MAX)
+    assert (cleaning.returncode, out) == (0, "4 readings of made-up patients are gone\n"), err
+    with psycopg.connect(bench.dsn) as other:
+        assert other.execute(deadlocks).fetchone() != before, "they never met"
+    assert bench.count("reading") == 0
+
+
+def blocked_by(dsn: str, holder: psycopg.Connection) -> bool:
+    """Whether somebody waits for what a connection holds."""
+    asked = "select exists (select from pg_stat_activity where %s = any(pg_blocking_pids(pid)))"
+    with psycopg.connect(dsn) as connection:
+        row = connection.execute(asked, [holder.info.backend_pid]).fetchone()
+    return row is not None and row[0]
+
+
 def test_nobodys_patients_are_put_to_it_unasked(bench: Bench, database: Database) -> None:
     Clinic(database, now=MORNING).patient("Maria", "Alvarez")
     status, out, err = bench.run("ingest", "--homes", "1", "--readings", "1", "--workers", "1")
