@@ -33,7 +33,7 @@ _DEVICE_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:
 _GATEWAY_ID: Final = re.compile(GATEWAY_ID_PATTERN.removesuffix("$") + r"\Z")
 _EPOCH: Final = re.compile(r"[0-9a-f]{16}\Z")
 #: Of a second, in digits nobody counts in: the models cut it off, and the decoder rounds it.
-_LONG_FRACTION: Final = re.compile(rb"[0-9]\.[0-9]{7}")
+_LONG_FRACTION: Final = re.compile(rb"\.[0-9]{7}")
 #: How many addresses are remembered as well formed: a worker's devices, and then some.
 _ADDRESSES_MAX: Final = 65_536
 

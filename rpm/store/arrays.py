@@ -1,8 +1,8 @@
 """Arrays as PostgreSQL reads them, for statements that take thousands of elements.
 
 psycopg writes a list element by element in Python, which was a fifth of what ingest costs; this is one join. Only for
-what needs no quotation marks in an array: numbers, names of readings, instants, and words of letters, digits and
-hyphens (gateways, epochs, outcomes, days). Other texts stay lists.
+what needs no quotation marks in an array: numbers, names of readings, instants, and words of letters, digits, colons and
+hyphens (gateways, addresses, epochs, outcomes, days). Other texts stay lists.
 """
 
 from collections.abc import Iterable

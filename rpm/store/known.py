@@ -8,6 +8,7 @@ from rpm.ingest.admit import UNCLAIMED, Known, Quality
 from rpm.ingest.attribution import Assignment, Device
 from rpm.ingest.plausibility import WEIGHT_MEDIAN_OVER, Weighing
 from rpm.ingest.shape import AReading
+from rpm.store.arrays import array, word_array
 from rpm.store.database import Connection
 from rpm.store.queries import load
 from schemas.codes import BY_NAME, UNIT_BY_NUMBER
@@ -70,7 +71,10 @@ def _devices_of(connection: Connection, asked: Collection[tuple[int, str]]) -> l
 
     Whoever confirms or refuses a use waits for this transaction: they find all that is held for want of their word.
     """
-    named = {"practices": [practice for practice, _ in asked], "addresses": [address for _, address in asked]}
+    named = {
+        "practices": array(practice for practice, _ in asked),
+        "addresses": word_array(address for _, address in asked),
+    }
     found = connection.execute(_SQL["devices_of"], named).fetchall()
     pending = sorted(row["assignment_id"] for row in found if row["pending"])
     if pending:

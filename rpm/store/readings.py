@@ -176,13 +176,12 @@ def _save_latest(connection: Connection, entries: Sequence[tuple[int, Entry]]) -
     Of one instant: by the rule of `save_latest`, so that no order of arrival makes another newest value.
     """
     newest: dict[tuple[int, int], tuple[Any, ...]] = {}
-    for number, (reading, decision, *_) in entries:
-        measured_at, record = reading.measured_at, reading.sequence_number
-        rank = measured_at, -1 if record is None else record, reading.reading_id.int
+    # The newest reading first: what follows changes nothing, and most of a backlog follows.
+    for number, (reading, decision, *_) in sorted(entries, key=_rank, reverse=True):
         for code, value, unit, _ in decision.observations:
             key = decision.patient_id, code
-            if key not in newest or rank > newest[key][5]:
-                newest[key] = (decision.practice_id, measured_at, value, unit, number, rank)
+            if key not in newest:
+                newest[key] = (decision.practice_id, reading.measured_at, value, unit, number)
     connection.execute(
         _SQL["save_latest"],
         {
@@ -195,6 +194,13 @@ def _save_latest(connection: Connection, entries: Sequence[tuple[int, Entry]]) -
             "numbers": array(row[4] for row in newest.values()),
         },
     )
+
+
+def _rank(numbered: tuple[int, Entry]) -> tuple[datetime, int, int]:
+    """Of two readings of one patient the one with the greater is the newer."""
+    reading = numbered[1].reading
+    record = reading.sequence_number
+    return reading.measured_at, -1 if record is None else record, reading.reading_id.int
 
 
 def save_news(
