@@ -33,6 +33,8 @@ class Stage(StrEnum):
     EVALUATE = "evaluate"
     ESCALATE = "escalate"
     SEND = "send"
+    #: Everything else a worker looks after, known by the loop of it that is due most often.
+    UPKEEP = "deliveries"
 
 
 #: What does not happen while a stage is silent.
@@ -42,6 +44,7 @@ NOT_DONE: Final[Mapping[Stage, str]] = {
     Stage.EVALUATE: "nothing is judged",
     Stage.ESCALATE: "nobody is called",
     Stage.SEND: "no message is sent",
+    Stage.UPKEEP: "nobody looks for messages that did not arrive, or after anything else that is due by itself",
 }
 #: How a stage that beats and does not get on is told.
 NOT_GETTING_ON: Final[Mapping[Stage, str]] = {

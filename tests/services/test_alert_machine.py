@@ -1,4 +1,5 @@
-"""An alert's whole life against a model of it: measured, judged, called, acknowledged, forgotten, worsened, closed, late, crashed.
+"""An alert's whole life against a model of it: measured, judged, called, acknowledged, snoozed, forgotten,
+worsened, closed, late, crashed; and its patient away and back.
 
 Goal: whatever happens in whatever order, and wherever a replica dies, every patient has the alerts the model has, and every
 person got the messages the model sent: each at least once, and only a death sends one again. Method: the product's loops on a
@@ -27,12 +28,15 @@ from hypothesis.stateful import (
 )
 
 from alerts.escalation import parse_plan
-from rpm.jobs import escalate
+from rpm.jobs import escalate, pauses
 from rpm.jobs.send import LEASE
 from rpm.store import alerts
+from rpm.store import pauses as kept_pauses
+from rpm.store.pauses import RULE as PAUSE_ENDED
+from rpm.store.pauses import Why
 from rpm.store.database import Connection, Database
 from schemas.codes import Kind
-from tests.services.alert_model import Episode, Patient, Status
+from tests.services.alert_model import WAITS, Episode, Patient, Status
 from tests.services.judging import Desk
 from tests.support.clinic import Person
 from tests.support.clock import MORNING
@@ -102,6 +106,7 @@ class AlertLife(RuleBasedStateMachine):
             connection.execute("update alert set status = 'closed', closed_at = opened_at, next_step_at = null")
             connection.execute("update notification set state = 'cancelled' where state in ('pending', 'sending')")
             connection.execute("delete from patient_news")
+            connection.execute("update patient_pause set ended_at = ends_at where ended_at is null")
 
     # What happens
 
@@ -156,6 +161,55 @@ class AlertLife(RuleBasedStateMachine):
             episode.stop(Status.ACKNOWLEDGED, self.desk.now)
 
     @precondition(lambda self: any(patient.current for patient in self.patients))
+    @rule(who=PEOPLE, minutes=st.sampled_from([15, 60, 240]))
+    def snooze(self, *, who: int, minutes: int) -> None:
+        """It may wait for so long, or not that long."""
+        done = self._act(
+            who,
+            lambda connection, alert_id: alerts.snooze(
+                connection,
+                alert_id=alert_id,
+                staff_id=self.staff["nora"],
+                minutes=minutes,
+                reason="she measures again",
+                now=self.desk.now,
+            ),
+        )
+        episode = self.patients[who].current
+        assert done == (episode is not None and minutes in WAITS[episode.severity])
+        if done and episode is not None:
+            episode.snooze(minutes, self.desk.now)
+
+    @rule(who=PEOPLE, hours=st.sampled_from([1, 6]))
+    def go_away(self, *, who: int, hours: int) -> None:
+        """To hospital, with an end; whoever is away already is not away twice."""
+        patient = self.patients[who]
+        with self.database.transaction() as connection:
+            begun = kept_pauses.begin(
+                connection,
+                practice_id=self.desk.clinic.practice_id,
+                patient_id=self.people[who].id,
+                why=Why.HOSPITAL,
+                note="",
+                ends_at=self.desk.now + timedelta(hours=hours),
+                staff_id=self.staff["nora"],
+                now=self.desk.now,
+            )
+        assert begun == (patient.away_until is None)
+        if begun:
+            patient.away_until = self.desk.now + timedelta(hours=hours)
+
+    @precondition(lambda self: any(patient.away_until for patient in self.patients))
+    @rule(dies=st.sampled_from([None, None, False, True]))
+    def come_back(self, *, dies: bool | None) -> None:
+        """By itself, once the day has come; whoever ends pauses may die before or after its commit, and another comes."""
+        if dies is not None and self.deaths < DEATHS_MAX:
+            self._dies(self._end_pauses, at=1, committed=dies)
+        self._end_pauses()
+        for patient in self.patients:
+            patient.return_by(self.desk.now)
+
+    @precondition(lambda self: any(patient.current for patient in self.patients))
     @rule(who=PEOPLE)
     def close(self, *, who: int) -> None:
         done = self._act(
@@ -202,6 +256,9 @@ class AlertLife(RuleBasedStateMachine):
             assert [(row["status"], row["severity"], row["late"]) for row in found] == [
                 (str(one.status), one.severity, one.late) for one in patient.episodes
             ]
+            said = self._alerts(person, PAUSE_ENDED)
+            assert [(row["status"], row["kind"]) for row in said] == ([("open", "review")] if patient.back else [])
+            assert sum(self.desk.events(row["id"]).count("opened") for row in said) == patient.back
             named += [(str(row["public_id"]), one) for row, one in zip(found, patient.episodes, strict=True)]
         self._as_told_as_the_model_says(named)
 
@@ -217,6 +274,9 @@ class AlertLife(RuleBasedStateMachine):
         assert (told - meant).total() <= self.deaths
 
     # Inside
+
+    def _end_pauses(self) -> None:
+        pauses.run_once(self.desk.database, now=self.desk.now)
 
     def _model_judges(self) -> None:
         for patient in self.patients:
@@ -242,8 +302,10 @@ class AlertLife(RuleBasedStateMachine):
         with self.database.transaction() as connection:
             return bool(found) and act(connection, found[0]["id"]).done
 
-    def _alerts(self, person: Person) -> list[dict[str, Any]]:
-        return self.desk.rows("select * from alert where patient_id = %(id)s order by id", id=person.id)
+    def _alerts(self, person: Person, rule_id: str = "") -> list[dict[str, Any]]:
+        """The patient's alerts: of this rule, or of all but what says that a pause is over."""
+        found = self.desk.rows("select * from alert where patient_id = %(id)s order by id", id=person.id)
+        return [row for row in found if row["rule_id"] == (rule_id or row["rule_id"]) != ("" if rule_id else PAUSE_ENDED)]
 
 
 def _read(address: str, subject: str, body: str) -> tuple[str, int, str]:

@@ -11,8 +11,10 @@ import pytest
 from rpm.jobs import pauses, silence
 from rpm.jobs.silence import Patience
 from rpm.store import alerts
+from rpm.store import pauses as kept_pauses
 from rpm.store.alerts import Outcome
 from rpm.store.database import Database
+from rpm.store.pauses import Why
 from rpm.store.silences import READINGS
 from schemas.codes import Kind
 from tests.services.judging import PLAN, Desk
@@ -197,3 +199,24 @@ def test_nobody_misses_readings_of_who_is_away(desk: Desk, clock: SettableClock)
     assert missed() == 0, "the wait begins on the day they are back"
     desk.forward(days=5)
     assert missed() == 1
+
+
+def test_what_never_called_does_not_begin_to_when_its_snooze_ends(desk: Desk) -> None:
+    """A review item that became worse while the patient was away: it stood on the list, and there it stays."""
+    patient = desk.clinic.patient("Maria", "Alvarez")
+    with desk.database.transaction() as connection:
+        kept_pauses.begin(
+            connection, practice_id=desk.clinic.practice_id, patient_id=patient.id, why=Why.TRAVEL, note="",
+            ends_at=desk.now + timedelta(days=2), staff_id=staff_id(desk, "nora"), now=desk.now,
+        )  # fmt: skip
+    for hours_ago in (5, 0):
+        at = desk.now - timedelta(hours=hours_ago)
+        desk.clinic.measure(patient, Kind.GLUCOSE, {"glucose": (65.0, "mg/dL")}, at=at)
+        desk.judge()
+    [alert] = desk.alerts()
+    assert "worsened" in desk.events(alert["id"])
+    assert snooze(desk, alert["id"], 60).done
+    desk.forward(minutes=60)
+    desk.call()
+    assert desk.alerts()[0]["status"] == "open"
+    assert desk.outbox.sent == []

@@ -250,6 +250,8 @@ def test_a_stage_that_stops_is_one_alert_and_is_back_when_it_beats(watch: Watch,
     [alert] = watch.alerts()
     assert (alert["rule_id"], alert["severity"]) == ("silence.pipeline", 2)
     assert alert["opened_at"] - MORNING <= STAGE_SILENT_AFTER + 2 * silence.LOOK_EVERY
+    # Whose beat says that nobody is called or written to is told by the watcher outside alone.
+    assert watch.mail.addresses == ["nora@clinic.example"] or stage in {Stage.ESCALATE, Stage.SEND}
     watch.passes(minutes=5)
     watch.homes.says()
     watch.look()

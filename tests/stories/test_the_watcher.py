@@ -32,7 +32,7 @@ LOOK_EVERY_S, SILENT_AFTER_S, WITHIN_S = 0.5, 8.0, 8.0
 #: What a machine that is busy with other tests may need besides.
 PATIENCE_S = 15.0
 READY_S_MAX = 40.0
-WORKERS = ("ingest", "evaluate", "escalate", "send")
+WORKERS = ("ingest", "evaluate", "escalate", "send", "upkeep")
 
 
 class Relay(MailSink):
@@ -68,9 +68,8 @@ class Night:
     watch_file: Path
 
     def worker(self, part: str) -> Child:
-        """A worker that does one part; the sender's also keeps house."""
-        more = ["--only", "upkeep"] if part == "send" else []
-        return self.world.start_program(part, [sys.executable, "-m", "rpm", "worker", "--only", part, *more])
+        """A worker that does one part."""
+        return self.world.start_program(part, [sys.executable, "-m", "rpm", "worker", "--only", part])
 
     def squeeze(self) -> None:
         """The cuff measures a red."""
@@ -193,6 +192,7 @@ def test_a_squeeze_arrives_at_the_watcher(night: Night) -> None:
         ("evaluate", NOT_DONE[Stage.EVALUATE]),
         ("escalate", NOT_DONE[Stage.ESCALATE]),
         ("send", NOT_DONE[Stage.SEND]),
+        ("upkeep", NOT_DONE[Stage.UPKEEP]),
         ("ingest", NOT_DONE[Stage.INGEST]),
     ],
 )
@@ -202,6 +202,23 @@ def test_a_part_that_is_killed_is_missed(night: Night, part: str, said: str) -> 
     if part == "ingest":
         # Until it has been let in, nobody knows how the broker is.
         night.well_again()
+
+
+def test_all_workers_killed_at_once_are_missed(night: Night) -> None:
+    """As when their host is gone. Of the broker nothing is said: nobody can ask it."""
+
+    def switch_off() -> None:
+        for part in WORKERS:
+            night.world.kill(part)
+
+    before = len(night.alarms.messages)
+    night.missed(switch_off, NOT_DONE[Stage.INGEST], within_s=SILENT_AFTER_S + LOOK_EVERY_S)
+    expected = [said.lower() for stage, said in NOT_DONE.items() if stage is not Stage.BROKER]
+    night.world.until("every stage is named", lambda: all(said in night.told(before) for said in expected))
+    assert NOT_DONE[Stage.BROKER] not in night.told(before)
+    for part in WORKERS:
+        night.worker(part)
+    night.well_again()
 
 
 def test_a_broker_that_is_killed_is_missed(night: Night) -> None:

@@ -48,6 +48,8 @@ class Night:
         self.memory = Memory()
         self.told: list[tuple[datetime, Alarm]] = []
         self.taken = True
+        #: From one look to the next.
+        self.step = LOOK
         self.stages = dict(WELL)
         self.raises = self.arrives = True
         self.answer = Answer.TOLD
@@ -58,7 +60,7 @@ class Night:
         self.started_at = self.now
 
     def look(self) -> None:
-        self.now += LOOK
+        self.now += self.step
         came: list[Arrival] = []
         if self.raises and (self._raised is None or self.now - self._raised[1] >= timedelta(hours=1)):
             self._raised = (

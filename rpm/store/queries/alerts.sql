@@ -47,10 +47,10 @@ set kind = %(kind)s, rule_version = %(rule_version)s, band = %(band)s, severity 
 where id = %(alert_id)s and version = %(version)s and status <> 'closed';
 
 -- rearm
--- It became worse: call from the first step again, whoever has acknowledged it.
+-- It became worse: call from the first step again, whoever has acknowledged it; without a next step it stands on the list.
 update alert
-set status = 'open', acknowledged_at = null, acknowledged_by = null, step = 0, armed = armed + 1,
-    next_step_at = %(next_step_at)s
+set status = 'open', acknowledged_at = null, acknowledged_by = null, snoozed_until = null, snooze_reason = null, step = 0,
+    armed = armed + (%(next_step_at)s::timestamptz is not null)::integer, next_step_at = %(next_step_at)s
 where id = %(alert_id)s;
 
 -- open_technical
