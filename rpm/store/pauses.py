@@ -1,7 +1,7 @@
 """A patient who is away, in hospital or on a journey, until a day: what that changes, and that it ends by itself.
 
-While it lasts nobody misses readings, and what is not urgent stands on the worklist without calling. A red calls as ever: a
-pause is said by a person who may be wrong about who is using the cuff.
+While it lasts nobody misses readings, and what comes and is not urgent stands on the worklist without calling; what had called
+before goes on until somebody has it. A red calls as ever: a pause is said by a person who may be wrong about who is using the cuff.
 """
 
 from collections.abc import Collection

@@ -45,6 +45,11 @@ class Episode:
     waiting: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
     told: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
 
+    @property
+    def had(self) -> bool:
+        """Somebody is at work. A snooze is nobody at work: who takes it ends it."""
+        return self.status is Status.ACKNOWLEDGED and self.snoozed_until is None
+
     def arm(self, now: datetime, *, away: bool) -> None:
         """Call from the first step, unless nobody is called for this."""
         calls = STEPS[self.severity] and not self.late and (self.severity == 3 or not away)

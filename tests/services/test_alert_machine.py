@@ -32,9 +32,9 @@ from rpm.jobs import escalate, pauses
 from rpm.jobs.send import LEASE
 from rpm.store import alerts
 from rpm.store import pauses as kept_pauses
+from rpm.store.database import Connection, Database
 from rpm.store.pauses import RULE as PAUSE_ENDED
 from rpm.store.pauses import Why
-from rpm.store.database import Connection, Database
 from schemas.codes import Kind
 from tests.services.alert_model import WAITS, Episode, Patient, Status
 from tests.services.judging import Desk
@@ -121,10 +121,12 @@ class AlertLife(RuleBasedStateMachine):
         if then == 2:
             self.call()
 
-    @rule(minutes=st.sampled_from([10, 20, 60, 250]))
-    def time_passes(self, *, minutes: int) -> None:
-        """A second more than said: nothing falls on the very edge."""
+    @rule(minutes=st.sampled_from([10, 20, 60, 250]), then=st.booleans())
+    def time_passes(self, *, minutes: int, then: bool) -> None:
+        """A second more than said: nothing falls on the very edge. What is due by then is called, or waits."""
         self.desk.forward(minutes=minutes, seconds=1)
+        if then:
+            self.call()
 
     @precondition(lambda self: any(patient.news for patient in self.patients))
     @rule()
@@ -156,14 +158,19 @@ class AlertLife(RuleBasedStateMachine):
             ),
         )
         episode = self.patients[who].current
-        assert done == (episode is not None and episode.status is Status.OPEN)
+        assert done == (episode is not None and not episode.had)
         if done and episode is not None:
             episode.stop(Status.ACKNOWLEDGED, self.desk.now)
 
-    @precondition(lambda self: any(patient.current for patient in self.patients))
-    @rule(who=PEOPLE, minutes=st.sampled_from([15, 60, 240]))
-    def snooze(self, *, who: int, minutes: int) -> None:
-        """It may wait for so long, or not that long."""
+    @rule(who=PEOPLE, severity=SEVERITIES, minutes=st.sampled_from([15, 60, 60, 240]), again=SEVERITIES)
+    def snooze(self, *, who: int, severity: int, minutes: int, again: int) -> None:
+        """Of what has come it may wait for so long, or not that long; then perhaps another value comes, perhaps no worse."""
+        self.measure(who=who, severity=severity, hours_ago=0, then=2)
+        self._snooze(who, minutes)
+        if again:
+            self.measure(who=who, severity=again, hours_ago=0, then=2)
+
+    def _snooze(self, who: int, minutes: int) -> None:
         done = self._act(
             who,
             lambda connection, alert_id: alerts.snooze(
@@ -180,9 +187,9 @@ class AlertLife(RuleBasedStateMachine):
         if done and episode is not None:
             episode.snooze(minutes, self.desk.now)
 
-    @rule(who=PEOPLE, hours=st.sampled_from([1, 6]))
-    def go_away(self, *, who: int, hours: int) -> None:
-        """To hospital, with an end; whoever is away already is not away twice."""
+    @rule(who=PEOPLE, hours=st.sampled_from([1, 6]), severity=SEVERITIES)
+    def go_away(self, *, who: int, hours: int, severity: int) -> None:
+        """To hospital, with an end; whoever is away already is not away twice. Then somebody uses the cuff."""
         patient = self.patients[who]
         with self.database.transaction() as connection:
             begun = kept_pauses.begin(
@@ -198,6 +205,7 @@ class AlertLife(RuleBasedStateMachine):
         assert begun == (patient.away_until is None)
         if begun:
             patient.away_until = self.desk.now + timedelta(hours=hours)
+        self.measure(who=who, severity=severity, hours_ago=0, then=2)
 
     @precondition(lambda self: any(patient.away_until for patient in self.patients))
     @rule(dies=st.sampled_from([None, None, False, True]))
@@ -256,7 +264,7 @@ class AlertLife(RuleBasedStateMachine):
             assert [(row["status"], row["severity"], row["late"]) for row in found] == [
                 (str(one.status), one.severity, one.late) for one in patient.episodes
             ]
-            said = self._alerts(person, PAUSE_ENDED)
+            said = self._alerts(person, of_pauses=True)
             assert [(row["status"], row["kind"]) for row in said] == ([("open", "review")] if patient.back else [])
             assert sum(self.desk.events(row["id"]).count("opened") for row in said) == patient.back
             named += [(str(row["public_id"]), one) for row, one in zip(found, patient.episodes, strict=True)]
@@ -302,10 +310,10 @@ class AlertLife(RuleBasedStateMachine):
         with self.database.transaction() as connection:
             return bool(found) and act(connection, found[0]["id"]).done
 
-    def _alerts(self, person: Person, rule_id: str = "") -> list[dict[str, Any]]:
-        """The patient's alerts: of this rule, or of all but what says that a pause is over."""
+    def _alerts(self, person: Person, *, of_pauses: bool = False) -> list[dict[str, Any]]:
+        """The patient's alerts; or what says that a pause is over."""
         found = self.desk.rows("select * from alert where patient_id = %(id)s order by id", id=person.id)
-        return [row for row in found if row["rule_id"] == (rule_id or row["rule_id"]) != ("" if rule_id else PAUSE_ENDED)]
+        return [row for row in found if (row["rule_id"] == PAUSE_ENDED) == of_pauses]
 
 
 def _read(address: str, subject: str, body: str) -> tuple[str, int, str]:
@@ -321,8 +329,8 @@ def test_whatever_happens_in_whatever_order(database: Database) -> None:
     run_state_machine_as_test(
         AlertLife,
         settings=settings(
-            max_examples=50,
-            stateful_step_count=30,
+            max_examples=60,
+            stateful_step_count=40,
             deadline=None,
             derandomize=True,
             suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

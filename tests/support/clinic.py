@@ -147,7 +147,8 @@ class Clinic:
 
     def _device(self, connection: Connection, person: Person, kind: Kind, label: str) -> None:
         number = next(self._numbers)
-        address = f"C0:00:{self.practice_id:02X}:00:{number >> 8:02X}:{number & 255:02X}"
+        practice = f"{self.practice_id >> 8:02X}:{self.practice_id & 255:02X}"
+        address = f"C0:{practice}:00:{number >> 8:02X}:{number & 255:02X}"
         values = {"address": address, "kind": kind, "label": label, "model": label.title(), "now": self.now}
         device = self._one(connection, _DEVICE, **values)["id"]
         connection.execute(_ASSIGNMENT.encode(), {"practice": self.practice_id, "device": device, "patient": person.id})

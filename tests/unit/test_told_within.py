@@ -17,13 +17,20 @@ from rpm.jobs.loops import HEARTBEAT_S
 from rpm.outage import NOT_DONE, NOT_GETTING_ON, Stage
 from rpm.watch.ask import WAIT_S_MAX
 from rpm.watch.judge import Answer
-from rpm.watch.settings import WatchSettings
-from tests.unit.test_watch import LOOK, Night
-from tests.unit.test_watch import settings as settings
+from rpm.watch.settings import WatchSettings, read_watch_settings
+from tests.unit.test_watch import LOOK, TEXT, Night
 
 README: Final = Path(__file__).parents[2] / "deploy" / "watch" / "README.md"
 A_LOOK: Final = LOOK + timedelta(seconds=WAIT_S_MAX)
 _TIME: Final = re.compile(r"^(?:(?P<hours>\d+) h ?)?(?:(?P<minutes>\d+) min)?$")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> WatchSettings:
+    """As they come: the file says nothing of times."""
+    file = tmp_path / "watch.toml"
+    file.write_text(TEXT, "utf-8")
+    return read_watch_settings(file)
 
 
 def stated(part: str) -> timedelta:
