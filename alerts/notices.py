@@ -78,8 +78,14 @@ class Notice:
         """One text message."""
         if self.others:
             return f"{self.clinic[:40]}: {self.others + 1} alerts wait, {self.severity.word} and less. {self.url}"
-        answer = f" Reply ACK {self.code}, or" if self.code else ""
-        return f"{self.severity.word.capitalize()} alert {self.short_id}, call {self.step}.{answer} {self.link or self.url}"
+        return f"{self.subject}. {self.link or self.url}"
+
+    @property
+    def short_asking(self) -> str:
+        """The same where an answer by text is heard. Empty for a summary, and without digits to answer with."""
+        if self.others or not self.code:
+            return ""
+        return f"{self.subject}. Reply ACK {self.code}, or {self.link or self.url}"
 
     @property
     def spoken(self) -> str:
@@ -87,7 +93,7 @@ class Notice:
         return f"{self._said} Please open the list of alerts. I repeat. {self._said}"
 
     @property
-    def asking(self) -> str:
+    def spoken_asking(self) -> str:
         """The same where a key is heard. Empty for a summary: of many alerts no key takes one."""
         if self.others:
             return ""
@@ -108,3 +114,9 @@ class Notice:
         if channel is Name.VOICE:
             return "", self.spoken
         return self.subject, self.body
+
+    def asks_for(self, channel: Name) -> str:
+        """The text for whoever carries answers back: what it asks for, nobody else would hear. Empty: nothing is asked for."""
+        if channel is Name.SMS:
+            return self.short_asking
+        return self.spoken_asking if channel is Name.VOICE else ""

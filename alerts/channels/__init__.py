@@ -46,7 +46,7 @@ class Channel(Protocol):
         """Try once, within ATTEMPT_TIMEOUT_S for each of at most PROVIDERS_MAX providers.
 
         `report_to`: where a provider may say later what came of it; `{provider}` in it stands for the provider's name.
-        `asks`: what is said in place of `body` by whoever can hear a key, and says at `report_to` which was pressed.
+        `asks`: what is said in place of `body` by whoever brings answers back, a text's or a key's.
         """
         ...
 

@@ -88,8 +88,7 @@ class TwilioTexts(_Twilio):
 
     def send(self, address: str, *, name: str, body: str, report_to: str, asks: str) -> Answer:
         """See `Carrier`."""
-        del asks
-        form = {"To": e164(address), "From": self.account.sender, "Body": body}
+        form = {"To": e164(address), "From": self.account.sender, "Body": asks or body}
         if report_to:
             form["StatusCallback"] = report_to
         return hand_over(name, address, lambda: self._post("Messages", form))

@@ -53,15 +53,14 @@ class VonageTexts:
 
     def send(self, address: str, *, name: str, body: str, report_to: str, asks: str) -> Answer:
         """See `Carrier`."""
-        del asks
-        account = self.account
+        text, account = asks or body, self.account
         form = {
             "api_key": account.user,
             "api_secret": account.secret,
             "from": account.sender.removeprefix("+"),
             "to": e164(address).removeprefix("+"),
-            "text": body,
-            "type": "text" if body.isascii() else "unicode",
+            "text": text,
+            "type": "text" if text.isascii() else "unicode",
         }
         if report_to:
             form |= {"status-report-req": "1", "callback": report_to}

@@ -109,7 +109,8 @@ def _send(
         notice = notice_of(claimed, base_url, others=len(others))
         subject, body = notice.text_for(claimed.channel)
         report_to = f"{base_url}/hooks/{{provider}}/report/{claimed.token}" if claimed.token else ""
-        answer = channel.send(claimed.address, subject=subject, body=body, report_to=report_to, asks=notice.asking)
+        asks = notice.asks_for(claimed.channel)
+        answer = channel.send(claimed.address, subject=subject, body=body, report_to=report_to, asks=asks)
     state = _finish(database, claimed, after(answer, attempts=claimed.attempts, now=now), now=now)
     if others and state is State.SENT:
         # Killed before this, the others are told again: a duplicate, never the reverse.

@@ -140,7 +140,7 @@ def _greeting(connection: Connection, token: str, linked: Linked, told: Told) ->
         clinic=linked.clinic,
         others=reports.told_besides(connection, token),
     )
-    return Pressed(False, notice.asking or notice.spoken, again=bool(notice.asking))
+    return Pressed(False, notice.spoken_asking or notice.spoken, again=bool(notice.spoken_asking))
 
 
 def _key(connection: Connection, token: str, linked: Linked, keys: str, *, now: datetime) -> Pressed:

@@ -65,6 +65,8 @@ class Desk:
         self.outbox = Outbox()
         #: None: every message goes singly, however many.
         self.singly_max: int | None = None
+        #: Where messages say that the pages are.
+        self.base_url = BASE_URL
         #: Every way to reach people ends there.
         self.channels: Channels = dict.fromkeys(Name, self.outbox)
 
@@ -83,7 +85,7 @@ class Desk:
         for _ in range(TURNS_MAX):
             moved = escalate.run_once(self.database, now=self.now, plan=self.plan)
             sent = send.run_once(
-                self.database, now=self.now, channels=self.channels, base_url=BASE_URL, singly_max=self.singly_max
+                self.database, now=self.now, channels=self.channels, base_url=self.base_url, singly_max=self.singly_max
             )
             if not moved.done and not sent.more:
                 return

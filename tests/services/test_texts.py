@@ -151,7 +151,11 @@ def test_ack_by_text(desk: Desk, website: Website, twilio: Twilio) -> None:
     """F62: what is not clear acknowledges nothing, and says so; what is, does, in the name of who was called."""
     alert_id = crisis(desk)
     desk.call()
-    code = twilio.texts[0].body.split("ACK ")[1][:4]
+    body = twilio.texts[0].body
+    asked = r"Urgent alert [0-9a-f]{8}, call 1\. Reply ACK \d{4}, or https://clinic\.example/a/[\w-]{22}"
+    assert re.fullmatch(asked, body)
+    assert len(body) <= 160
+    code = body.split("ACK ")[1][:4]
     other = f"{(int(code) + 1) % 10_000:04d}"
     with website as pages:
         twilio.inside = pages.url

@@ -14,14 +14,14 @@ READY_S_MAX: Final = 10.0
 
 
 class Website:
-    """Use as a context manager. `url` is its address; `stop` and `start` make it vanish and come back there."""
+    """Use as a context manager. `url` is its address (`port` 0: any); `stop` and `start` make it vanish and come back there."""
 
-    def __init__(self, database: Database, clock: Clock, *, settings: Settings | None = None) -> None:
+    def __init__(self, database: Database, clock: Clock, *, settings: Settings | None = None, port: int = 0) -> None:
         self._database, self._clock = database, clock
         self._settings = settings or Settings(dsn=database.dsn)
         self._server: PageServer | None = None
         self._thread: threading.Thread | None = None
-        self._port = 0
+        self._port = port
 
     @property
     def url(self) -> str:
