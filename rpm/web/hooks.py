@@ -14,7 +14,7 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Request
 from fastapi.responses import Response
 
 from alerts.channels.carriers import Calls, Came, Carrier, Fields, Outcome, Texts, Told, Written
-from alerts.notices import Notice
+from alerts.notices import CLINIC_SPOKEN, Notice
 from alerts.replies import Pressed, Reply, pressed, reply_to
 from rpm import delivery
 from rpm.access import Actor, Role
@@ -75,7 +75,7 @@ def report(request: Request, provider: ProviderName, token: Token, came: Believe
             said = (
                 _key(connection, token, linked, told.keys, now=now)
                 if told.keys is not None
-                else _greeting(connection, token, linked, told)
+                else _greeting(connection, token, linked, told, now=now)
             )
             written = came.carrier.spoken(said.said, asks=said.again)
         _note(connection, token, told, provider=provider, now=now)
@@ -128,10 +128,13 @@ def _note(connection: Connection, token: str, told: Told, *, provider: str, now:
         delivery.not_reached(connection, failed, answer=said, now=now)
 
 
-def _greeting(connection: Connection, token: str, linked: Linked, told: Told) -> Pressed:
+def _greeting(connection: Connection, token: str, linked: Linked, told: Told, *, now: datetime) -> Pressed:
     """What a call says to whoever picked it up; nothing to a machine, which would hear it to no end."""
     if told.outcome is Outcome.NOT_DELIVERED:
         return Pressed(False)
+    refused = refusal(linked, now=now)
+    if refused is not None:
+        return Pressed(False, f"{linked.clinic[:CLINIC_SPOKEN]}. {refused}")
     notice = Notice(
         severity=linked.severity,
         public_id=linked.public_id,
