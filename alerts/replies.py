@@ -14,6 +14,7 @@ CODE_DIGITS: Final = 4
 #: The one key that acknowledges; and how many of any kind a call hears, so that nobody hits it by trying.
 KEY: Final = "4"
 KEYS_MAX: Final = 3
+NO_KEY: Final = "No key was pressed. Nothing was acknowledged, and others are called."
 _WORD: Final = re.compile(r"\s*ack\b", re.IGNORECASE)
 _CODE: Final = re.compile(rf"(?<!\d)\d{{{CODE_DIGITS}}}(?!\d)")
 _HOW: Final = "Reply ACK and the four digits of one call, such as ACK 4711."
@@ -77,7 +78,7 @@ def pressed(keys: str, *, heard: int) -> Pressed:
     if keys == KEY:
         return Pressed(True)
     if not keys:
-        return Pressed(False, "No key was pressed. Nothing was acknowledged, and others are called.")
+        return Pressed(False, NO_KEY)
     if heard == KEYS_MAX:
         return Pressed(False, "That was another key. Nothing was acknowledged, and others are called.")
     return Pressed(False, f"That was another key. Nothing was acknowledged. If you have it, press {KEY}.", again=True)

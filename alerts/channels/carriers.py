@@ -182,7 +182,7 @@ def post(url: str, *, auth: tuple[str, str] | None = None, **content: Any) -> tu
                 raise ValueError("the answer has no end")
     try:
         return answer.status_code, json.loads(said)
-    except ValueError:
+    except (ValueError, RecursionError):
         return answer.status_code, None
 
 

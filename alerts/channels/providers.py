@@ -13,11 +13,13 @@ from urllib.parse import quote
 import apprise
 
 from alerts.channels import ATTEMPT_TIMEOUT_S, Answer, ChannelError, Name
-from alerts.channels.carriers import CALL_TIMEOUT_S, Carrier
+from alerts.channels.carriers import CALL_TIMEOUT_S, Calls, Carrier, Texts
 from alerts.channels.own import carrier_of
 
 #: What must parse where `{to}` stands, to know at the start that a URL can be used: an address of each kind.
 _SAMPLE: Final = {Name.EMAIL: "nobody@example.com", Name.SMS: "+15550100100", Name.VOICE: "+15550100100"}
+#: What a carrier of ours must be able to do for a channel; it serves no other.
+_CARRIES: Final = {Name.SMS: Texts, Name.VOICE: Calls}
 
 # Apprise logs addresses and server answers; what matters of them comes back as an Answer.
 logging.getLogger("apprise").setLevel(logging.CRITICAL)
@@ -65,8 +67,13 @@ class ByProviders:
     """A channel with a provider, and another that is asked where the first does not take a message (F59)."""
 
     def __init__(self, name: Name, providers: Sequence[Provider]) -> None:
-        """ChannelError where a URL names no recipient's place or is none of apprise's."""
+        """ChannelError where a URL names no recipient's place, is none of apprise's, or a carrier's of another channel."""
         for provider in providers:
+            carries = _CARRIES.get(name)
+            if provider.carrier is not None and (carries is None or not isinstance(provider.carrier, carries)):
+                raise ChannelError(
+                    f"channel {name}, provider {provider.name}: its URL carries another channel's messages"
+                )
             if name is not Name.WEBHOOK and "{to}" not in provider.url:
                 raise ChannelError(
                     f"channel {name}, provider {provider.name}: the URL must hold {{to}} for the recipient"

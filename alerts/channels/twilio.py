@@ -37,12 +37,11 @@ from alerts.channels.carriers import (
     hand_over,
     post,
 )
+from alerts.replies import NO_KEY
 
 API_URL: Final = "https://api.twilio.com"
 SIGNATURE_HEADER: Final = "x-twilio-signature"
 _XML: Final = "text/xml"
-#: Said where nobody pressed a key. Twilio says it by itself.
-NO_KEY: Final = "No key was pressed. Nothing was acknowledged, and others are called."
 #: Words for a call that reached nobody ("Call status values").
 _FAILED: Final = {
     "busy": "the line is busy",
@@ -171,7 +170,7 @@ def _say(text: str) -> str:
 
 
 def _asking(text: str, action: str) -> str:
-    """One key of any kind; # ends nothing, so that it is heard as the wrong one it is."""
+    """One key of any kind; # ends nothing, so that it is heard as the wrong one it is. Where none comes, Twilio goes on."""
     to = f" action={quoteattr(action)}" if action else ""
     return (
         f'<Gather input="dtmf" numDigits="1" finishOnKey="" timeout="{KEY_WAIT_S}" method="POST"{to}>{_say(text)}</Gather>'

@@ -119,6 +119,21 @@ def test_who_may_report_has_a_name_and_a_secret_of_its_own(file: Path, providers
         read_hooks(file)
 
 
+@pytest.mark.parametrize(
+    "channel, url",
+    [
+        ("sms", "twiliovoice://AC1:a@+15550100999/{to}"),
+        ("voice", "vonagesms://k:s@15550100999/{to}?signature=x"),
+        ("email", "twiliosms://AC1:a@+15550100999/{to}"),
+    ],
+)
+def test_who_carries_texts_makes_no_calls(file: Path, channel: str, url: str) -> None:
+    """A line copied to the wrong place would ring a telephone for every text, or never ring it."""
+    file.write_text(f'[[channel]]\nname = "{channel}"\n[[channel.provider]]\nname = "p0"\nurl = "{url}"\n')
+    with pytest.raises(ChannelError, match=f"channel {channel}, provider p0: its URL carries another channel's"):
+        read_channels(file, mail_url="")
+
+
 def test_what_a_provider_gives_up_goes_another_way_at_once(desk: Desk, website: Website, twilio: Twilio) -> None:
     crisis(desk)
     desk.call()
