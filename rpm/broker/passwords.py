@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from rpm.broker.roles import LOAD, WORKER, deny_all, gateway_role, load_role, worker_role
-from schemas.messages import MESSAGE_BYTES_MAX
+from schemas.messages import MESSAGE_BYTES_MAX, QOS
 
 #: The plugin takes exactly these (mosquitto 2.0, plugins/dynamic-security): PBKDF2 with HMAC-SHA512, 64 bytes out.
 SALT_BYTES: Final = 12
@@ -67,6 +67,8 @@ def configuration(*, port: int, plugin: Path, accounts_file: Path, run_as: str |
         "log_type warning",
         "log_type notice",
         f"listener {port} 127.0.0.1",
+        "# A worker acknowledges after its commit: with QoS 2 what it holds when it is killed would be lost.",
+        f"max_qos {QOS}",
     ]
     return "\n".join(lines) + "\n"
 

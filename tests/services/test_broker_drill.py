@@ -49,6 +49,7 @@ def test_every_listener_of_the_example_wants_a_certificate_and_none_is_a_websock
     assert len(listeners) == 2
     for listener in listeners:
         lines = set(listener.splitlines())
+        assert "max_qos 1" in lines
         assert {"require_certificate true", "use_identity_as_username true", "use_username_as_clientid true"} <= lines
         assert any(line.startswith("crlfile ") for line in lines)
     assert not re.search(r"^\s*(protocol\s+websockets|http_dir)", text, re.MULTILINE)

@@ -103,6 +103,19 @@ def _assert_each_stored_once(dsn: str, readings: dict[int, Reading]) -> None:
     assert sorted(stored) == sorted(str(reading.reading_id) for reading in readings.values())
 
 
+def test_what_is_sent_while_no_worker_listens_is_taken_in_later(
+    database: Database, dsn: str, broker: Broker, cuff: str, sender: Sender
+) -> None:
+    """The broker says "success" to each and keeps none (L2): what has no receipt is sent again."""
+    readings = _squeezes(3000, cuff)
+    for seq, reading in readings.items():
+        sender.send(reading, first_seq=seq)
+    assert not sender.wait([1], timeout_s=1.0)
+    with _working(database, broker):
+        assert sender.until_receipted(readings, timeout_s=60.0)
+    _assert_each_stored_once(dsn, readings)
+
+
 def test_a_squeeze_comes_back_as_a_receipt(database: Database, broker: Broker, cuff: str, sender: Sender) -> None:
     readings = _squeezes(3, cuff)
     with _working(database, broker):
