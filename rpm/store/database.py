@@ -72,6 +72,8 @@ class Database:
             "options": options,
             "connect_timeout": 5,
             "keepalives_idle": 10,
+            # A replica that only follows knows of no alert that was just acknowledged: the one that is written to, or none.
+            "target_session_attrs": "read-write",
             "application_name": "rpm-cloud",
         }
         self.dsn = dsn

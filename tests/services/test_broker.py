@@ -231,6 +231,27 @@ def test_nothing_is_retained(broker: Broker, members: dict[str, Member]) -> None
     late.close()
 
 
+def test_no_reading_lies_on_the_brokers_disk(broker: Broker, members: dict[str, Member]) -> None:
+    """Not while a message waits for who is away, and not when the broker writes down what it has at its end."""
+    canary = b"NIGHTINGALE-118"
+    away = Client(
+        CallbackAPIVersion.VERSION2, client_id="gw-home-c", protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True
+    )
+    away.username_pw_set("gw-home-c", broker.passwords["gw-home-c"])
+    stays = Properties(PacketTypes.CONNECT)
+    stays.SessionExpiryInterval = 3600
+    away.connect("127.0.0.1", broker.port, clean_start=True, properties=stays)
+    away.subscribe(topic("gw-home-c", Channel.REQUESTS), options=SubscribeOptions(qos=1))
+    away.loop_start()
+    assert not members[WORKER].publish(topic("gw-home-c", Channel.REQUESTS), canary).is_failure
+    away.loop_stop()
+    assert not members[WORKER].publish(topic("gw-home-c", Channel.REQUESTS), canary).is_failure
+    broker.stop()
+    written = [path for path in broker.folder.rglob("*") if path.is_file()]
+    assert len(written) >= 2
+    assert [path.name for path in written if canary in path.read_bytes()] == []
+
+
 def test_permissions_outlive_a_killed_broker(broker: Broker, members: dict[str, Member]) -> None:
     members[MINE].close()
     broker.kill()

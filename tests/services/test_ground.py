@@ -32,6 +32,17 @@ def test_what_the_server_has_against_it_is_named(database: Database) -> None:
         connection.execute("do $$ begin raise exception 'no space' using errcode = 'disk_full'; end $$")
 
 
+def test_a_server_that_only_follows_is_not_taken_for_the_one(empty_dsn: str) -> None:
+    """A replica that is behind would show an alert that somebody has taken (H11). `read only` is how one answers."""
+    with psycopg.connect(empty_dsn, autocommit=True) as connection:
+        connection.execute(f"alter database {connection.info.dbname} set default_transaction_read_only = on".encode())
+    with pytest.raises(DatabaseUnavailable):
+        Database(empty_dsn).open(wait_s=3.0)
+    with psycopg.connect(empty_dsn, autocommit=True, options="-c default_transaction_read_only=off") as connection:
+        connection.execute(f"alter database {connection.info.dbname} reset default_transaction_read_only".encode())
+    Database(empty_dsn).open(wait_s=3.0).close()
+
+
 def test_what_the_test_before_left_is_gone(database: Database) -> None:
     with database.transaction() as connection:
         left = connection.execute("select count(*) as n from practice where name = 'left'").fetchone()
