@@ -116,17 +116,16 @@ def _from_baseline(measure: Baseline, track: Track, facts: Facts, judged: Bools,
 
 
 def _trend(measure: Slope, track: Track, judged: Bools, sign: float) -> Amounts:
-    window = rolling.windows(windows.before(track.at_us, track.position, span_us=measure.over_days * US_PER_DAY))
+    """Only the newest row of a patient is answered for; the others are NaN and no finding."""
+    rows = np.flatnonzero(judged & newest_rows(track))
+    earlier = windows.before_rows(track.at_us, track.position, rows, span_us=measure.over_days * US_PER_DAY)
+    first, count = np.arange(len(track)), np.ones(len(track), np.int64)
+    first[rows] -= earlier
+    count[rows] += earlier
+    rows = rows[earlier + 1 >= measure.min_readings]
     days = (track.at_us - (track.at_us[0] if len(track) else 0)) / US_PER_DAY
-    judged = judged & newest_rows(track)
-    wanted = judged & (window.count >= measure.min_readings)
-    if measure.method == "least_squares":
-        found = slopes.least_squares(days, track.value, window)
-    else:
-        some = slopes.theil_sen(days, track.value, window.first[wanted], window.count[wanted].astype(np.int64))
-        found = slopes.Slopes(*(np.full(len(track), np.nan) for _ in range(3)))
-        for whole, part in ((found.per_day, some.per_day), (found.low, some.low), (found.high, some.high)):
-            whole[wanted] = part
+    line = slopes.least_squares if measure.method == "least_squares" else slopes.theil_sen
+    found = line(days, track.value, first[rows], count[rows])
     projected = [
         np.round(sign * column * measure.project_days, rolling.DECIMALS)
         for column in (found.per_day, found.low, found.high)
@@ -134,9 +133,16 @@ def _trend(measure: Slope, track: Track, judged: Bools, sign: float) -> Amounts:
     amount, ends = projected[0], projected[1:] if sign > 0 else projected[:0:-1]
     # Where the interval holds 0 nothing changes for all one can tell: an amount of 0, not "not enough data".
     sure = (ends[0] > 0) | (ends[1] < 0)
-    known = wanted & np.isfinite(amount)
-    amount = np.where(known, np.where(sure, amount, 0.0), np.nan)
-    return Amounts(track, amount, window.first, window.count.astype(np.int64), low=ends[0], high=ends[1], only=judged)
+    amount = np.where(np.isfinite(amount), np.where(sure, amount, 0.0), np.nan)
+    amount, low, high = (_beside(column, rows, len(track)) for column in (amount, *ends))
+    return Amounts(track, amount, first, count, low=low, high=high, only=judged & newest_rows(track))
+
+
+def _beside(some: Floats, rows: Ints, count: int) -> Floats:
+    """A column of a track of which only some rows have a number."""
+    column = np.full(count, np.nan)
+    column[rows] = some
+    return column
 
 
 def newest_rows(track: Track) -> Bools:

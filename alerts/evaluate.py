@@ -18,12 +18,13 @@ from alerts.amounts import Amounts, amounts_of, hours_silent
 from alerts.changes import Changes, changes_of
 from alerts.facts import NEVER, NO_FACTS, Facts
 from alerts.findings import ASKS_AGAIN, ASKS_NOTHING, ASKS_WHO, Explained, Findings, RuleFailure, RuleFindings
+from alerts.joins import of_portions, of_quantities, portions
 from alerts.judge import Judged, Rows, judge, standing
 from alerts.limits import LIMIT_UNITS, Limits, among, slot_of
 from alerts.rules import Rule
 from alerts.series import US_PER_HOUR, Floats, Ints, Series, microseconds, run_starts
 from alerts.settled import NOTHING_SETTLED, Settled
-from alerts.tracks import Track, looked_at, track_of
+from alerts.tracks import Look, Track, looked_at, track_of
 from schemas.codes import BY_NAME
 
 #: Values measured longer ago than this never open an alert: backfill of that age is history for the chart.
@@ -40,54 +41,68 @@ def memory_of(rules: Sequence[Rule]) -> timedelta:
     return max([window_of(rules), *(timedelta(days=rule.again_after_days or 0) for rule in rules)])
 
 
+#: What rules share: some quantities, how many days before what may be found, which rows of them (None: all).
+_Looked = tuple[tuple[str, ...], int, Look | None]
+
+
 @dataclass(slots=True)
 class _Evaluation:
-    """One call: what it was given, and what rules share."""
+    """One portion of one call: what it was given, and what rules share. Rows are those of the whole series."""
 
     series: Series
     limits: Limits
     facts: Facts
     now_us: int
-    rows: dict[tuple[tuple[str, ...], int], Ints] = field(default_factory=dict[tuple[tuple[str, ...], int], Ints])
-    picked: dict[tuple[tuple[str, ...], int], Rows] = field(default_factory=dict[tuple[tuple[str, ...], int], Rows])
-    tracks: dict[tuple[str, int], Track] = field(default_factory=dict[tuple[str, int], Track])
+    portion: slice
+    whole: dict[tuple[str, ...], tuple[Ints, Ints]] = field(default_factory=dict[tuple[str, ...], tuple[Ints, Ints]])
+    rows: dict[_Looked, Ints] = field(default_factory=dict[_Looked, Ints])
+    picked: dict[_Looked, Rows] = field(default_factory=dict[_Looked, Rows])
+    tracks: dict[_Looked, Track] = field(default_factory=dict[_Looked, Track])
 
     @property
     def since_us(self) -> int:
         """Only what was measured since then may be found."""
         return self.now_us - int(RAISE_WINDOW_H * US_PER_HOUR)
 
-    def rows_of(self, quantities: tuple[str, ...], days: int) -> Ints:
-        """The rows of some quantities, no more than so many days before what may be found."""
-        found = self.rows.get((quantities, days))
-        if found is None:
-            rows = self.series.rows_of([BY_NAME[name].number for name in quantities])
-            earliest = self.since_us - days * 24 * US_PER_HOUR
-            found = rows[self.series.measured_at_us[rows] >= earliest]
-            self.rows[(quantities, days)] = found
-        return found
-
     def values(self, rule: Rule) -> Rows:
         """The rows of a rule that looks at values; shared where rules look at the same."""
-        whole = self.rows_of(rule.quantities, _days_before(rule))
-        rows = looked_at(self.series, rule, self.facts, whole)
-        key = (rule.quantities, _days_before(rule))
-        if rows is not whole:
-            return Rows.of(self.series, rows)
+        key, rows = self._looked(rule.quantities, rule)
         if key not in self.picked:
             self.picked[key] = Rows.of(self.series, rows)
         return self.picked[key]
 
     def track(self, quantity: str, rule: Rule) -> Track:
         """The track of a quantity that a rule looks at; shared where rules look at the same."""
-        whole = self.rows_of((quantity,), _days_before(rule))
-        rows = looked_at(self.series, rule, self.facts, whole)
-        key = (quantity, _days_before(rule))
-        if rows is not whole:
-            return track_of(self.series, quantity, rows)
+        key, rows = self._looked((quantity,), rule)
         if key not in self.tracks:
             self.tracks[key] = track_of(self.series, quantity, rows)
         return self.tracks[key]
+
+    def rows_of(self, quantities: tuple[str, ...]) -> tuple[Ints, Ints]:
+        """All rows of some quantities, and when they were measured."""
+        if quantities not in self.whole:
+            rows = self.series.rows_of([BY_NAME[name].number for name in quantities], self.portion)
+            self.whole[quantities] = rows, self.series.measured_at_us[rows]
+        return self.whole[quantities]
+
+    def _looked(self, quantities: tuple[str, ...], rule: Rule) -> tuple[_Looked, Ints]:
+        """The rows that a rule looks at, and by which name they are shared."""
+        days = _days_before(rule)
+        whole = self._since(quantities, days)
+        look = Look.of(rule)
+        key = (quantities, days, look)
+        if key not in self.rows:
+            self.rows[key] = looked_at(self.series, look, self.facts, whole)
+        rows = self.rows[key]
+        return (key, rows) if rows is not whole else ((quantities, days, None), whole)
+
+    def _since(self, quantities: tuple[str, ...], days: int) -> Ints:
+        """The rows of some quantities, no more than so many days before what may be found."""
+        key = (quantities, days, None)
+        if key not in self.rows:
+            rows, at_us = self.rows_of(quantities)
+            self.rows[key] = rows[at_us >= self.since_us - days * 24 * US_PER_HOUR]
+        return self.rows[key]
 
 
 def _days_before(rule: Rule) -> int:
@@ -107,19 +122,34 @@ def evaluate(
     """Every breach within the last RAISE_WINDOW_H that no alert knows yet, and where each patient stands per rule.
 
     The series must reach `RAISE_WINDOW_H` plus the rules' longest look-back into the past. A rule that raises becomes a
-    RuleFailure; the others still speak (H2). `facts`: who is under 18 or pregnant, where who lives; of whom nothing is known
+    RuleFailure; the others still speak (H2), and so does what it said of other portions of the patients (`alerts.joins`). `facts`: who is under 18 or pregnant, where who lives; of whom nothing is known
     an adult in UTC. A rule over silence speaks only of patients in `facts`.
     """
-    found: list[RuleFindings] = []
-    failures: list[RuleFailure] = []
-    all_of_it = _Evaluation(series, limits, facts, microseconds(now))
-    for rule in rules:
-        try:
-            found.append(_apply(all_of_it, rule, settled.get(rule.id)))
-        except Exception as error:  # noqa: BLE001 - the edge of one rule, by name: its fault must not silence the others
-            failures.append(RuleFailure(rule.id, rule.version, type(error).__name__))
-    unruled = _unruled(series, limits, facts, microseconds(now))
-    return Findings(series, limits, tuple(found), tuple(failures), facts, unruled)
+    now_us = microseconds(now)
+    parts: dict[str, list[RuleFindings]] = {rule.id: [] for rule in rules}
+    failures: dict[str, RuleFailure] = {}
+
+    def apply(rules: Sequence[Rule], portion: slice) -> None:
+        given = _Evaluation(series, limits, facts, now_us, portion)
+        for rule in rules:
+            try:
+                parts[rule.id].append(_apply(given, rule, settled.get(rule.id)))
+            except Exception as error:  # noqa: BLE001 - the edge of one rule, by name: its fault must not silence the others
+                failures[rule.id] = RuleFailure(rule.id, rule.version, type(error).__name__)
+
+    # A silence is of patients, those among them who have no rows.
+    apply([rule for rule in rules if rule.missed is not None], slice(0, len(series)))
+    spoken = [rule for rule in rules if rule.missed is None]
+    for portion in portions(series.patient):
+        apply(spoken, portion)
+    return Findings(
+        series,
+        limits,
+        tuple(of_portions(parts[rule.id]) for rule in rules if parts[rule.id]),
+        tuple(failures[rule.id] for rule in rules if rule.id in failures),
+        facts,
+        _unruled(series, limits, facts, now_us),
+    )
 
 
 def _apply(given: _Evaluation, rule: Rule, settled: Settled | None) -> RuleFindings:
@@ -130,7 +160,7 @@ def _apply(given: _Evaluation, rule: Rule, settled: Settled | None) -> RuleFindi
         amount = given.series.value[picked.rows]
         return _found(given, rule, picked, judge(rule, given.limits, picked, amount, given.facts), amount, settled)
     parts = [_measured(given, rule, given.track(quantity, rule), settled) for quantity in rule.quantities]
-    return parts[0] if len(parts) == 1 else _together(parts)
+    return of_quantities(parts)
 
 
 def _measured(given: _Evaluation, rule: Rule, track: Track, settled: Settled | None) -> RuleFindings:
@@ -144,8 +174,7 @@ def _measured(given: _Evaluation, rule: Rule, track: Track, settled: Settled | N
         amounts = amounts_of(rule, track, given.facts, judged=judged_rows, now_us=given.now_us)
     assert rule.measure is not None
     unit = rule.measure.unit
-    limit_unit = LIMIT_UNITS[unit] if unit else None
-    rows = Rows.of(given.series, amounts.track.rows, unit=amounts.track.unit, limit_unit=limit_unit)
+    rows = Rows.of_track(amounts.track, LIMIT_UNITS[unit] if unit else None)
     judged = judge(rule, given.limits, rows, amounts.amount, given.facts)
     amount, asks = amounts.amount, np.zeros(len(rows.starts), np.int8)
     if changes is not None and changes.jumped is not None:
@@ -175,18 +204,19 @@ def _found(
     asks: NDArray[np.int8] | None = None,
 ) -> RuleFindings:
     """The readings that are news, and where patients stand. With `amounts`, each reading is one row of its track."""
-    patient, at_us, numbers = rows.patient[rows.starts], rows.at_us[rows.starts], rows.reading_no[rows.starts]
+    patient, at_us = rows.of_readings(rows.patient), rows.of_readings(rows.at_us)
     news = (judged.severity > 0) & (at_us >= given.since_us)
     if amounts is not None and amounts.only is not None:
         news &= amounts.only
     fresh = np.flatnonzero(news)
     if settled is not None:
-        fresh = fresh[~settled.known(numbers[fresh])]
+        fresh = fresh[~settled.known(given.series.reading_no[rows.rows[rows.starts[fresh]]])]
         if rule.again_after_days:
             told = patient[fresh], at_us[fresh], judged.severity[fresh]
             fresh = fresh[~settled.just_answered(*told, days=rule.again_after_days)]
     place = judged.row[fresh]
-    disturbed = given.series.disturbed[rows.rows[place]] & (rule.flagged == "ask")
+    row = rows.rows[place]
+    disturbed = given.series.disturbed[row] & (rule.flagged == "ask")
     asking = (
         np.where(disturbed, ASKS_AGAIN, ASKS_NOTHING) if asks is None else np.where(disturbed, ASKS_AGAIN, asks[fresh])
     )
@@ -196,10 +226,10 @@ def _found(
         rule=rule,
         patient=patient[fresh],
         measured_at_us=at_us[fresh],
-        reading_no=numbers[fresh],
+        reading_no=given.series.reading_no[row],
         severity=judged.severity[fresh],
-        late=late & ~rows.doubted[place],
-        row=rows.rows[place],
+        late=late & ~given.series.doubted[row],
+        row=row,
         amount=amount[place],
         ask=asking.astype(np.int8),
         stands_patient=stands_patient,
@@ -218,61 +248,18 @@ def _short(amounts: Amounts) -> Ints:
 
 
 def _explained(amounts: Amounts, place: Ints) -> Explained:
+    tracks = (amounts.track,) if len(place) else ()
     nothing = np.full(len(place), np.nan)
     base, low, high = (nothing if one is None else one[place] for one in (amounts.base, amounts.low, amounts.high))
-    track = np.zeros(len(place), np.int8)
-    return Explained((amounts.track,), track, place, amounts.first[place], amounts.count[place], base, low, high)
-
-
-def _together(parts: Sequence[RuleFindings]) -> RuleFindings:
-    """One rule's findings on several quantities: of one reading the most severe, of one patient the worst standing."""
-
-    def joined(name: str) -> np.ndarray:
-        return np.concatenate([getattr(part, name) for part in parts])
-
-    severity, number, at_us, patient = (
-        joined(name) for name in ("severity", "reading_no", "measured_at_us", "patient")
-    )
-    order = np.lexsort((-severity.astype(np.int64), number, at_us, patient))
-    keep = order[run_starts(patient[order], at_us[order], number[order])]
-    hows = [part.explained for part in parts if part.explained is not None]
-    how = Explained(
-        tracks=tuple(track for one in hows for track in one.tracks),
-        track=np.repeat(np.arange(len(hows), dtype=np.int8), [len(how.place) for how in hows]),
-        place=np.concatenate([how.place for how in hows]),
-        first=np.concatenate([how.first for how in hows]),
-        count=np.concatenate([how.count for how in hows]),
-        base=np.concatenate([how.base for how in hows]),
-        low=np.concatenate([how.low for how in hows]),
-        high=np.concatenate([how.high for how in hows]),
-    )
-    stands_patient, stands, stands_at = joined("stands_patient"), joined("stands"), joined("stands_at_us")
-    ordered = np.lexsort((stands_at, stands, stands_patient))
-    begins = run_starts(stands_patient[ordered])
-    last = ordered[np.append(begins[1:], len(ordered)) - 1] if len(begins) else ordered
-    shorts = [part.short for part in parts]
-    short = np.unique(np.concatenate(shorts))
-    names = ("patient", "measured_at_us", "reading_no", "severity", "late", "row", "amount", "ask")
-    return RuleFindings(
-        parts[0].rule,
-        **{name: joined(name)[keep] for name in names},
-        stands_patient=stands_patient[last],
-        stands=stands[last],
-        stands_at_us=stands_at[last],
-        short=short,
-        explained=how.take(keep),
-    )
+    track = np.zeros(len(place), np.int32)
+    return Explained(tracks, track, place, amounts.first[place], amounts.count[place], base, low, high)
 
 
 def _silences(given: _Evaluation, rule: Rule, settled: Settled | None) -> RuleFindings:
     """Of every patient in `facts`, how long no reading of the rule's quantities has come."""
     assert rule.missed is not None
-    facts, rows = (
-        given.facts,
-        looked_at(
-            given.series, rule, given.facts, given.series.rows_of([BY_NAME[name].number for name in rule.quantities])
-        ),
-    )
+    facts = given.facts
+    rows = looked_at(given.series, Look.of(rule), facts, given.rows_of(rule.quantities)[0])
     rows = rows[given.series.measured_at_us[rows] <= given.now_us]
     owners = given.series.patient[rows]
     place = np.searchsorted(owners, facts.patient, side="right") - 1
@@ -316,10 +303,10 @@ def _silences(given: _Evaluation, rule: Rule, settled: Settled | None) -> RuleFi
 def _silent_rows(rule: Rule, given: _Evaluation, amount: Floats) -> Rows:
     """A row per patient, at now: what a silence is judged on."""
     count, patients = len(amount), given.facts.patient
-    slot = np.full(count, slot_of(rule.quantities[0], rule.units_of(rule.quantities[0])[0]))
+    slot = slot_of(rule.quantities[0], rule.units_of(rule.quantities[0])[0])
     whole = np.arange(count)
     at = np.full(count, given.now_us)
-    return Rows(whole, patients, at, np.zeros(count, np.int64), np.zeros(count, np.bool_), whole, slot, None)
+    return Rows(whole, patients, at, whole, slot)
 
 
 def _unruled(series: Series, limits: Limits, facts: Facts, now_us: int) -> Ints:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.series import Bools, Floats, Ints, microseconds
+from alerts.series import Bools, Floats, Ints, microseconds, run_starts
 
 #: Adult limits hold from this birthday.
 ADULT_YEARS: Final = 18
@@ -79,11 +79,13 @@ class Facts:
         return len(self.patient)
 
     def place(self, patient: Ints) -> Ints:
-        """Where each patient stands in the columns; -1: not known."""
-        if not len(self):
+        """Where each patient stands in the columns; -1: not known. `patient` is in runs: each run is looked up once."""
+        begins = run_starts(patient)
+        if not len(self) or not len(begins):
             return np.full(len(patient), -1, np.int64)
-        found = np.minimum(np.searchsorted(self.patient, patient), len(self) - 1)
-        return np.where(self.patient[found] == patient, found, -1)
+        each = patient[begins]
+        found = np.minimum(np.searchsorted(self.patient, each), len(self) - 1)
+        return np.repeat(np.where(self.patient[found] == each, found, -1), np.diff(np.append(begins, len(patient))))
 
     def minor(self, patient: Ints, at_us: Ints) -> Bools:
         """Who was under 18 then."""

@@ -99,7 +99,7 @@ class Explained:
     """
 
     tracks: tuple[Track, ...]
-    track: NDArray[np.int8]
+    track: NDArray[np.int32]
     place: Ints
     first: Ints
     count: Ints

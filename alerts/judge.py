@@ -5,6 +5,8 @@ a reading is as severe as the worst band that holds for any of its rows.
 """
 
 from dataclasses import dataclass
+from functools import reduce
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,7 @@ from alerts.kernels.windows import positions
 from alerts.limits import SLOTS, UNIT_STRIDE, Limits, among, slot_of
 from alerts.rules import Band, Comparison, Rule
 from alerts.series import US_PER_HOUR, Bools, Floats, Ints, Series, run_starts
+from alerts.tracks import Track
 from schemas.codes import BY_NAME
 
 Small = NDArray[np.int8]
@@ -25,41 +28,69 @@ US_PER_MINUTE = US_PER_HOUR // 60
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows a rule looks at: their indices in the series, who and when, where each reading begins, their slots."""
+    """The rows a rule looks at: their indices in the series, who and when, where each reading begins, and their slot.
+
+    `slot`: the one of all rows, or each row's. `width`: how many rows each reading has; None: not all as many.
+    """
 
     rows: Ints
     patient: Ints
     at_us: Ints
-    reading_no: Ints
-    doubted: Bools
     starts: Ints
-    slot: Ints
-    #: The one slot of all rows; None: there are several.
-    one_slot: int | None
+    slot: int | Ints
+    width: int | None = 1
 
     @classmethod
-    def of(
-        cls, series: Series, rows: Ints, *, unit: NDArray[np.int16] | None = None, limit_unit: int | None = None
-    ) -> "Rows":
-        """`unit`: of the amounts, where it is not the series' own; `limit_unit`: of every limit, where it is no device's."""
-        patient, at_us, number = series.patient[rows], series.measured_at_us[rows], series.reading_no[rows]
-        if limit_unit is not None:
-            units = np.full(len(rows), limit_unit, np.int64)
-        else:
-            units = (series.unit[rows] if unit is None else unit).astype(np.int64)
-            # A unit number outside the table becomes 0, a unit for which nothing is written: no limit, so no finding.
-            units = np.where((units > 0) & (units < UNIT_STRIDE), units, 0)
-        slot = series.code[rows].astype(np.int64) * UNIT_STRIDE + units
-        one = int(slot[0]) if len(slot) and bool((slot == slot[0]).all()) else None
-        return cls(rows, patient, at_us, number, series.doubted[rows], run_starts(patient, at_us, number), slot, one)
+    def of(cls, series: Series, rows: Ints) -> Self:
+        """Rows of a series, each judged by itself."""
+        patient, at_us = series.patient[rows], series.measured_at_us[rows]
+        starts = run_starts(series.reading_no[rows], at_us, patient)
+        return cls(
+            rows, patient, at_us, starts, _slots(series.code[rows], series.unit[rows]), _width(starts, len(rows))
+        )
+
+    @classmethod
+    def of_track(cls, track: Track, limit_unit: int | None) -> Self:
+        """The rows of a track. `limit_unit`: of every limit, where it is no device's."""
+        starts = run_starts(track.reading_no, track.at_us, track.patient)
+        code = np.full(1, BY_NAME[track.quantity].number, np.int16)
+        unit = track.unit if limit_unit is None else np.full(1, limit_unit, np.int16)
+        return cls(track.rows, track.patient, track.at_us, starts, _slots(code, unit), _width(starts, len(track)))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def of_readings(self, column: Ints) -> Ints:
+        """Each reading's number of a column in which its rows agree."""
+        return column if len(column) == len(self.starts) else column[self.starts]
 
     def any(self, flags: Bools) -> Bools:
         """Row flags as reading flags: any of a reading's rows."""
-        return flags if len(flags) == len(self.starts) else np.logical_or.reduceat(flags, self.starts)
+        if self.width is None:
+            return np.logical_or.reduceat(flags, self.starts)
+        return reduce(np.logical_or, (flags[place :: self.width] for place in range(self.width)))
 
     def all(self, flags: Bools) -> Bools:
         """The same: all of a reading's rows."""
-        return flags if len(flags) == len(self.starts) else np.logical_and.reduceat(flags, self.starts)
+        return ~self.any(~flags)
+
+
+def _slots(code: NDArray[np.int16], unit: NDArray[np.int16]) -> int | Ints:
+    """One slot, where all rows are of one code and unit; else each row's. Either column may be the one number of all."""
+    if not len(code) or not len(unit):
+        return 0
+    if (code == code[0]).all() and (unit == unit[0]).all():
+        code, unit = code[:1], unit[:1]
+    # A unit number outside the table becomes 0, a unit for which nothing is written: no limit, so no finding.
+    slot = code.astype(np.int64) * UNIT_STRIDE + np.where((unit > 0) & (unit < UNIT_STRIDE), unit, 0)
+    return int(slot[0]) if len(slot) == 1 else slot
+
+
+def _width(starts: Ints, count: int) -> int | None:
+    """How many rows each reading has, where all have as many: then they need no search."""
+    width = count // len(starts) if len(starts) else 1
+    even = width * len(starts) == count and (width == 1 or bool((np.diff(starts) == width).all()))
+    return width if even else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +116,7 @@ def judge(rule: Rule, limits: Limits, rows: Rows, amount: Floats, facts: Facts) 
     nobodys = _without_limits(rule, rows, facts)
     groups = limits.places(rows.patient) if len(limits.groups) > 1 else None
     severity = np.zeros(len(rows.starts), np.int8)
-    out, near, looked_at, holding = (np.zeros(len(rows.slot), np.bool_) for _ in range(4))
+    out, near, looked_at, holding = (np.zeros(len(rows), np.bool_) for _ in range(4))
     for band in reversed(rule.bands):
         limit = _limits_of(rule, band, limits, rows, groups, nobodys)
         breached = breaches(amount, limit, downward=rule.downward)
@@ -110,7 +141,7 @@ def breaches(amount: Floats, limit: Floats | float, *, downward: bool) -> Bools:
 
 def often_enough(condition: Condition, holds: Bools, rows: Rows, facts: Facts) -> Bools:
     """Per reading, whether the band's condition is met."""
-    patient, at_us = rows.patient[rows.starts], rows.at_us[rows.starts]
+    patient, at_us = rows.of_readings(rows.patient), rows.of_readings(rows.at_us)
     within_us = int(condition.within_h * US_PER_HOUR)
     if isinstance(condition, Sessions):
         opens = session_starts(patient, at_us, apart_us=int(condition.apart_min * US_PER_MINUTE))
@@ -156,7 +187,7 @@ def _without_limits(rule: Rule, rows: Rows, facts: Facts) -> Bools | None:
 
 
 def _limits_of(
-    rule: Rule, band: Band, limits: Limits, rows: Rows, groups: NDArray[np.int32] | None, nobodys: Bools | None
+    rule: Rule, band: Band, limits: Limits, rows: Rows, groups: Ints | None, nobodys: Bools | None
 ) -> Floats | float:
     """Per row, the number that must be exceeded (or undercut): "at least x" is "above the double just below x"."""
     at_least = [BY_NAME[name].number for name, given in band.limits.items() if given.comparison is Comparison.AT_LEAST]
@@ -167,7 +198,7 @@ def _limits_of(
     limit = _taken(table, rows, groups)
     if nobodys is None and not columns:
         return limit
-    own_limits = np.array(np.broadcast_to(limit, len(rows.slot)))
+    own_limits = np.array(np.broadcast_to(limit, len(rows)))
     if nobodys is not None:
         own_limits[nobodys] = np.nan
     for column in columns:
@@ -185,23 +216,23 @@ def _table(values: dict[int, float]) -> Floats:
     return table
 
 
-def _taken(table: Floats, rows: Rows, groups: NDArray[np.int32] | None) -> Floats | float:
+def _taken(table: Floats, rows: Rows, groups: Ints | None) -> Floats | float:
     """Each row's number; one for all where all rows are of one slot and group."""
     if groups is not None:
         return table[groups, rows.slot]
-    return float(table[0, rows.one_slot]) if rows.one_slot is not None else table[0][rows.slot]
+    return float(table[0, rows.slot]) if isinstance(rows.slot, int) else table[0][rows.slot]
 
 
 def _per_row(rows: Rows, flags: Bools) -> Bools:
     """Reading flags as row flags."""
-    if len(flags) == len(rows.slot):
+    if len(flags) == len(rows):
         return flags
-    return np.repeat(flags, np.diff(np.append(rows.starts, len(rows.slot))))
+    return np.repeat(flags, np.diff(np.append(rows.starts, len(rows))))
 
 
 def _first_of_each(rows: Rows, flags: Bools) -> Ints:
     """Per reading, its first flagged row, or its first."""
-    if len(rows.starts) == len(rows.slot):
+    if len(rows.starts) == len(rows):
         return rows.starts
     place = np.where(flags, np.arange(len(flags)), len(flags))
     first = np.minimum.reduceat(place, rows.starts)

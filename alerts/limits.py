@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from alerts.layers import Effective, Key, Layer, PatientLimit, Refused, Resolved, resolve, stray, with_own
 from alerts.measures import HOURS
@@ -57,6 +56,8 @@ class Limits:
     group_of: Mapping[int, int]
     ignored: tuple[PatientLimit, ...] = ()
     refused: tuple[Refused, ...] = ()
+    #: `group_of` as two columns, patients ascending.
+    grouped: tuple[Ints, Ints] = (np.zeros(0, np.int64), np.zeros(0, np.int64))
 
     @classmethod
     def of(
@@ -83,7 +84,9 @@ class Limits:
             found = with_own(rules, resolved[place.get(patient, 0)], mine)
             own[patient] = dict(found.values)
             refused += found.refused
-        return cls(resolved, _columns(own), own, place, tuple(ignored), tuple(refused))
+        known = np.array(sorted(place), np.int64)
+        grouped = known, np.array([place[patient] for patient in known.tolist()], np.int64)
+        return cls(resolved, _columns(own), own, place, tuple(ignored), tuple(refused), grouped)
 
     def effective(self, rule: Rule, severity: Severity, quantity: str, unit: str, *, patient: int) -> Effective | None:
         """The limit that holds for a patient, with its layer; None where the band does not look."""
@@ -99,14 +102,13 @@ class Limits:
         found = self.effective(rule, severity, quantity, unit, patient=patient)
         return found.value if found else None
 
-    def places(self, patient: Ints) -> NDArray[np.int32]:
+    def places(self, patient: Ints) -> Ints:
         """The index of each one's group."""
-        known = np.array(sorted(self.group_of), np.int64)
+        known, of = self.grouped
         if not len(known):
-            return np.zeros(len(patient), np.int32)
-        of = np.array([self.group_of[int(one)] for one in known], np.int32)
+            return np.zeros(len(patient), np.int64)
         place = np.minimum(np.searchsorted(known, patient), len(known) - 1)
-        return np.where(known[place] == patient, of[place], 0).astype(np.int32)
+        return np.where(known[place] == patient, of[place], 0)
 
     def table(self, rule: Rule, band: Band) -> Floats:
         """Per group and slot the limit of a band, of shape (groups, SLOTS); NaN, which nothing breaches, where none is."""

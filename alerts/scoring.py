@@ -23,7 +23,7 @@ from alerts.observations import Observations, ObservationsError
 from alerts.replay import Call
 from alerts.rules import Rule
 from alerts.series import US_PER_HOUR, Ints, Series
-from alerts.tracks import looked_at
+from alerts.tracks import Look, looked_at
 from schemas.codes import BY_NAME
 
 GRACE: Final = timedelta(days=3)
@@ -126,7 +126,10 @@ def score(
             rule.id,
             [truth for truth in truths if looks[rule.id] & truth.shows_in.items()],
             [(call, found) for call, found in matched if call.rule_id == rule.id],
-            _months(observed.series, looked_at(observed.series, rule, facts, _rows(observed.series, rule.quantities))),
+            _months(
+                observed.series,
+                looked_at(observed.series, Look.of(rule), facts, _rows(observed.series, rule.quantities)),
+            ),
         )
         for rule in rules
     ]

@@ -106,20 +106,26 @@ class Series:
             self.meal[rows],
         )
 
-    def rows_of(self, codes: Sequence[int]) -> Ints:
-        """Indices of the rows that hold one of these codes."""
-        mask = self.code == codes[0]
+    def rows_of(self, codes: Sequence[int], within: slice = slice(None)) -> Ints:
+        """Indices of the rows that hold one of these codes; only those of a run of rows."""
+        column = self.code[within]
+        mask = column == codes[0]
         for code in codes[1:]:
-            mask |= self.code == code
-        return np.flatnonzero(mask)
+            mask |= column == code
+        return np.flatnonzero(mask) + (within.start or 0)
 
 
 def run_starts(*columns: NDArray[np.int64]) -> Ints:
-    """Where each run of rows equal in all columns begins. The columns are sorted and of one length."""
+    """Where each run of rows equal in all columns begins. The columns are sorted and of one length.
+
+    Quickest where the first column differs most.
+    """
     if not len(columns[0]):
         return np.zeros(0, np.int64)
     changed = np.zeros(len(columns[0]), np.bool_)
     changed[0] = True
     for column in columns:
         changed[1:] |= column[1:] != column[:-1]
+        if changed.all():
+            break
     return np.flatnonzero(changed)

@@ -5,6 +5,7 @@ what came in another unit is converted onto its step), without what the rule lea
 """
 
 from dataclasses import dataclass
+from typing import Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,30 +69,46 @@ class Track:
         return in_morning(self.local(facts))
 
 
-def looked_at(series: Series, rule: Rule, facts: Facts, rows: Ints) -> Ints:
-    """Of these rows, those the rule looks at: by meal, by what the device says of itself, by pregnancy."""
-    keep = np.ones(len(rows), np.bool_)
-    if rule.pregnancy == "only" and not len(facts):
+class Look(NamedTuple):
+    """Which readings a rule looks at: of which meals, only those no device doubts, of whom."""
+
+    meal: frozenset[Meal] | None
+    undisturbed: bool
+    pregnancy: Literal["any", "only", "never"]
+
+    @classmethod
+    def of(cls, rule: Rule) -> Self:
+        """A mean or a trend takes no value that its own device doubts."""
+        of_many = rule.measure is not None and rule.reference is None
+        return cls(rule.meal, rule.flagged == "ignore" or (rule.flagged == "ask" and of_many), rule.pregnancy)
+
+
+def looked_at(series: Series, look: Look, facts: Facts, rows: Ints) -> Ints:
+    """Of these rows, those that are looked at; the same array where all are."""
+    if look.pregnancy == "only" and not len(facts):
         return rows[:0]
-    if rule.meal is not None:
-        wanted = [MEALS.index(meal) for meal in Meal if meal in rule.meal]
-        keep &= np.isin(series.meal[rows], wanted)
-    if rule.flagged == "ignore" or (rule.flagged == "ask" and rule.measure is not None and rule.reference is None):
-        # A mean or a trend takes no value that its own device doubts.
-        keep &= ~series.disturbed[rows]
-    if rule.pregnancy != "any" and len(facts):
+    keep: Bools | None = None
+    if look.meal is not None:
+        wanted = np.zeros(len(MEALS), np.bool_)
+        wanted[[MEALS.index(meal) for meal in look.meal]] = True
+        keep = wanted[series.meal[rows]]
+    if look.undisturbed:
+        undisturbed = ~series.disturbed[rows]
+        keep = undisturbed if keep is None else keep & undisturbed
+    if look.pregnancy != "any" and len(facts):
         pregnant = facts.pregnant(series.patient[rows], series.measured_at_us[rows])
-        keep &= pregnant if rule.pregnancy == "only" else ~pregnant
-    return rows if keep.all() else rows[keep]
+        meant = pregnant if look.pregnancy == "only" else ~pregnant
+        keep = meant if keep is None else keep & meant
+    return rows if keep is None or keep.all() else rows[keep]
 
 
 def track_of(series: Series, quantity: str, rows: Ints) -> Track:
     """The track of one quantity; `rows` are the series' rows to take it from."""
     code = BY_NAME[quantity]
     value = series.value[rows]
-    if not np.isfinite(value).all():
-        rows = rows[np.isfinite(value)]
-        value = series.value[rows]
+    finite = np.isfinite(value)
+    if not finite.all():
+        rows, value = rows[finite], value[finite]
     patient, unit = series.patient[rows], series.unit[rows]
     if len(code.units) > 1 and len(rows) and (unit != unit[0]).any():
         value, unit = _one_unit(patient, value, unit)

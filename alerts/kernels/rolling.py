@@ -40,13 +40,15 @@ def sums(column: Floats, window: Window) -> Floats:
         base = int(first.min())
         running = np.zeros(stop - base + 1)
         np.cumsum(column[base:stop], out=running[1:])
-        result[start:stop] = running[start - base + 1 :] - running[first - base]
+        np.subtract(running[start - base + 1 :], running[first - base], out=result[start:stop])
     return result
 
 
 def means(value: Floats, window: Window) -> Floats:
     """Per row, the mean of its window."""
-    return np.round(sums(value, window) / window.count, DECIMALS)
+    mean = sums(value, window)
+    mean /= window.count
+    return np.round(mean, DECIMALS, out=mean)
 
 
 def distinct(new: Bools, window: Window) -> Counts:

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from alerts.kernels.rolling import DECIMALS, Window, sums
+from alerts.kernels.rolling import DECIMALS
 from alerts.series import Floats, Ints
 
 #: Two-sided 95 % quantiles of Student's t by degrees of freedom (NIST/SEMATECH e-Handbook, 1.3.6.7.2), 1 to 30.
@@ -41,22 +41,36 @@ def student_t95(freedom: Floats) -> Floats:
     return np.where(freedom > len(_T95), far, near)
 
 
-def least_squares(days: Floats, value: Floats, window: Window) -> Slopes:
-    """The line of each row's window. `days` are times since one instant near, in days."""
-    count = window.count.astype(np.float64)
-    near = value - np.round(np.median(value)) if len(value) else value
-    st, sv = sums(days, window), sums(near, window)
+def least_squares(days: Floats, value: Floats, first: Ints, count: Ints) -> Slopes:
+    """The line of each window (rows `first` to `first + count`). `days` are times since one instant near, in days."""
+    number = count.astype(np.float64)
+    # Measured from somewhere near, so that squares of large numbers do not eat the digits that matter. One row more, for the
+    # windows that end with the last.
+    days = np.append(days, 0.0)
+    middle = round(float(value.mean())) if len(value) else 0
+    near = np.append(value - middle, 0.0)
+    st, sv, stt, stv, svv = (
+        _sums(column, first, count) for column in (days, near, days * days, days * near, near * near)
+    )
     with np.errstate(divide="ignore", invalid="ignore"):
-        stt = sums(days * days, window) - st * st / count
-        stv = sums(days * near, window) - st * sv / count
-        svv = sums(near * near, window) - sv * sv / count
+        stt -= st * st / number
+        stv -= st * sv / number
+        svv -= sv * sv / number
         slope = stv / stt
-        rest = np.maximum(svv - slope * stv, 0.0) / (count - 2)
-        half = student_t95(count - 2) * np.sqrt(rest / stt)
-    known = (window.count > 2) & (stt > 1e-9)
+        rest = np.maximum(svv - slope * stv, 0.0) / (number - 2)
+        half = student_t95(number - 2) * np.sqrt(rest / stt)
+    known = (count > 2) & (stt > 1e-9)
     return Slopes(
         *(np.where(known, np.round(found, DECIMALS), np.nan) for found in (slope, slope - half, slope + half))
     )
+
+
+def _sums(column: Floats, first: Ints, count: Ints) -> Floats:
+    """The sum of a column over each window, each added up by itself; the column has a row behind the last window."""
+    if not len(first):
+        return np.zeros(0)
+    # From each first to behind its last, and from there to the next first, which nobody asks for.
+    return np.add.reduceat(column, np.column_stack((first, first + count)).ravel())[::2]
 
 
 def theil_sen(days: Floats, value: Floats, first: Ints, count: Ints) -> Slopes:

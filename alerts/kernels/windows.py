@@ -1,8 +1,7 @@
 """How many earlier rows lie within a span before each row: what every rolling measure rests on.
 
-A window's rows are neighbours, so they are found by looking back one row at a time, for a whole block of rows at once: as many
-passes as the fullest window has rows, each in cache. A block with fuller windows than LAGS_MAX (a continuous sensor) goes on
-by binary search.
+A window's rows are neighbours, so they are found by looking back one row at a time, for a whole block of rows at once, each pass
+in cache. Where few windows of a block go on, or all of them (a continuous sensor), the rest is found by binary search.
 """
 
 from typing import Final
@@ -10,12 +9,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from alerts.series import Bools, Ints
+from alerts.series import Ints
 
 #: Rows worked on together: their columns fit the second cache of the processors this runs on.
 BLOCK: Final = 32_768
-#: Neighbours looked at one by one before a block turns to binary search.
+#: Neighbours looked at one by one before a block turns to binary search; fewer, where not one window in FEW goes on.
 LAGS_MAX: Final = 64
+FEW: Final = 32
 
 Counts = NDArray[np.int32]
 
@@ -38,56 +38,63 @@ def before(at_us: Ints, position: Counts, *, span_us: int, inclusive: bool = Fal
     found = np.zeros(len(at_us), np.int32)
     for start in range(0, len(at_us), BLOCK):
         stop = min(start + BLOCK, len(at_us))
-        _block(at_us, position, start, stop, span_us - (not inclusive), found[start:stop])
+        found[start:stop] = _block(at_us, position, start, stop, span_us - (not inclusive))
     return found
 
 
-def _block(at_us: Ints, position: Counts, start: int, stop: int, span_us: int, found: Counts) -> None:
-    """Count for the rows from `start` to `stop`; both ends of the span inclusive."""
+def before_rows(at_us: Ints, position: Counts, rows: Ints, *, span_us: int) -> Ints:
+    """The same for some rows alone, a patient's newest: each by binary search. The window is (at - span, at]."""
+    first = _first_since(at_us, rows - position[rows], rows, at_us[rows] - (span_us - 1))
+    return rows - first
+
+
+def _block(at_us: Ints, position: Counts, start: int, stop: int, span_us: int) -> Counts:
+    """The counts of the rows from `start` to `stop`; both ends of the span inclusive."""
     earliest = at_us[start:stop] - span_us
-    mine = position[start:stop]
-    within = np.ones(stop - start, np.bool_)
-    for lag in range(1, LAGS_MAX + 1):
-        within &= mine >= lag
-        _narrow(within, at_us, earliest, start, stop, lag)
-        if not within.any():
-            return
-        found += within
-    # Fuller windows: where each begins, by search among the rows from the first that may be in one.
-    left = np.flatnonzero(within)
-    rows = start + left
-    first = rows - mine[left]
-    low, high = first.copy(), rows - LAGS_MAX
+    # Counts and places as bytes, for LAGS_MAX is no more: a pass over them costs an eighth of one over times.
+    places = np.minimum(position[start:stop], LAGS_MAX + 1).astype(np.uint8)
+    within, counted = np.ones(stop - start, np.bool_), np.zeros(stop - start, np.uint8)
+    left, lag = stop - start, 0
+    while left * FEW >= stop - start and lag < LAGS_MAX:
+        lag += 1
+        within &= places >= lag
+        # The first rows of all have nothing so far before them; their places say so already.
+        cut = min(max(lag - start, 0), stop - start)
+        within[cut:] &= at_us[start + cut - lag : stop - lag] >= earliest[cut:]
+        counted += within.view(np.uint8)
+        left = np.count_nonzero(within)
+    found = counted.astype(np.int32)
+    if left:
+        rows = start + np.flatnonzero(within)
+        first = _first_since(at_us, rows - position[rows], rows - lag, at_us[rows] - span_us)
+        found[within] = rows - first
+    return found
+
+
+def _first_since(at_us: Ints, low: Ints, high: Ints, earliest: Ints) -> Ints:
+    """The first row from `low` to `high` that was not measured before `earliest`; that of `high` was not."""
     while (low < high).any():
         middle = (low + high) // 2
-        early = at_us[middle] < earliest[left]
-        low = np.where(early, middle + 1, low)
-        high = np.where(early, high, middle)
-    found[left] = (rows - low).astype(np.int32)
-
-
-def _narrow(within: Bools, at_us: Ints, earliest: Ints, start: int, stop: int, lag: int) -> None:
-    """Keep those whose row `lag` before was not measured before `earliest`."""
-    if lag <= start:
-        within &= at_us[start - lag : stop - lag] >= earliest
-        return
-    cut = min(lag - start, stop - start)
-    within[:cut] = False
-    if cut < stop - start:
-        within[cut:] &= at_us[0 : stop - lag] >= earliest[cut:]
+        early = at_us[middle] < earliest
+        low, high = np.where(early, middle + 1, low), np.where(early, high, middle)
+    return low
 
 
 def newest_between(at_us: Ints, position: Counts, *, from_us: int, to_us: int) -> Ints:
     """Per row, the newest row of the same patient measured `from_us` to `to_us` before it, ends included; -1: none."""
     near = before(at_us, position, span_us=from_us - 1, inclusive=True)
-    candidate = np.arange(len(at_us)) - near - 1
-    missing = position <= near
-    candidate[missing] = 0
-    missing |= at_us[candidate] < at_us - to_us
-    return np.where(missing, -1, candidate)
+    candidate = np.arange(-1, len(at_us) - 1)
+    candidate -= near
+    # A place before the first of all is the last of all: nobody's earlier row, and `position` says so.
+    found = position > near
+    found &= at_us[candidate] >= at_us - to_us
+    candidate[~found] = -1
+    return candidate
 
 
 def oldest_between(at_us: Ints, position: Counts, *, from_us: int, to_us: int) -> Ints:
     """Per row, the oldest row of the same patient measured `from_us` to `to_us` before it, ends included; -1: none."""
-    candidate = np.arange(len(at_us)) - before(at_us, position, span_us=to_us, inclusive=True)
-    return np.where(at_us[candidate] > at_us - from_us, -1, candidate)
+    candidate = np.arange(len(at_us))
+    candidate -= before(at_us, position, span_us=to_us, inclusive=True)
+    candidate[at_us[candidate] > at_us - from_us] = -1
+    return candidate

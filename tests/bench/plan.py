@@ -20,6 +20,8 @@ class Plan:
     receipts: int
     receipts_per_second: float
     judged_patients: int
+    #: Series that single questions are asked of.
+    series: int
     #: Urgent alerts that call one by one, and how many others are open meanwhile.
     calls: int
     open_alerts: int
@@ -50,7 +52,8 @@ USUAL: Final = Plan(
     alerts_per_second=10.0,
     receipts=4000,
     receipts_per_second=500.0,
-    judged_patients=20_000,
+    judged_patients=100_000,
+    series=300_000,
     calls=200,
     open_alerts=10_000,
     box_idle_s=20.0,
@@ -71,7 +74,8 @@ QUICK: Final = Plan(
     alerts_per_second=10.0,
     receipts=200,
     receipts_per_second=100.0,
-    judged_patients=200,
+    judged_patients=300,
+    series=600,
     calls=10,
     open_alerts=100,
     box_idle_s=2.0,

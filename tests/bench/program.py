@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rpm.load.messages import Run
-from tests.bench import box, calls, connect, ingest, judgement, latency, limits, machine, outbox, peers, wire
+from tests.bench import box, calls, checks, connect, ingest, judgement, latency, limits, machine, outbox, peers, wire
 from tests.bench.ground import Ground, ground, utc_now
 from tests.bench.plan import Plan
 from tests.bench.results import Result
@@ -18,7 +18,7 @@ Step = Callable[[str], None]
 
 def steps(plan: Plan, *, ingest_alone: bool = False) -> int:
     """How often `measure` says what it does."""
-    more = 1 + plan.alert_reps if ingest_alone else 10 + 2 * plan.alert_reps
+    more = 1 + plan.alert_reps if ingest_alone else 11 + 2 * plan.alert_reps
     return more + plan.reps * len(plan.readings) * 6
 
 
@@ -50,6 +50,8 @@ def measure(plan: Plan, folder: Path, step: Step, *, ingest_alone: bool = False)
     results += outbox.puts(folder, plan.frames, plan.reps)
     step("evaluate()")
     results += judgement.measure(plan.judged_patients, plan.reps)
+    step("checks: kernels, numpy, polars, a loop")
+    results += checks.measure(plan.series, plan.reps)
     results += connect.measure(folder / "connect", sessions=plan.sessions, step=step)
     results += box.measure(
         folder / "box", idle_s=plan.box_idle_s, rounds=plan.box_rounds, rest_s=plan.box_rest_s, step=step

@@ -36,6 +36,9 @@ def test_the_small_run_measures_everything_and_loses_nothing(tmp_path: Path) -> 
     for name in INGEST:
         assert set(results[name]["beside"]) == {"paho", "COPY", "mq-bridge"}
     assert set(results["evaluate()"]["beside"]) == {"copyto", "reference"}
+    assert {f"evaluate(), {kind}" for kind in ("value", "mean_over", "gain_since", "rising")} <= results.keys()
+    for question in ("above own limit", "7-day mean", "14-day slope", "24-hour change"):
+        assert set(results[f"{question}: kernel"]["beside"]) == {"numpy", "polars", "loop"}
     box = [result for name, result in results.items() if name.startswith("gateway, ")]
     assert [result["unit"] for result in box] == ["MiB", "MiB"]
     assert (box[0]["counts"]["sent"], box[0]["counts"]["lost"]) == (9, 0)
