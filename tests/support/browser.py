@@ -46,7 +46,7 @@ def page(browser: Browser) -> Iterator[Page]:
     """A page in a fresh profile, at a desk. An error in a page's script fails the test."""
     context = browser.new_context(viewport={"width": DESK["width"], "height": DESK["height"]}, locale="en-US")
     opened = context.new_page()
-    opened.set_default_timeout(10_000)
+    opened.set_default_timeout(30_000)
     errors: list[str] = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.on("console", lambda message: errors.extend(_refused_by_policy(message)))
