@@ -105,10 +105,10 @@ select to_jsonb(row) as row from (
 ) as row;
 
 -- notification
--- Who was called about them, by what, and whether it went out.
+-- Who was called about them, by what and whom, whether it went out and arrived.
 select to_jsonb(row) as row from (
     select alert.public_id as alert, staff.display_name as recipient, notification.channel, notification.state,
-        notification.created_at, notification.sent_at
+        notification.provider, notification.created_at, notification.sent_at, notification.delivered_at
     from notification
         join alert on alert.id = notification.alert_id
         left join staff on staff.id = notification.recipient_id
