@@ -78,11 +78,12 @@ bench: setup ## how fast: a table, and build/bench.json
 MINUTES ?= 60
 ROWS ?= 100000000
 .PHONY: bench-long
-bench-long: setup ## what takes long: the box in the home (an hour), a worker's memory, up to 100 million rows: build/*.json
+bench-long: setup ## what takes long: the box in the home (an hour), a worker's memory, a sweep, up to 100 million rows: build/*.json
 	@deploy/provision.sh install
 	@mkdir -p build
 	@$(BIN)/python -m tests.bench --box $(MINUTES) --output build/bench-long.json
 	@$(BIN)/python -m tests.bench --soak 10 --output build/soak.json
+	@$(BIN)/python -m tests.bench --sweep 100000 --output build/sweep.json
 	@$(BIN)/python -m tests.bench --growth $(ROWS) --output build/growth.json
 
 .PHONY: pictures

@@ -82,7 +82,7 @@ class Series:
         lengths |= {column.shape for column in (made.unit, made.value, made.doubted, made.disturbed, made.meal)}
         if lengths != {(len(made),)}:
             raise ValueError("columns of a series have one length")
-        return made.take(np.lexsort((made.code, made.reading_no, made.measured_at_us, made.patient)))
+        return made.take(_order(made.patient, made.measured_at_us, made.reading_no, made.code))
 
     @classmethod
     def empty(cls) -> Self:
@@ -113,6 +113,25 @@ class Series:
         for code in codes[1:]:
             mask |= column == code
         return np.flatnonzero(mask) + (within.start or 0)
+
+
+def _order(patient: Ints, at_us: Ints, number: Ints, code: NDArray[np.int16]) -> Ints:
+    """The order by patient, time, reading and code: np.lexsort's, in a fifth of the time where rows come as an index has them.
+
+    Patient and time make one number, which is sorted by runs; what is equal in both then mostly stands as it should.
+    """
+    if not len(patient):
+        return np.zeros(0, np.int64)
+    first, begin = int(patient.min()), int(at_us.min())
+    span = int(at_us.max()) - begin + 1
+    if (int(patient.max()) - first + 1) * span < np.iinfo(np.int64).max:
+        key = (patient - first) * span + (at_us - begin)
+        order = np.argsort(key, kind="stable")
+        key, numbers, codes = key[order], number[order], code[order]
+        wrong = (numbers[1:] < numbers[:-1]) | ((numbers[1:] == numbers[:-1]) & (codes[1:] < codes[:-1]))
+        if not (wrong & (key[1:] == key[:-1])).any():
+            return order
+    return np.lexsort((code, number, at_us, patient))
 
 
 def run_starts(*columns: NDArray[np.int64]) -> Ints:

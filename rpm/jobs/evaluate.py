@@ -30,6 +30,8 @@ log = structlog.get_logger()
 
 #: Patients judged in one transaction: some tens of thousands of values, some tens of milliseconds.
 CLAIM_LIMIT: Final = 200
+#: The same after a claim that was full: everybody has news, and of many at once each takes half the time.
+SWEEP_LIMIT: Final = 1000
 HELD_LIMIT: Final = 100
 #: A value's time may be this far ahead of the clock and still be admitted; it is judged then.
 AHEAD_MAX: Final = timedelta(minutes=5)
@@ -78,6 +80,22 @@ class Report:
     def done(self) -> int:
         """How much there was to do."""
         return self.patients + self.held
+
+
+class Judge:
+    """Judges turn after turn: a few patients as their news comes, many at a time while there are many."""
+
+    def __init__(self, database: Database, judgement: Judgement) -> None:
+        self._database, self._judgement = database, judgement
+        self._limit = CLAIM_LIMIT
+
+    def turn(self, now: datetime) -> Report:
+        """Judge what is claimed once; a turn that fails is followed by a small one."""
+        limit, self._limit = self._limit, CLAIM_LIMIT
+        report = run_once(self._database, now=now, judgement=self._judgement, limit=limit)
+        if report.patients == limit:
+            self._limit = SWEEP_LIMIT
+        return report
 
 
 def run_once(database: Database, *, now: datetime, judgement: Judgement, limit: int = CLAIM_LIMIT) -> Report:

@@ -135,7 +135,7 @@ def loops(database: Database, settings: Settings) -> list[Loop]:
         ALERTS,
     )
     return [
-        Loop("evaluate", lambda now: evaluate.run_once(database, now=now, judgement=judgement), NEWS),
+        Loop("evaluate", evaluate.Judge(database, judgement).turn, NEWS),
         Loop("escalate", lambda now: escalate.run_once(database, now=now, plan=plan), ALERTS),
         Loop(
             "expiries",

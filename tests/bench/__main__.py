@@ -15,7 +15,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from tests.bench import box, grown, growth, soak
+from tests.bench import box, grown, growth, soak, sweep
 from tests.bench.ground import BenchFailed, utc_now
 from tests.bench.plan import QUICK, USUAL, Plan, of_the_box
 from tests.bench.program import measure, steps
@@ -95,6 +95,16 @@ def soak_alone(minutes: float, output: Path, console: Console) -> int:
     return 0
 
 
+def sweep_alone(patients: int, output: Path, console: Console) -> int:
+    """Judge everybody of so many patients; write, show; the exit status."""
+    found = sweep.measure(patients, output.parent / "bench" / "sweep", _say)
+    results = [result.as_json() for result in found]
+    document = {"measured_at": utc_now().isoformat(timespec="seconds"), "patients": patients, "results": results}
+    output.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    console.print(table(found))
+    return 0
+
+
 def _say(what: str) -> None:
     sys.stderr.write(f"{datetime.now(UTC):%H:%M:%S} {what}\n")
 
@@ -112,6 +122,7 @@ def main() -> int:
         "--keep", action="store_true", help="keep the grown database: the next --growth goes on with it"
     )
     parser.add_argument("--soak", type=float, metavar="MINUTES", help="only a worker's memory under load, for so long")
+    parser.add_argument("--sweep", type=int, metavar="PATIENTS", help="only how long everybody's month takes to judge")
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench.json", metavar="FILE")
     arguments = parser.parse_args()
     forget_settings()
@@ -124,6 +135,8 @@ def main() -> int:
             return box_alone(arguments.box, arguments.output, console)
         if arguments.soak is not None:
             return soak_alone(arguments.soak, arguments.output, console)
+        if arguments.sweep is not None:
+            return sweep_alone(arguments.sweep, arguments.output, console)
         if arguments.growth is not None:
             try:
                 return growth_alone(arguments.growth, arguments.output, console)

@@ -56,10 +56,10 @@ class Watch:
                     self.seen.setdefault(cuff, at)
 
 
-def results() -> dict[str, Result]:
-    """What `measure` adds to, by its key."""
-    kept = {f"receipt_p{percentile}": f"publish → receipt, p{percentile}" for percentile in PERCENTILES}
-    seen = {f"alert_p{percentile}": f"publish → alert visible, p{percentile}" for percentile in PERCENTILES}
+def results(which: str = "") -> dict[str, Result]:
+    """What `measure` adds to, by its key. `which` is said of them."""
+    kept = {f"receipt_p{percentile}": f"publish → receipt{which}, p{percentile}" for percentile in PERCENTILES}
+    seen = {f"alert_p{percentile}": f"publish → alert visible{which}, p{percentile}" for percentile in PERCENTILES}
     return {key: Result(name, "ms") for key, name in {**kept, **seen}.items()}
 
 

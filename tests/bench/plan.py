@@ -16,6 +16,9 @@ class Plan:
     alert_reps: int
     alerts: int
     alerts_per_second: float
+    #: The same while many come: each reading of a patient who had none.
+    busy_alerts: int
+    busy_per_second: float
     #: Readings that come one by one, at such a rate.
     receipts: int
     receipts_per_second: float
@@ -39,7 +42,8 @@ class Plan:
     @property
     def people(self) -> int:
         """Cuffs of all repetitions: of ingest by one worker, by two and by one that does nothing else, of receipts, of alerts."""
-        return (3 * self.reps * len(self.readings) + self.alert_reps) * self.cuffs + self.alert_reps * self.alerts
+        calm = (3 * self.reps * len(self.readings) + self.alert_reps) * self.cuffs
+        return calm + self.alert_reps * (self.alerts + self.busy_alerts)
 
 
 USUAL: Final = Plan(
@@ -50,6 +54,8 @@ USUAL: Final = Plan(
     alert_reps=2,
     alerts=200,
     alerts_per_second=10.0,
+    busy_alerts=2000,
+    busy_per_second=200.0,
     receipts=4000,
     receipts_per_second=500.0,
     judged_patients=100_000,
@@ -72,6 +78,8 @@ QUICK: Final = Plan(
     alert_reps=1,
     alerts=10,
     alerts_per_second=10.0,
+    busy_alerts=20,
+    busy_per_second=50.0,
     receipts=200,
     receipts_per_second=100.0,
     judged_patients=300,

@@ -32,7 +32,7 @@ def test_the_small_run_measures_everything_and_loses_nothing(tmp_path: Path) -> 
     assert all(found["versions"].values())
     results = {result["name"]: result for result in found["results"]}
     alerts = [name for name in results if name.startswith("publish → ")]
-    assert len(alerts) == 6
+    assert len(alerts) == 10
     for name in [*INGEST, *alerts]:
         assert (results[name]["counts"]["lost"], results[name]["counts"]["duplicates"]) == (0, 0), name
         assert results[name]["counts"]["sent"] > 0

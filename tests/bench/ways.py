@@ -84,11 +84,7 @@ def questions(made: Columns, loop_of: int) -> Iterator[Question]:
             "kernel": lambda: _by_portion(made, _mean),
             "numpy": lambda: _mean_numpy(made),
             "polars": lambda: (
-                frame.select(
-                    pl.col("value").rolling_mean_by("at", "7d").over("series", mapping_strategy="group_to_rows")
-                )
-                .to_series()
-                .to_numpy()
+                frame.rolling("at", period="7d", group_by="series").agg(pl.col("value").mean())["value"].to_numpy()
             ),
             "loop": lambda: np.concatenate([_mean_loop(at, values) for at, values, _ in lines]),
         },
@@ -169,12 +165,22 @@ def _slope_numpy(made: Columns) -> Floats:
 
 
 def _slope_polars(frame: pl.DataFrame) -> Floats:
-    days = (pl.col("at") - pl.col("at").last()).dt.total_microseconds() / DAY
-    recent = pl.col("at") > pl.col("at").last() - pl.duration(days=14)
-    t, v, n = days.filter(recent), (pl.col("value") - 130.0).filter(recent), recent.sum()
-    slope = ((t * v).sum() - t.sum() * v.sum() / n) / ((t * t).sum() - t.sum() * t.sum() / n)
-    found = frame.group_by("series", maintain_order=True).agg(slope.alias("slope"), n.alias("n"))
-    return np.where(found["n"].to_numpy() > 2, found["slope"].to_numpy(), np.nan)
+    t, v, n = pl.col("t"), pl.col("v"), pl.col("n")
+    found = (
+        frame.lazy()
+        .with_columns(pl.col("at").max().over("series").alias("newest"))
+        .filter(pl.col("at") > pl.col("newest") - pl.duration(days=14))
+        .select(
+            "series",
+            ((pl.col("at") - pl.col("newest")).dt.total_microseconds() / DAY).alias("t"),
+            (pl.col("value") - 130.0).alias("v"),
+        )
+        .with_columns((t * t).alias("tt"), (t * v).alias("tv"))
+        .group_by("series", maintain_order=True)
+        .agg(pl.len().alias("n"), pl.col("t", "v", "tt", "tv").sum())
+        .select(pl.when(n > 2).then((pl.col("tv") - t * v / n) / (pl.col("tt") - t * t / n)))
+    )
+    return found.collect().to_series().fill_null(np.nan).to_numpy()
 
 
 def _change_numpy(made: Columns) -> Floats:
