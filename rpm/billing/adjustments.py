@@ -23,9 +23,16 @@ CORRECTED: Final = {
 }
 
 
+#: What was said of a stay in hospital.
+AWAY: Final = {
+    "hospital": "a stay in hospital from {on} on was entered by {by}",
+    "not_in_hospital": "a stay in hospital from {on} on was taken back by {by}",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Something that happened after a month was closed. `kind`: void, restore, move, late_readings, minutes.
+    """Something that happened after a month was closed. `kind`: void, restore, move, late_readings, minutes, or one of AWAY.
 
     `count` is how many readings or entries; `on` the local day of the (first) one.
     """
@@ -42,6 +49,8 @@ class Cause:
         """For people."""
         if self.kind in CORRECTED:
             return f"{CORRECTED[self.kind].format(on=self.on)} by {self.by}: {self.reason}"
+        if self.kind in AWAY:
+            return AWAY[self.kind].format(on=self.on, by=self.by)
         things = {"late_readings": "reading", "minutes": "entry of minutes"}[self.kind]
         if self.count != 1:
             things = {"late_readings": "readings", "minutes": "entries of minutes"}[self.kind]

@@ -77,6 +77,20 @@ class TimeElsewhere:
 
 
 @dataclass(frozen=True, slots=True)
+class Away:
+    """The patient was away, [begins_at, ends_at), and why: `hospital`, `travel` or `other`."""
+
+    reason: str
+    begins_at: datetime
+    ends_at: datetime
+
+    @property
+    def in_hospital(self) -> bool:
+        """Somebody else looks after the patient: nothing of that time is billed as monitoring at home."""
+        return self.reason == "hospital"
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """Everything a decision needs. A date stands for that local day's first moment; `zone` is the practice's.
 
@@ -103,6 +117,7 @@ class Case:
     entries: tuple[TimeEntry, ...] = ()
     elsewhere: tuple[TimeElsewhere, ...] = ()
     other_claims: tuple[ClaimLine, ...] = ()
+    away: tuple[Away, ...] = ()
 
     @property
     def last_day(self) -> date | None:

@@ -21,7 +21,7 @@ from pydantic import (
     model_validator,
 )
 
-from rpm.billing.case import Case, ReadingState, TimeElsewhere, TimeEntry, Transmission
+from rpm.billing.case import Away, Case, ReadingState, TimeElsewhere, TimeEntry, Transmission
 from rpm.billing.claim import THIS_PRACTICE, ClaimLine
 from rpm.billing.days import count_days, first_moment, service_start
 from rpm.errors import UserError
@@ -139,6 +139,17 @@ class ElsewhereEntry(_Span):
     """Time of the same staff for another patient."""
 
 
+class AwayEntry(_Model):
+    """A time the patient was away."""
+
+    reason: Annotated[
+        Literal["hospital", "travel", "other"],
+        Field(description="hospital: readings and minutes of that time do not count; travel, other: they do"),
+    ]
+    start: Annotated[Instant, Field(description="with offset")]
+    end: Annotated[Instant, Field(description="with offset; what was expected, where it is not over")]
+
+
 class ClaimEntry(_Model):
     """A claim line."""
 
@@ -188,6 +199,7 @@ class CaseFile(_Model):
     other_claims: Annotated[
         tuple[ClaimEntry, ...], Field(description="lines already claimed for this patient by anyone")
     ] = ()
+    away: Annotated[tuple[AwayEntry, ...], Field(description="when the patient was away")] = ()
     proposed_claim: Annotated[
         tuple[ClaimEntry, ...], Field(description="lines someone wants to claim: each refusal is named in the answer")
     ] = ()
@@ -220,6 +232,7 @@ class CaseFile(_Model):
         if not isinstance(as_of, datetime):
             as_of = first_moment(date.fromordinal(as_of.toordinal() + 1), zone)
         start = service_start(consented=self.consent, ordered=self.order, set_up=self.set_up, zone=zone)
+        away = tuple(Away(one.reason, one.start, one.end) for one in self.away)
         last_day = min((day for day in (self.episode_ended, self.died) if day is not None), default=None)
         days, left_out = count_days(
             (
@@ -230,6 +243,7 @@ class CaseFile(_Model):
             start=start,
             last_day=last_day,
             as_of=as_of,
+            away=away,
         )
         return Case(
             as_of=as_of,
@@ -263,6 +277,7 @@ class CaseFile(_Model):
             ),
             elsewhere=tuple(TimeElsewhere(one.staff, one.start, one.end) for one in self.other_patients),
             other_claims=tuple(one.line() for one in self.other_claims),
+            away=away,
         )
 
 
@@ -320,6 +335,7 @@ def format_help() -> str:
     parts.append(_table("Each of readings:", ReadingEntry))
     parts.append(_table("Each of time_entries:", TimeEntryEntry))
     parts.append(_table("Each of other_patients:", ElsewhereEntry))
+    parts.append(_table("Each of away:", AwayEntry))
     parts.append(_table("Each of other_claims and proposed_claim:", ClaimEntry))
     return "\n\n".join(parts)
 

@@ -3,14 +3,14 @@
 A day is a calendar date in the practice's zone at the time of measurement. Many readings, many devices: one day.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from operator import attrgetter
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from rpm.billing.case import DataDay, LeftOut, ReadingState, Transmission
+from rpm.billing.case import Away, DataDay, LeftOut, ReadingState, Transmission
 from rpm.billing.rules import PeriodMode
 
 PERIOD_DAYS: Final = 30
@@ -54,6 +54,7 @@ def count_days(
     start: datetime | None,
     last_day: date | None,
     as_of: datetime,
+    away: Sequence[Away] = (),
 ) -> tuple[tuple[DataDay, ...], tuple[LeftOut, ...]]:
     """The days with countable data in date order, and each reading that does not count with its reason.
 
@@ -69,7 +70,7 @@ def count_days(
         if one.reading_id in seen:
             continue
         seen.add(one.reading_id)
-        reason = _why_not(one, zone=zone, start=start, last_day=last_day, as_of=as_of)
+        reason = _why_not(one, zone=zone, start=start, last_day=last_day, as_of=as_of, away=away)
         if reason is None:
             by_day.setdefault(local_day(one.measured_at, zone), []).append((one.received_at, one.reading_id))
         else:
@@ -83,7 +84,13 @@ def _countable(one: Transmission) -> bool:
 
 
 def _why_not(
-    one: Transmission, *, zone: str, start: datetime | None, last_day: date | None, as_of: datetime
+    one: Transmission,
+    *,
+    zone: str,
+    start: datetime | None,
+    last_day: date | None,
+    as_of: datetime,
+    away: Sequence[Away],
 ) -> tuple[str, str] | None:
     if one.state is not ReadingState.ACCEPTED:
         return one.state.name, f"the reading is {one.state.value}, not accepted"
@@ -98,6 +105,8 @@ def _why_not(
         return "BEFORE_SERVICE_START", f"measured before consent, order and set-up were all in place ({day})"
     if last_day is not None and local_day(one.measured_at, zone) > last_day:
         return "AFTER_EPISODE", f"measured after the episode ended on {last_day}"
+    if any(stay.in_hospital and stay.begins_at <= one.measured_at < stay.ends_at for stay in away):
+        return "IN_HOSPITAL", "measured while the patient was in hospital"
     return None
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from rpm.billing.case import DataDay, TimeEntry
+from rpm.billing.case import Away, DataDay, TimeEntry
 from rpm.billing.days import first_moment, local_day, month_after, service_start
 
 
@@ -110,7 +110,7 @@ class LoggedTime:
 
 @dataclass(frozen=True, slots=True)
 class MonthRecords:
-    """Everything a month's report is made of. `days` are countable days by episode id.
+    """Everything a month's report is made of. `days` are countable days by episode id, `away` is by patient.
 
     `episodes` are in the order of the report, a patient's own in order of time, and include those that ended up to two
     months before: their claims may reach into the month.
@@ -122,3 +122,4 @@ class MonthRecords:
     episodes: tuple[Episode, ...]
     days: Mapping[int, tuple[DataDay, ...]] = field(default_factory=dict[int, tuple[DataDay, ...]])
     time: tuple[LoggedTime, ...] = ()
+    away: Mapping[int, tuple[Away, ...]] = field(default_factory=dict[int, tuple[Away, ...]])

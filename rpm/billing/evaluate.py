@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from rpm.billing.away import away_notices
 from rpm.billing.case import Case
 from rpm.billing.claim import ClaimLine, check_claim
 from rpm.billing.days import PERIODS_MAX, local_day, month_after, service_start
@@ -97,6 +98,7 @@ def billable_items(case: Case, *, months: Sequence[date] | None = None) -> Billi
         blockers=tuple(blockers),
         warnings=(
             *anchor_notices,
+            *away_notices(case),
             *_too_long(periods),
             *idle_locks(case, periods),
             *supply_warnings(periods, supplies),

@@ -107,6 +107,9 @@ def count_time(case: Case, start: datetime | None) -> CountedTime:
     left_out: list[LeftOut] = []
     conflicts: list[str] = []
     double: list[str] = []
+    in_hospital = union(
+        (stay.begins_at.astimezone(UTC), stay.ends_at.astimezone(UTC)) for stay in case.away if stay.in_hospital
+    )
     until = case.last_day and first_moment(case.last_day + timedelta(days=1), case.zone)
     placed = list(enumerate(case.entries))
     for position, entry in placed:
@@ -119,7 +122,8 @@ def count_time(case: Case, start: datetime | None) -> CountedTime:
             left_out.append(LeftOut(entry.entry_id, *reason))
             continue
         assert start is not None, "an entry is refused where service has not started"
-        within = clip([span], start.astimezone(UTC), until if until is not None else span[1])
+        open_for = clip([span], start.astimezone(UTC), until if until is not None else span[1])
+        within = tuple(piece for interval in open_for for piece in subtract(interval, in_hospital))
         # A minute belongs to the service it was first entered under: nobody moves it later.
         earlier = [
             (other.started_at.astimezone(UTC), other.ended_at.astimezone(UTC))
@@ -136,6 +140,8 @@ def count_time(case: Case, start: datetime | None) -> CountedTime:
             left_out.append(
                 LeftOut(entry.entry_id, "DOUBLE_TAG", "these minutes were first entered for another service")
             )
+        elif open_for:
+            left_out.append(LeftOut(entry.entry_id, "IN_HOSPITAL", "the patient was in hospital"))
         else:
             left_out.append(LeftOut(entry.entry_id, "AFTER_EPISODE", "the episode had ended"))
     return CountedTime(tuple(counted), tuple(left_out), tuple(conflicts), tuple(double))

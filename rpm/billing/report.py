@@ -84,6 +84,7 @@ def month_report(records: MonthRecords, *, late_counts: bool = False) -> MonthRe
             elsewhere=elsewhere,
             # A patient's earlier episode may already have used the month or the thirty days.
             other_claims=tuple(billed[episode.patient_id]),
+            away=records.away.get(episode.patient_id, ()),
         )
         result = billable_items(case, months=(month.before.first, month.first))
         billed[episode.patient_id] += lines_of(result)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from rpm.billing.case import DataDay, TimeEntry
+from rpm.billing.case import Away, DataDay, TimeEntry
 from rpm.billing.episode import Episode, LoggedTime, MonthRecords, Practice, ServiceMonth
 from rpm.store import queries
 from rpm.store.database import Connection
@@ -93,6 +93,7 @@ def month_records(
         episodes=episodes,
         days=_days(connection, of, episodes, now=now),
         time=tuple(_logged(row) for row in entries),
+        away=_away(connection, of, episodes, now=now),
     )
 
 
@@ -121,6 +122,21 @@ def _days(
         )
         for row in rows
     }
+
+
+def _away(
+    connection: Connection, of: Practice, episodes: tuple[Episode, ...], *, now: datetime
+) -> dict[int, tuple[Away, ...]]:
+    asked = {
+        "practice_id": of.practice_id,
+        "patients": sorted({one.patient_id for one in episodes}),
+        "now": now,
+    }
+    found: dict[int, tuple[Away, ...]] = {}
+    for row in connection.execute(_SQL["away"], asked).fetchall():
+        away = Away(row["reason"], row["begins_at"], row["ends_at"])
+        found[row["patient_id"]] = (*found.get(row["patient_id"], ()), away)
+    return found
 
 
 def _logged(row: Mapping[str, Any]) -> LoggedTime:

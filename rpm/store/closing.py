@@ -144,7 +144,7 @@ def _add(
 def _causes(
     connection: Connection, of: Practice, month: ServiceMonth, patient_id: int, *, since: datetime, now: datetime
 ) -> tuple[Cause, ...]:
-    """What happened to a patient's readings and minutes of the month since an instant."""
+    """What happened to a patient's readings, minutes and stays in hospital of the month since an instant."""
     zone = of.time_zone
     asked = {
         "practice_id": of.practice_id, "patient_id": patient_id, "zone": zone, "since": since, "now": now,
@@ -155,6 +155,8 @@ def _causes(
         row = connection.execute(_SQL[statement], asked).fetchone()
         if row is not None and row["count"]:
             causes.append(Cause(kind, row["at"], row["on"], count=row["count"]))
+    for row in connection.execute(_SQL["away_late"], asked).fetchall():
+        causes.append(Cause("hospital" if row["stands"] else "not_in_hospital", row["at"], row["on"], by=row["by"]))
     return tuple(causes)
 
 

@@ -629,6 +629,9 @@ create table patient_pause (
     made_by bigint not null,
     ended_at timestamp with time zone,
     ended_by bigint,
+    made_at timestamp with time zone not null,
+    withdrawn_at timestamp with time zone,
+    withdrawn_by bigint,
     constraint patient_pause_check CHECK ((ends_at > begins_at)),
     constraint patient_pause_pkey PRIMARY KEY (id),
     constraint patient_pause_reason_check CHECK ((reason = ANY (ARRAY['hospital'::text, 'travel'::text, 'other'::text])))
@@ -970,6 +973,8 @@ alter table patient_pause add constraint patient_pause_made_by_fkey FOREIGN KEY 
 alter table patient_pause add constraint patient_pause_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
 
 alter table patient_pause add constraint patient_pause_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table patient_pause add constraint patient_pause_withdrawn_by_fkey FOREIGN KEY (withdrawn_by) REFERENCES staff(id);
 
 alter table purge add constraint purge_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
 

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from rpm.audit import Action, record
 from rpm.store import alerts, pauses, worklist
-from rpm.store.pauses import Why
+from rpm.store.pauses import LATELY, Why
 from rpm.web.alerts import noted, number_of, refuse
 from rpm.web.patients import find
 from rpm.web.problems import BadInput
@@ -50,15 +50,33 @@ def snooze(
     return RedirectResponse(f"/patients/{number.patient_public_id}?alert={public_id}", status_code=303)
 
 
-def back_on(text: str, zone: str, *, now: datetime) -> datetime:
-    """The first moment of the day somebody is expected back, where they live; BadInput where it is no day to come, or too far."""
+def back_on(text: str, zone: str, *, since: datetime | None, now: datetime) -> datetime:
+    """The first moment of the day somebody is back, where they live; BadInput where it is no day to come, or too far.
+
+    `since`: away since then, and then the day may be over.
+    """
     try:
         ends_at = datetime.combine(date.fromisoformat(text), time(), ZoneInfo(zone))
     except ValueError as error:
         raise BadInput("Give the day on which the patient is back.") from error
-    if not now < ends_at <= now + PAUSE_MAX:
+    if since is None and not now < ends_at <= now + PAUSE_MAX:
         raise BadInput(f"The patient is back on a day to come, at most {PAUSE_MAX.days} days from now.")
+    if since is not None and not since < ends_at <= since + PAUSE_MAX:
+        raise BadInput(f"The patient is back on a day after the first, at most {PAUSE_MAX.days} days later.")
     return ends_at
+
+
+def away_since(text: str, zone: str, *, now: datetime) -> datetime | None:
+    """The first moment of the day since when somebody is away; None where nothing is said: from now on."""
+    if not text:
+        return None
+    try:
+        begins_at = datetime.combine(date.fromisoformat(text), time(), ZoneInfo(zone))
+    except ValueError as error:
+        raise BadInput("Give the day since when the patient is away, or leave it empty.") from error
+    if not now - LATELY <= begins_at <= now:
+        raise BadInput(f"Since when: a day that has begun, at most {LATELY.days} days ago.")
+    return begins_at
 
 
 @router.post("/patients/{public_id}/pause")
@@ -68,26 +86,30 @@ def pause(
     store: Store,
     now: Now,
     why: Annotated[Why, Form()],
+    since: Annotated[str, Form(max_length=10)] = "",
     until: Annotated[str, Form(max_length=10)] = "",
     note: Reason = "",
 ) -> Response:
-    """The patient is away until a day; it ends by itself."""
+    """The patient is away until a day, and it ends by itself; or was, and it is for the bill."""
     with store.transaction() as connection:
         patient = find(connection, public_id, actor)
+        begins_at = away_since(since, patient.time_zone, now=now)
         begun = pauses.begin(
             connection,
             practice_id=actor.practice_id,
             patient_id=patient.patient_id,
             why=why,
             note=note.strip(),
-            ends_at=back_on(until, patient.time_zone, now=now),
+            begins_at=begins_at,
+            ends_at=back_on(until, patient.time_zone, since=begins_at, now=now),
             staff_id=actor.staff_id,
             now=now,
         )
         if not begun:
             raise BadInput("Nothing was changed: the patient is away already.")
         worklist.announce(connection, actor.practice_id)
-        record(connection, actor, Action.PAUSED, now=now, patient_id=patient.patient_id, why=why, until=until)
+        said = {"since": since} if since else {}
+        record(connection, actor, Action.PAUSED, now=now, patient_id=patient.patient_id, why=why, until=until, **said)
     return RedirectResponse(f"/patients/{public_id}", status_code=303)
 
 
@@ -107,4 +129,24 @@ def end_pause(public_id: UUID, actor: Nurse, store: Store, now: Now) -> Response
             raise BadInput("Nothing was changed: the patient is not away.")
         worklist.announce(connection, actor.practice_id)
         record(connection, actor, Action.PAUSE_ENDED, now=now, patient_id=patient.patient_id)
+    return RedirectResponse(f"/patients/{public_id}", status_code=303)
+
+
+@router.post("/patients/{public_id}/pauses/{pause_id}/withdraw")
+def withdraw_pause(public_id: UUID, pause_id: int, actor: Nurse, store: Store, now: Now) -> Response:
+    """It was said by mistake: the patient was not away."""
+    with store.transaction() as connection:
+        patient = find(connection, public_id, actor)
+        withdrawn = pauses.withdraw(
+            connection,
+            pause_id,
+            practice_id=actor.practice_id,
+            patient_id=patient.patient_id,
+            staff_id=actor.staff_id,
+            now=now,
+        )
+        if not withdrawn:
+            raise BadInput("Nothing was changed: there is no such pause.")
+        worklist.announce(connection, actor.practice_id)
+        record(connection, actor, Action.PAUSE_WITHDRAWN, now=now, patient_id=patient.patient_id, pause=pause_id)
     return RedirectResponse(f"/patients/{public_id}", status_code=303)

@@ -200,7 +200,9 @@ def evidence(
         parts=[
             (
                 row,
-                billing_rows.evidence_days(row, readings, zone=zone, now=now),
+                billing_rows.evidence_days(
+                    row, readings, away=records.away.get(patient_id, ()), zone=zone, now=now
+                ),
                 billing_rows.evidence_entries(row, records.time, month, zone),
             )
             for row in report.rows

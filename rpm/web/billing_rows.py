@@ -8,7 +8,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Final
 
-from rpm.billing.case import LeftOut, ReadingState, Transmission
+from rpm.billing.case import Away, LeftOut, ReadingState, Transmission
 from rpm.billing.days import count_days, local_day
 from rpm.billing.episode import LoggedTime, ServiceMonth
 from rpm.billing.outcome import BillableItem, ItemState, Possibility, SupplyPeriod
@@ -143,7 +143,7 @@ class EvidenceDay:
 
 
 def evidence_days(
-    row: ReportRow, readings: Sequence[BilledReading], *, zone: str, now: datetime
+    row: ReportRow, readings: Sequence[BilledReading], *, away: Sequence[Away] = (), zone: str, now: datetime
 ) -> tuple[EvidenceDay, ...]:
     """The readings behind a row by local day, judged by the same rule that counts the days."""
     episode = row.episode
@@ -159,7 +159,12 @@ def evidence_days(
         for one in readings
     ]
     _, left_out = count_days(
-        transmissions, zone=zone, start=episode.begins(zone), last_day=episode.last_day(zone), as_of=now
+        transmissions,
+        zone=zone,
+        start=episode.begins(zone),
+        last_day=episode.last_day(zone),
+        as_of=now,
+        away=away,
     )
     reasons = {one.evidence_id: one for one in left_out}
     late = {day for period in row.periods for day in period.late_days}

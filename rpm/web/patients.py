@@ -194,6 +194,7 @@ def _page(connection: Connection, who: dict[str, int], *, now: datetime, zone: s
     asked = requests.about_patient(connection, **who, since=now - SHOWN_FOR)
     return {
         "away": pauses.of_patient(connection, **who),
+        "was_away": pauses.lately(connection, **who, now=now),
         "asked": asked_lines(asked, readings=readings, now=now),
         "askable": askable(devices, now=now),
         "ask_minutes": ASK_MINUTES,

@@ -34,11 +34,26 @@ with span as (
         and reading.automatic and reading.voided_at is null
         and 'control_solution' not in (coalesce(reading.context ->> 'sample_location', ''),
             coalesce(reading.context ->> 'sample_type', ''))
+        and not exists (
+            select from patient_pause
+            where patient_pause.patient_id = reading.patient_id and patient_pause.reason = 'hospital'
+                and patient_pause.made_at <= %(now)s and (withdrawn_at is null or withdrawn_at > %(now)s)
+                and reading.measured_at >= begins_at
+                and reading.measured_at < case when ended_at <= %(now)s then ended_at else ends_at end
+        )
     group by span.episode_id, day
 )
 select episode_id, array_agg(day order by day) as days, array_agg(admitted_at order by day) as admitted
 from data_day
 group by episode_id;
+
+-- away
+-- When some patients were away, as it was known at an instant; one that runs lasts as long as it was said to.
+select patient_id, reason, begins_at, case when ended_at <= %(now)s then ended_at else ends_at end as ends_at
+from patient_pause
+where practice_id = %(practice_id)s and patient_id = any(%(patients)s) and made_at <= %(now)s
+    and (withdrawn_at is null or withdrawn_at > %(now)s) and begins_at < coalesce(ended_at, ends_at)
+order by patient_id, begins_at, id;
 
 -- readings
 -- One patient's readings of a span with what decides whether they count, each with its device.

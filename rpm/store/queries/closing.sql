@@ -57,6 +57,18 @@ where practice_id = %(practice_id)s and patient_id = %(patient_id)s
     and started_at < %(ends)s and ended_at > %(begins)s
     and created_at >= %(since)s and created_at <= %(now)s;
 
+-- away_late
+-- What was said, or taken back, since an instant of a patient's stays in hospital within a span.
+select patient_pause.withdrawn_at is null as stands, coalesce(patient_pause.withdrawn_at, patient_pause.made_at) as at,
+    (begins_at at time zone %(zone)s)::date as on, staff.display_name as by
+from patient_pause join staff on staff.id = coalesce(patient_pause.withdrawn_by, patient_pause.made_by)
+where patient_pause.practice_id = %(practice_id)s and patient_pause.patient_id = %(patient_id)s
+    and patient_pause.reason = 'hospital'
+    and patient_pause.begins_at < %(ends)s and coalesce(patient_pause.ended_at, patient_pause.ends_at) > %(begins)s
+    and coalesce(patient_pause.withdrawn_at, patient_pause.made_at) between %(since)s and %(now)s
+order by patient_pause.id
+limit %(limit)s;
+
 -- adjust
 -- Write down what is otherwise in a closed month.
 insert into claim_adjustment (practice_id, month_id, patient_id, episode_id, noticed_at, changes_codes, before, after, causes)

@@ -11,10 +11,21 @@ from patient_pause join staff on staff.id = patient_pause.made_by
 where patient_pause.patient_id = %(patient_id)s and patient_pause.practice_id = %(practice_id)s
     and patient_pause.ended_at is null;
 
+-- lately
+-- A patient's pauses that ended lately and were not taken back, the newest first.
+select patient_pause.id, patient_pause.reason, patient_pause.note, patient_pause.begins_at,
+    patient_pause.ended_at as ends_at, staff.display_name as made_by
+from patient_pause join staff on staff.id = patient_pause.made_by
+where patient_pause.patient_id = %(patient_id)s and patient_pause.practice_id = %(practice_id)s
+    and patient_pause.ended_at > %(since)s and patient_pause.withdrawn_at is null
+order by patient_pause.begins_at desc, patient_pause.id desc
+limit %(limit)s;
+
 -- begin
--- A patient is away from now on; no row where that is said already.
-insert into patient_pause (practice_id, patient_id, reason, note, begins_at, ends_at, made_by)
-values (%(practice_id)s, %(patient_id)s, %(reason)s, %(note)s, %(now)s, %(ends_at)s, %(staff_id)s)
+-- A patient is away, or was: one that is over runs no more. No row where the patient is said to be away already.
+insert into patient_pause (practice_id, patient_id, reason, note, begins_at, ends_at, made_by, made_at, ended_at)
+values (%(practice_id)s, %(patient_id)s, %(reason)s, %(note)s, %(begins_at)s, %(ends_at)s, %(staff_id)s, %(now)s,
+    case when %(ends_at)s::timestamptz <= %(now)s then %(ends_at)s::timestamptz end)
 on conflict (patient_id) where ended_at is null do nothing
 returning id;
 
@@ -22,6 +33,14 @@ returning id;
 -- Back before it was expected.
 update patient_pause set ended_at = %(now)s, ended_by = %(staff_id)s
 where patient_id = %(patient_id)s and practice_id = %(practice_id)s and ended_at is null
+returning id;
+
+-- withdraw
+-- It was said by mistake: for a bill the patient was never away. One that runs ends.
+update patient_pause
+set withdrawn_at = %(now)s, withdrawn_by = %(staff_id)s, ended_at = least(ended_at, %(now)s),
+    ended_by = coalesce(ended_by, %(staff_id)s)
+where id = %(pause_id)s and patient_id = %(patient_id)s and practice_id = %(practice_id)s and withdrawn_at is null
 returning id;
 
 -- end_due

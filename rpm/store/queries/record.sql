@@ -119,10 +119,12 @@ select to_jsonb(row) as row from (
 -- When and why the patient was away.
 select to_jsonb(row) as row from (
     select patient_pause.reason, patient_pause.note, patient_pause.begins_at, patient_pause.ends_at,
-        staff.display_name as made_by, patient_pause.ended_at, ender.display_name as ended_by
+        staff.display_name as made_by, patient_pause.made_at, patient_pause.ended_at, ender.display_name as ended_by,
+        patient_pause.withdrawn_at, withdrawer.display_name as withdrawn_by
     from patient_pause
         join staff on staff.id = patient_pause.made_by
         left join staff as ender on ender.id = patient_pause.ended_by
+        left join staff as withdrawer on withdrawer.id = patient_pause.withdrawn_by
     where patient_pause.patient_id = %(patient_id)s and patient_pause.practice_id = %(practice_id)s
     order by patient_pause.begins_at
 ) as row;

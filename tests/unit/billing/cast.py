@@ -71,7 +71,9 @@ def case_of(
         **facts,
     )
     begins = service_start(consented=case.consented, ordered=case.ordered, set_up=case.set_up, zone=case.zone)
-    days, left_out = count_days(readings, zone=case.zone, start=begins, last_day=case.last_day, as_of=as_of)
+    days, left_out = count_days(
+        readings, zone=case.zone, start=begins, last_day=case.last_day, as_of=as_of, away=case.away
+    )
     return replace(case, days=days, readings_left_out=left_out)
 
 

@@ -1,0 +1,90 @@
+"""A patient in hospital or on a journey: what counts for the bill, and what the bill says of it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from rpm.billing.case import Away
+from rpm.billing.evaluate import billable_items
+from tests.unit.billing.cast import at, case_of, codes, daily, reading, work
+
+#: From the evening of 10 July to the noon of 14 July.
+STAY = Away("hospital", at("2026-07-10", "18:00"), at("2026-07-14", "12:00"))
+TRIP = Away("travel", STAY.begins_at, STAY.ends_at)
+AUGUST = datetime(2026, 8, 20, tzinfo=UTC)
+
+
+def test_32_in_hospital_neither_readings_nor_minutes_count() -> None:
+    """The worked example: twenty days at home are 99454; the six minutes of 11 July do not count."""
+    readings = [*daily("2026-07-01", 10), *daily("2026-07-15", 10)]
+    entries = [work("2026-07-11", "09:00", 360), work("2026-07-20", "09:00", 20 * 60, live=True)]
+    result = billable_items(case_of(readings, entries, as_of=AUGUST, start="2026-07-01", away=(STAY,)))
+    assert codes(result.items)["99454"] == 1
+    july = next(month for month in result.months if month.start.month == 7)
+    assert (july.minutes, july.entry_ids) == (20, ("work-2026-07-20-09:00",))
+    assert [(one.evidence_id, one.name, one.reason) for one in result.entries_left_out] == [
+        ("work-2026-07-11-09:00", "IN_HOSPITAL", "the patient was in hospital")
+    ]
+
+
+def test_who_used_the_cuff_at_home_was_not_the_patient() -> None:
+    """Sixteen days, of which four were measured during the stay; the day it began counts by its morning."""
+    readings = [*daily("2026-07-01", 16), reading(at("2026-07-10", "20:00"))]
+    case = case_of(readings, as_of=AUGUST, start="2026-07-01", away=(STAY,))
+    result = billable_items(case)
+    [period] = [one for one in result.periods if one.start.isoformat() == "2026-07-01"]
+    assert [day.day for day in period.days] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 14, 15, 16]
+    assert {one.reason for one in result.readings_left_out} == {"measured while the patient was in hospital"}
+    assert len(result.readings_left_out) == 4
+    assert "99445" in codes(result.items)
+    assert "99454" in codes(billable_items(case_of(readings, as_of=AUGUST, start="2026-07-01")).items)
+
+
+def test_a_call_that_goes_on_into_the_stay_counts_until_then() -> None:
+    entries = [work("2026-07-10", "17:50", 20 * 60, live=True), work("2026-07-14", "11:50", 20 * 60)]
+    result = billable_items(case_of(daily("2026-07-01", 5), entries, as_of=AUGUST, start="2026-07-01", away=(STAY,)))
+    july = next(month for month in result.months if month.start.month == 7)
+    assert (july.minutes, july.live_contact) == (20, True)
+    assert result.entries_left_out == ()
+
+
+def test_a_call_to_the_ward_is_no_live_contact() -> None:
+    entries = [work("2026-07-11", "09:00", 600, live=True), work("2026-07-20", "09:00", 25 * 60)]
+    result = billable_items(case_of(daily("2026-07-01", 5), entries, as_of=AUGUST, start="2026-07-01", away=(STAY,)))
+    assert "NO_LIVE_CONTACT" in {one.name for one in result.blockers}
+
+
+def test_a_journey_changes_nothing_and_is_told() -> None:
+    readings, entries = daily("2026-07-01", 20), [work("2026-07-11", "09:00", 20 * 60, live=True)]
+    home = billable_items(case_of(readings, entries, as_of=AUGUST, start="2026-07-01"))
+    gone = billable_items(case_of(readings, entries, as_of=AUGUST, start="2026-07-01", away=(TRIP,)))
+    assert (gone.items, gone.months, gone.periods) == (home.items, home.months, home.periods)
+    assert [one.reason for one in gone.warnings if one.name == "AWAY"] == [
+        "away (travel) from 2026-07-10 to 2026-07-14: readings and minutes count as ever"
+    ]
+
+
+@pytest.mark.parametrize(
+    "as_of, said",
+    [
+        (STAY.begins_at - timedelta(seconds=1), []),
+        (
+            STAY.begins_at + timedelta(days=1),
+            [
+                "in hospital since 2026-07-10, expected to last to 2026-07-14: readings and minutes of that time do not count"
+            ],
+        ),
+        (STAY.ends_at, ["in hospital from 2026-07-10 to 2026-07-14: readings and minutes of that time do not count"]),
+    ],
+)
+def test_the_bill_says_so_as_far_as_it_is_known(as_of: datetime, said: list[str]) -> None:
+    result = billable_items(case_of(daily("2026-07-01", 5), as_of=as_of, start="2026-07-01", away=(STAY,)))
+    assert [one.reason for one in result.warnings if one.name == "IN_HOSPITAL"] == said
+
+
+def test_stays_that_overlap_are_one() -> None:
+    twice = (STAY, Away("hospital", at("2026-07-12", "00:00"), at("2026-07-16", "00:00")))
+    entries = [work("2026-07-12", "09:00", 600), work("2026-07-15", "09:00", 600), work("2026-07-16", "09:00", 600)]
+    result = billable_items(case_of(daily("2026-07-01", 5), entries, as_of=AUGUST, start="2026-07-01", away=twice))
+    july = next(month for month in result.months if month.start.month == 7)
+    assert july.minutes == 10
