@@ -31,6 +31,7 @@ class Action(StrEnum):
     SNOOZED = "snoozed an alert"
     PAUSED = "said that the patient is away"
     PAUSE_ENDED = "said that the patient is back"
+    TARGETS_SET = "set within what time alerts are answered"
     PAUSE_WITHDRAWN = "took back that the patient was away"
     TIMER_STARTED = "started the timer"
     TIMER_STOPPED = "stopped the timer"

@@ -116,3 +116,8 @@ def sentence(parts: list[Part]) -> str:
     told = [f"{part.said} since {part.since:%Y-%m-%d %H:%M} UTC" if part.since else part.said for part in parts]
     words = "; ".join(told)
     return f"{words[:1].upper()}{words[1:]}. Patients may be unwell without an alert until this works again."
+
+
+def adds_to(said: str, parts: list[Part]) -> bool:
+    """Whether one of the parts is silent of which a sentence says nothing. How many boxes are quiet is no other part."""
+    return any(part.said.casefold() not in said.casefold() for part in parts)

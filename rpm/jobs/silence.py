@@ -18,7 +18,7 @@ from alerts.escalation import Plan, Queue, first_step_at
 from alerts.severity import Severity
 from rpm import silence
 from rpm.fleet import Home
-from rpm.outage import STAGE_SILENT_AFTER, boxes_part, pipeline_parts, sentence
+from rpm.outage import STAGE_SILENT_AFTER, adds_to, boxes_part, pipeline_parts, sentence
 from rpm.store import calls, homes, plans, silences
 from rpm.store.database import Connection, Database
 from rpm.store.plans import Plans
@@ -164,7 +164,11 @@ def _pipeline(connection: Connection, current: Plans, *, watching_since: datetim
         reason = sentence(told)
         since = min((part.since for part in told if part.since), default=now)
         if outage is not None and outage.back_at is None:
-            if outage.reason != reason and now - outage.updated_at >= RETOLD_EVERY:
+            if outage.snoozed and adds_to(outage.reason, parts):
+                first = _first_call(current, practice_id, Severity.PRIORITY, now=now)
+                silences.retell_and_call(connection, outage, reason, next_step_at=first, now=now)
+                opened += 1
+            elif outage.reason != reason and now - outage.updated_at >= RETOLD_EVERY:
                 silences.retell(connection, outage, reason, now=now)
             continue
         opening = Opening(

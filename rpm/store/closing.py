@@ -155,8 +155,10 @@ def _causes(
         row = connection.execute(_SQL[statement], asked).fetchone()
         if row is not None and row["count"]:
             causes.append(Cause(kind, row["at"], row["on"], count=row["count"]))
-    for row in connection.execute(_SQL["away_late"], asked).fetchall():
-        causes.append(Cause("hospital" if row["stands"] else "not_in_hospital", row["at"], row["on"], by=row["by"]))
+    causes += [
+        Cause("hospital" if row["stands"] else "not_in_hospital", row["at"], row["on"], by=row["by"])
+        for row in connection.execute(_SQL["away_late"], asked).fetchall()
+    ]
     return tuple(causes)
 
 

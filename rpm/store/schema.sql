@@ -170,6 +170,19 @@ create table alert_event (
     constraint alert_event_pkey PRIMARY KEY (id)
 );
 
+create table answer_target (
+    practice_id integer not null,
+    severity smallint not null,
+    had_minutes integer not null,
+    closed_minutes integer not null,
+    set_by bigint not null,
+    set_at timestamp with time zone not null,
+    constraint answer_target_check CHECK (((closed_minutes >= had_minutes) AND (closed_minutes <= 43200))),
+    constraint answer_target_had_minutes_check CHECK (((had_minutes >= 1) AND (had_minutes <= 43200))),
+    constraint answer_target_pkey PRIMARY KEY (practice_id, severity),
+    constraint answer_target_severity_check CHECK (((severity >= 1) AND (severity <= 3)))
+);
+
 create table audit (
     id bigint not null generated always as identity,
     at timestamp with time zone not null,
@@ -850,6 +863,10 @@ alter table alert_event add constraint alert_event_practice_id_fkey FOREIGN KEY 
 
 alter table alert_event add constraint alert_event_staff_id_fkey FOREIGN KEY (staff_id) REFERENCES staff(id);
 
+alter table answer_target add constraint answer_target_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table answer_target add constraint answer_target_set_by_fkey FOREIGN KEY (set_by) REFERENCES staff(id);
+
 alter table audit add constraint audit_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
 alter table certificate add constraint certificate_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
@@ -1214,6 +1231,10 @@ alter table alert_event enable row level security;
 
 create policy kept_apart on alert_event to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
 
+alter table answer_target enable row level security;
+
+create policy kept_apart on answer_target to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
 alter table audit enable row level security;
 
 create policy kept_apart on audit to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
@@ -1366,6 +1387,8 @@ grant insert, select, update on own.reading to rpm_practice;
 grant delete, insert, select, update on alert to rpm_practice;
 
 grant delete, insert, select, update on alert_event to rpm_practice;
+
+grant delete, insert, select, update on answer_target to rpm_practice;
 
 grant delete, insert, select, update on audit to rpm_practice;
 

@@ -56,6 +56,7 @@ class Outage:
     reason: str
     back_at: datetime | None
     updated_at: datetime
+    snoozed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +197,7 @@ def outages(connection: Connection) -> dict[int, Outage]:
     rows = connection.execute(_SQL["outages"], {"rule": SITE}).fetchall()
     return {
         row["practice_id"]: Outage(
-            row["id"], row["practice_id"], row["reason"], row["back_in_range_at"], row["updated_at"]
+            row["id"], row["practice_id"], row["reason"], row["back_in_range_at"], row["updated_at"], row["snoozed"]
         )
         for row in rows
     }
@@ -206,6 +207,15 @@ def retell(connection: Connection, outage: Outage, reason: str, *, now: datetime
     """Other parts are silent than the alert says."""
     connection.execute(_SQL["retell"], {"alert_id": outage.alert_id, "reason": reason, "now": now})
     _happened(connection, outage.alert_id, outage.practice_id, "updated", reason, now=now)
+
+
+def retell_and_call(
+    connection: Connection, outage: Outage, reason: str, *, next_step_at: datetime | None, now: datetime
+) -> None:
+    """Another part is silent than whoever let it wait knew of: it calls now."""
+    asked = {"alert_id": outage.alert_id, "reason": reason, "next_step_at": next_step_at, "now": now}
+    connection.execute(_SQL["retell_and_call"], asked)
+    _happened(connection, outage.alert_id, outage.practice_id, "worsened", reason, now=now)
 
 
 def back(connection: Connection, found: Sequence[tuple[int, int]], *, said: str, now: datetime) -> None:

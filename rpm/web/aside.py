@@ -108,8 +108,16 @@ def pause(
         if not begun:
             raise BadInput("Nothing was changed: the patient is away already.")
         worklist.announce(connection, actor.practice_id)
-        said = {"since": since} if since else {}
-        record(connection, actor, Action.PAUSED, now=now, patient_id=patient.patient_id, why=why, until=until, **said)
+        record(
+            connection,
+            actor,
+            Action.PAUSED,
+            now=now,
+            patient_id=patient.patient_id,
+            why=why,
+            since=since or "now",
+            until=until,
+        )
     return RedirectResponse(f"/patients/{public_id}", status_code=303)
 
 

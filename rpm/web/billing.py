@@ -200,9 +200,7 @@ def evidence(
         parts=[
             (
                 row,
-                billing_rows.evidence_days(
-                    row, readings, away=records.away.get(patient_id, ()), zone=zone, now=now
-                ),
+                billing_rows.evidence_days(row, readings, away=records.away.get(patient_id, ()), zone=zone, now=now),
                 billing_rows.evidence_entries(row, records.time, month, zone),
             )
             for row in report.rows

@@ -9,6 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
 
+from alerts.snooze import CHOICES
 from rpm.access import Actor
 from rpm.audit import Action, record
 from rpm.store import alerts, worklist
@@ -17,6 +18,7 @@ from rpm.store.database import Connection
 from rpm.store.patients import AlertNumber
 from rpm.store.worklist import OpenAlert
 from rpm.web.alerts import NOTE_LENGTH_MAX, noted, number_of, refuse
+from rpm.web.aside import REASON_LENGTH_MAX
 from rpm.web.pages import render
 from rpm.web.problems import BadInput, NotFound
 from rpm.web.session import Keeper, Now, Store
@@ -52,6 +54,8 @@ def show(request: Request, actor: Keeper, store: Store, now: Now) -> Response:
         faults=shown,
         more=len(found) - len(shown),
         labels=LABELS,
+        snooze_choices=CHOICES,
+        reason_length_max=REASON_LENGTH_MAX,
         note_length_max=NOTE_LENGTH_MAX,
     )
 
@@ -64,6 +68,33 @@ def acknowledge(public_id: UUID, actor: Keeper, store: Store, now: Now) -> Respo
         outcome = alerts.acknowledge(connection, alert_id=alert.alert_id, staff_id=actor.staff_id, now=now)
         refuse(outcome)
         noted(connection, actor, alert, Action.ACKNOWLEDGED, now=now)
+    return RedirectResponse("/faults", status_code=303)
+
+
+@router.post("/faults/{public_id}/snooze")
+def snooze(
+    public_id: UUID,
+    actor: Keeper,
+    store: Store,
+    now: Now,
+    minutes: Annotated[int, Form()],
+    reason: Annotated[str, Form(max_length=REASON_LENGTH_MAX)] = "",
+) -> Response:
+    """It may wait: until when and why is seen by everybody, and anything worse ends it."""
+    if not reason.strip():
+        raise BadInput("Say why it can wait: who looks next will ask.")
+    with store.transaction() as connection:
+        alert = _found(connection, actor, public_id)
+        outcome = alerts.snooze(
+            connection,
+            alert_id=alert.alert_id,
+            staff_id=actor.staff_id,
+            minutes=minutes,
+            reason=reason.strip(),
+            now=now,
+        )
+        refuse(outcome)
+        noted(connection, actor, alert, Action.SNOOZED, now=now)
     return RedirectResponse("/faults", status_code=303)
 
 

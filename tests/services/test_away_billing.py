@@ -35,7 +35,14 @@ def worked(office: Office, person: Person) -> None:
         connection.execute(
             "insert into time_entry (practice_id, patient_id, staff_id, started_at, ended_at, activity, interactive,"
             " created_at) values (%s, %s, %s, %s, %s, 'call', true, %s)",
-            [office.clinic.practice_id, person.id, office.rosa.staff_id, WORKED, WORKED + timedelta(minutes=25), WORKED],
+            [
+                office.clinic.practice_id,
+                person.id,
+                office.rosa.staff_id,
+                WORKED,
+                WORKED + timedelta(minutes=25),
+                WORKED,
+            ],
         )
 
 

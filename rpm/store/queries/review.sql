@@ -29,3 +29,15 @@ from alert
 where alert.practice_id = %(practice_id)s and alert.status = 'closed' and alert.kind = 'clinical'
     and alert.closed_at >= %(since)s and alert.disposition is not null and patient.synthetic is not true
 group by alert.rule_id, month, alert.disposition;
+
+-- targets
+-- Within what time a practice wants its alerts of each severity had and closed.
+select severity, had_minutes, closed_minutes from answer_target where practice_id = %(practice_id)s;
+
+-- set_target
+-- Another time for one severity.
+insert into answer_target (practice_id, severity, had_minutes, closed_minutes, set_by, set_at)
+values (%(practice_id)s, %(severity)s, %(had_minutes)s, %(closed_minutes)s, %(staff_id)s, %(now)s)
+on conflict (practice_id, severity) do update
+set had_minutes = excluded.had_minutes, closed_minutes = excluded.closed_minutes, set_by = excluded.set_by,
+    set_at = excluded.set_at;

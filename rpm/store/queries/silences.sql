@@ -84,7 +84,7 @@ values (%(practice_id)s, null, 'technical', %(rule_id)s, %(rule_version)s, %(ban
     %(evidence)s, %(since)s, %(now)s, %(now)s, %(next_step_at)s, (%(next_step_at)s::timestamptz is not null)::integer)
 on conflict (practice_id, rule_id) where status <> 'closed' and patient_id is null and held_id is null do update
 set back_in_range_at = null, reason = excluded.reason, measured_at = excluded.measured_at, updated_at = excluded.updated_at,
-    status = 'open', acknowledged_at = null, acknowledged_by = null, step = 0, armed = alert.armed + 1,
+    status = 'open', acknowledged_at = null, acknowledged_by = null, snoozed_until = null, step = 0, armed = alert.armed + 1,
     next_step_at = excluded.next_step_at, version = alert.version + 1
 where alert.back_in_range_at is not null
 returning id;
@@ -97,7 +97,7 @@ values (%(practice_id)s, %(patient_id)s, 'technical', %(rule_id)s, %(rule_versio
     %(evidence)s, %(since)s, %(now)s, %(now)s, %(next_step_at)s, (%(next_step_at)s::timestamptz is not null)::integer)
 on conflict (patient_id, rule_id) where status <> 'closed' and held_id is null do update
 set back_in_range_at = null, reason = excluded.reason, measured_at = excluded.measured_at, updated_at = excluded.updated_at,
-    band = excluded.band, severity = excluded.severity, status = 'open', acknowledged_at = null, acknowledged_by = null,
+    band = excluded.band, severity = excluded.severity, status = 'open', acknowledged_at = null, acknowledged_by = null, snoozed_until = null,
     step = 0, armed = alert.armed + 1, next_step_at = excluded.next_step_at, version = alert.version + 1
 where alert.back_in_range_at is not null
 returning id;
@@ -106,7 +106,7 @@ returning id;
 -- People silent since before then whose alert still says that it can wait: it cannot.
 update alert
 set band = %(band)s, severity = %(severity)s, reason = reason || %(more)s, updated_at = %(now)s, status = 'open',
-    acknowledged_at = null, acknowledged_by = null, step = 0, armed = armed + 1, next_step_at = null,
+    acknowledged_at = null, acknowledged_by = null, snoozed_until = null, step = 0, armed = armed + 1, next_step_at = null,
     version = version + 1
 where id in (
     select id from alert
@@ -125,7 +125,8 @@ returning id, practice_id, reason;
 
 -- outages
 -- The practices whose pipeline is told to be silent, and since when that alert was last written.
-select id, practice_id, reason, back_in_range_at, updated_at
+select id, practice_id, reason, back_in_range_at, updated_at,
+    status = 'acknowledged' and snoozed_until is not null as snoozed
 from alert
 where kind = 'technical' and rule_id = %(rule)s and status <> 'closed' and patient_id is null and held_id is null;
 
@@ -165,9 +166,22 @@ order by alert.id
 limit %(limit)s
 for update skip locked;
 
+-- retell_and_call
+-- A part is silent of which nobody knew who let this wait: the wait is over, and it calls.
+update alert
+set reason = %(reason)s, updated_at = %(now)s, status = 'open', acknowledged_at = null, acknowledged_by = null,
+    snoozed_until = null, snooze_reason = null, step = 0, armed = armed + 1, next_step_at = %(next_step_at)s,
+    version = version + 1
+where id = %(alert_id)s;
+
 -- back
--- It is heard again: nobody is called any more.
-update alert set back_in_range_at = %(now)s, next_step_at = null, updated_at = %(now)s, version = version + 1
+-- It is heard again: nobody is called any more, neither now nor when a wait would have ended.
+update alert
+set back_in_range_at = %(now)s, next_step_at = null, updated_at = %(now)s, version = version + 1,
+    status = case when status = 'acknowledged' and snoozed_until is not null then 'open' else status end,
+    acknowledged_at = case when snoozed_until is null then acknowledged_at end,
+    acknowledged_by = case when snoozed_until is null then acknowledged_by end,
+    snoozed_until = null, snooze_reason = null
 where id = any(%(ids)s);
 
 -- close_old

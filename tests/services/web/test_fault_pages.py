@@ -46,3 +46,22 @@ def test_another_practices_faults_are_not_there(clinic: Clinic, visitor: Visitor
     support = visitor.sign_in("support")
     assert "Nothing is judged" not in support.page("/faults")
     assert support.post(f"/faults/{fault.public_id}/acknowledge").status_code == httpx.codes.NOT_FOUND
+
+
+def test_a_fault_is_let_wait_with_its_end_and_its_reason(clinic: Clinic, maria: Person, visitor: Visitor) -> None:
+    fault = clinic.alert(maria, "silence.readings", PRIORITY, SILENT, kind="technical")
+    red = clinic.alert(maria, "blood_pressure_high", URGENT, "Blood pressure 192/118 mmHg")
+    support = visitor.sign_in("support")
+    path = f"/faults/{fault.public_id}/snooze"
+    for wrong in ({"minutes": "60", "reason": " "}, {"minutes": "15", "reason": "x"}, {"minutes": "x", "reason": "x"}):
+        assert support.post(path, **wrong).status_code in {httpx.codes.BAD_REQUEST, 422}, wrong
+    assert (
+        support.post(f"/faults/{red.public_id}/snooze", minutes="60", reason="x").status_code == httpx.codes.NOT_FOUND
+    )
+    assert support.post(path, minutes="60", reason="the electrician is there").status_code == httpx.codes.SEE_OTHER
+    page = support.page("/faults")
+    assert "waits until" in page
+    assert "the electrician is there" in page
+    assert "I have it" in page, "a snooze is nobody at work"
+    assert support.post(f"/faults/{fault.public_id}/acknowledge").status_code == httpx.codes.SEE_OTHER
+    assert "waits until" not in support.page("/faults")

@@ -46,9 +46,11 @@ def test_what_one_shift_tells_the_next(desk: Desk, clock: SettableClock) -> None
     assert "reached the last step, nobody had it" in page
     assert leaked(page, "Maria", "Alvarez", "Brown", "192", "118") == []
     [_head, row] = table.strip().splitlines()
-    queue, severity, _shift, count, *times, last, nobody = row.split(",")
+    queue, severity, _shift, count, *times, last, nobody = row.split(",")[:-6]
     assert (queue, severity, count, last, nobody) == ("clinical", "urgent", "2", "1", "1")
     assert times == ["4.0", "4.0", "10.0", "10.0"]
+    assert row.split(",")[-6:] == ["15", "1", "2", "60", "1", "2"]
+    assert "1 of 2, 50 %" in page
 
 
 def test_another_practices_alerts_are_not_counted(desk: Desk, clock: SettableClock) -> None:
@@ -75,3 +77,32 @@ def test_a_rule_whose_alerts_need_nobody_is_named(desk: Desk, clock: SettableClo
     assert "1 of 12, 8 %" in page
     assert "look at this rule" in page
     assert leaked(page, "Maria", "Alvarez") == []
+
+
+def test_a_practice_sets_its_own_targets(desk: Desk, clock: SettableClock) -> None:
+    taken = crisis(desk)
+    desk.call()
+    desk.forward(minutes=4)
+    act(desk, taken, "nora")
+    desk.forward(minutes=60)
+    clock.set(desk.now)
+    with Website(desk.database, clock) as website:
+        ada, nora = (Visitor(website).sign_in(who) for who in ("ada", "nora"))
+        assert "1 of 1, 100 %" in nora.page("/review")
+        assert "Targets" not in nora.page("/review")
+        assert "Had within, min" in ada.page("/review")
+        fields = {"severity": "3", "had": "3", "closed": "90"}
+        nora.page("/review")
+        assert nora.post("/review/targets", **fields).status_code == httpx.codes.FORBIDDEN
+        for wrong in ({"had": "0"}, {"had": "91"}, {"closed": "43201"}, {"severity": "4"}, {"had": "soon"}):
+            assert ada.post("/review/targets", **{**fields, **wrong}).status_code in {httpx.codes.BAD_REQUEST, 422}, (
+                wrong
+            )
+        assert ada.post("/review/targets", **fields).status_code == httpx.codes.SEE_OTHER
+        page = nora.page("/review")
+        assert "0 of 1, 0 %" in page
+        assert "not known yet" in page, "it is open, and there are 26 minutes left"
+        row = nora.get("/review.csv").text.strip().splitlines()[1]
+    assert row.split(",")[-6:] == ["3", "0", "1", "90", "0", "0"]
+    [said] = desk.rows("select action from audit order by id desc limit 1")
+    assert said["action"] == "set within what time alerts are answered"
