@@ -177,8 +177,8 @@ create table answer_target (
     closed_minutes integer not null,
     set_by bigint not null,
     set_at timestamp with time zone not null,
-    constraint answer_target_check CHECK (((closed_minutes >= had_minutes) AND (closed_minutes <= 43200))),
-    constraint answer_target_had_minutes_check CHECK (((had_minutes >= 1) AND (had_minutes <= 43200))),
+    constraint answer_target_check CHECK ((closed_minutes >= had_minutes)),
+    constraint answer_target_had_minutes_check CHECK ((had_minutes > 0)),
     constraint answer_target_pkey PRIMARY KEY (practice_id, severity),
     constraint answer_target_severity_check CHECK (((severity >= 1) AND (severity <= 3)))
 );

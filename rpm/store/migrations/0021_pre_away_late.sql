@@ -9,8 +9,8 @@ alter table patient_pause add column withdrawn_by bigint references staff (id);
 create table answer_target (
     practice_id integer not null references practice,
     severity smallint not null check (severity between 1 and 3),
-    had_minutes integer not null check (had_minutes between 1 and 43200),
-    closed_minutes integer not null check (closed_minutes between had_minutes and 43200),
+    had_minutes integer not null check (had_minutes > 0),
+    closed_minutes integer not null check (closed_minutes >= had_minutes),
     set_by bigint not null references staff,
     set_at timestamptz not null,
     primary key (practice_id, severity)
