@@ -82,9 +82,9 @@ def matches(alert: OpenAlert, wanted: Filter, *, staff_id: int) -> bool:
 
 
 def arrange(alerts: Sequence[OpenAlert], wanted: Filter, *, staff_id: int) -> Arrangement:
-    """Put `alerts` (most severe first, then oldest) before a nurse: those nobody has stand before those somebody has.
+    """Put `alerts`, in the order of `rpm.web.placing`, before a nurse.
 
-    No filter, tab or page ever hides an urgent one (H7).
+    Whatever that order: the more severe stand first, and those nobody has before those somebody has. No filter, tab or page ever hides an urgent one (H7).
     """
     alerts = sorted(alerts, key=lambda alert: (-alert.severity, taken(alert)))
     pinned = tuple(alert for alert in alerts if alert.severity == URGENT)

@@ -15,8 +15,8 @@ from rpm.rulebook import speaking
 from rpm.settings import Settings
 from rpm.store import backtest as past
 from rpm.store.backtest import Person
+from rpm.web.installed import layers_of, rules_of
 from rpm.web.pages import render
-from rpm.web.patients import layers_of, rules_of
 from rpm.web.problems import BadInput
 from rpm.web.session import Care, Now, Store
 

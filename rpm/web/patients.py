@@ -13,8 +13,6 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from alerts.explain import none_apply
-from alerts.layers import Layer
-from alerts.rules import Rule
 from alerts.snooze import CHOICES
 from rpm.access import Actor
 from rpm.audit import Action, record
@@ -29,6 +27,7 @@ from rpm.web.alerts import LABELS
 from rpm.web.asked import ASK_MINUTES, SHOWN_FOR, askable, asked_lines
 from rpm.web.chart import CODES, DEFAULT_SPAN, SPANS, Chart
 from rpm.web.chart import charts as build_charts
+from rpm.web.installed import layers_of, rules_of
 from rpm.web.pages import render
 from rpm.web.problems import NotFound
 from rpm.web.session import Now, Nurse, Store, session_of_request
@@ -41,18 +40,6 @@ SEARCH_LENGTH_MAX: Final = 60
 DAYS_SPAN: Final = timedelta(days=30)
 #: The newest readings are looked for this far back.
 READINGS_SPAN: Final = timedelta(days=365)
-
-
-def rules_of(request: Request) -> tuple[Rule, ...]:
-    """The rules this installation judges by."""
-    rules: tuple[Rule, ...] = request.app.state.rules
-    return rules
-
-
-def layers_of(request: Request) -> tuple[Layer, ...]:
-    """The signed limits of programmes and practices of this installation."""
-    layers: tuple[Layer, ...] = request.app.state.layers
-    return layers
 
 
 def find(connection: Connection, public_id: UUID, actor: Actor) -> Patient:

@@ -13,8 +13,9 @@ from rpm.explaining import rules_held
 from rpm.store import facts
 from rpm.store.facts import FactKind
 from rpm.web.held import told
+from rpm.web.installed import layers_of, rules_of
 from rpm.web.pages import render
-from rpm.web.patients import find, layers_of, rules_of
+from rpm.web.patients import find
 from rpm.web.problems import BadInput
 from rpm.web.session import Now, Nurse, Store
 

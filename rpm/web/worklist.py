@@ -1,5 +1,6 @@
 """The worklist: who needs a nurse now, why, by when, and who has it already."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
@@ -8,17 +9,21 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
+from alerts.risk import Part
+from alerts.rules import Rule
 from rpm.access import Actor
 from rpm.audit import Action, record
 from rpm.store import worklist
 from rpm.store.database import Connection
 from rpm.store.worklist import OpenAlert
+from rpm.web import placing
 from rpm.web.arrangement import Arrangement, Filter, Tab, Who, arrange
 from rpm.web.due import due_at
+from rpm.web.installed import rules_of
 from rpm.web.pages import render
 from rpm.web.session import Now, Nurse, OwnStore, Store
 from rpm.web.sparkline import Sparkline, sparkline
-from schemas.codes import BY_NAME, UNIT_BY_NUMBER
+from schemas.codes import UNIT_BY_NUMBER
 from schemas.quantity import converted
 
 router = APIRouter()
@@ -31,11 +36,17 @@ SEARCH_LENGTH_MAX: Final = 60
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line: the alert, its deadline while nobody has it, and the trend of what it speaks of."""
+    """One line: the alert, its deadline while nobody has it, the trend of what it speaks of, and why it stands here."""
 
     alert: OpenAlert
     due_at: datetime
     trend: Sparkline | None
+    why: tuple[Part, ...]
+
+    @property
+    def points(self) -> int:
+        """What the parts add up to."""
+        return sum(part.points for part in self.why)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,15 +86,6 @@ def filter_of(
     return Filter(tab=tab, who=who, text=q, page=page)
 
 
-def quantity_of(alert: OpenAlert) -> int | None:
-    """The number of the quantity an alert speaks of first; None where its evidence names none."""
-    for value in alert.evidence.get("values", ()):
-        code = BY_NAME.get(value.get("quantity", ""))
-        if code is not None:
-            return code.number
-    return None
-
-
 def _trend(points: list[worklist.Point]) -> Sparkline | None:
     """The line, in the unit of its newest value: a scale that changed from lb to kg is no loss of weight."""
     if not points:
@@ -92,14 +94,16 @@ def _trend(points: list[worklist.Point]) -> Sparkline | None:
     return sparkline([(one.measured_at, converted(one.value, UNIT_BY_NUMBER[one.unit], unit)) for one in points])
 
 
-def read_view(connection: Connection, actor: Actor, wanted: Filter, *, now: datetime) -> View:
+def read_view(connection: Connection, actor: Actor, rules: Sequence[Rule], wanted: Filter, *, now: datetime) -> View:
     """The list as `actor` sees it with this filter, and the record that he saw it."""
-    arrangement = arrange(worklist.open_alerts(connection, actor.practice_id), wanted, staff_id=actor.staff_id)
+    found = worklist.open_alerts(connection, actor.practice_id)
+    placed = placing.read(connection, found, rules, practice_id=actor.practice_id, now=now)
+    arrangement = arrange(placed.alerts, wanted, staff_id=actor.staff_id)
     shown = (*arrangement.pinned, *arrangement.rows)
     pairs = {
         alert.alert_id: (alert.subject.patient_id, code)
         for alert in shown
-        if alert.subject and (code := quantity_of(alert)) is not None
+        if alert.subject and (code := placing.quantity_of(alert)) is not None
     }
     values = worklist.recent_values(
         connection,
@@ -112,7 +116,7 @@ def read_view(connection: Connection, actor: Actor, wanted: Filter, *, now: date
     def row(alert: OpenAlert) -> Row:
         pair = pairs.get(alert.alert_id)
         trend = _trend(values.get(pair, [])) if pair else None
-        return Row(alert, due_at(alert.severity, alert.opened_at), trend)
+        return Row(alert, due_at(alert.severity, alert.opened_at), trend, placed.why(alert))
 
     patients = [alert.subject.patient_id for alert in shown if alert.subject]
     record(connection, actor, Action.SAW_WORKLIST, now=now, patients=patients)
@@ -128,7 +132,7 @@ def answer_rows(request: Request, store: OwnStore, actor: Actor, wanted: Filter,
     """The list alone, for a page that is open already."""
     with store.transaction() as connection:
         standing = worklist.standings(connection).get(actor.practice_id)
-        view = read_view(connection, actor, wanted, now=now)
+        view = read_view(connection, actor, rules_of(request), wanted, now=now)
     return render(request, "worklist_rows.html", now=now, **_context(view, standing))
 
 
@@ -144,7 +148,7 @@ def show(
     """The whole page."""
     with store.transaction() as connection:
         standing = worklist.standings(connection).get(actor.practice_id)
-        view = read_view(connection, actor, wanted, now=now)
+        view = read_view(connection, actor, rules_of(request), wanted, now=now)
     return render(request, "worklist.html", now=now, **_context(view, standing))
 
 

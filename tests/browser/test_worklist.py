@@ -182,6 +182,28 @@ def test_on_a_phone(night: Night, screen: Screen) -> None:
     screen.picture("worklist-phone")
 
 
+def test_each_place_is_explained_and_who_reads_it_is_not_interrupted(night: Night, screen: Screen) -> None:
+    night.crisis()
+    night.clinic.alert(night.ann, "weight_gain_24h", PRIORITY, "Weight up 4.0 lb", minutes_ago=20)
+    page = screen.sign_in().page
+    maria = page.locator(".alert", has_text="Maria Alvarez")
+    said = maria.locator(".place")
+    expect(said.locator("ul")).to_be_hidden()
+    said.locator("summary").click()
+    expect(said).to_contain_text("400 severity: urgent")
+    expect(said).to_contain_text("100 nobody has it: no one took it")
+    ann = page.locator(".alert", has_text="Blood pressure 164/98").locator(".place")
+    ann.locator("summary").click()
+    expect(ann).to_contain_text("6 other alerts: also open of this patient: 1 priority")
+    screen.picture("worklist-why-here")
+    night.clinic.alert(night.tom, "glucose_low", URGENT, "Glucose 50 mg/dL; limit below 54 mg/dL")
+    with night.clinic.database.transaction() as connection:
+        announce(connection, night.clinic.practice_id)
+    expect(page.locator(".alert", has_text="Glucose 50 mg/dL")).to_be_visible()
+    expect(said.locator("ul")).to_be_visible()
+    assert complaints(page) == []
+
+
 def test_four_hundred_rows(night: Night, screen: Screen) -> None:
     night.crisis()
     for number in range(400):

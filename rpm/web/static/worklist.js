@@ -5,7 +5,7 @@
   const list = () => document.getElementById("worklist");
   const rows = () => [...document.querySelectorAll(".alert")];
   const urgents = () => new Map(rows().filter((row) => row.matches(".urgent")).map((row) => [row.id, row]));
-  let known = new Set(urgents().keys()), chosen = new URLSearchParams(location.search).get("at") || "", focused = "";
+  let known = new Set(urgents().keys()), chosen = new URLSearchParams(location.search).get("at") || "", focused = "", opened = [];
 
   // Two answers can overtake each other: look again shortly after each, until the list is the one that was heard of.
   const AGAIN_AFTER_MS = 400;
@@ -20,6 +20,7 @@
   document.addEventListener("htmx:beforeSwap", () => {
     const row = document.activeElement && document.activeElement.closest(".alert");
     focused = row ? row.id : "";
+    opened = [...document.querySelectorAll(".place[open]")].map((place) => place.id);
   });
 
   // After settling: before that, htmx still carries classes over from the old rows.
@@ -34,6 +35,8 @@
         .map((row) => `Urgent: ${row.querySelector(".open").textContent}. ${row.querySelector(".why p").textContent}`).join(" ");
     }
     mark();
+    // Who reads why an alert stands where it stands goes on reading.
+    for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
     // Only where the swap took the focus away: somebody may be typing elsewhere by now.
     const again = focused && document.activeElement === document.body && document.getElementById(focused);
     if (again) again.querySelector(".open").focus({ preventScroll: true });
