@@ -148,7 +148,7 @@ def evaluate(
         tuple(of_portions(parts[rule.id]) for rule in rules if parts[rule.id]),
         tuple(failures[rule.id] for rule in rules if rule.id in failures),
         facts,
-        _unruled(series, limits, facts, now_us),
+        unruled(series.patient[run_starts(series.patient)], limits, facts, now=now),
     )
 
 
@@ -309,8 +309,8 @@ def _silent_rows(rule: Rule, given: _Evaluation, amount: Floats) -> Rows:
     return Rows(whole, patients, at, whole, slot)
 
 
-def _unruled(series: Series, limits: Limits, facts: Facts, now_us: int) -> Ints:
-    patients = series.patient[run_starts(series.patient)]
-    minor = facts.minor(patients, np.full(len(patients), now_us))
+def unruled(patients: Ints, limits: Limits, facts: Facts, *, now: datetime) -> Ints:
+    """Who of these is under 18 without a limit of their own: no rule judges what they measure."""
+    minor = facts.minor(patients, np.full(len(patients), microseconds(now)))
     with_orders = np.array(sorted(patient for patient, keys in limits.own.items() if keys), np.int64)
     return patients[minor & ~among(with_orders, patients)]

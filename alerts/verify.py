@@ -13,6 +13,7 @@ import numpy as np
 
 from alerts.facts import NO_FACTS, Facts
 from alerts.findings import crosses
+from alerts.layers import LayerKind
 from alerts.limits import NO_LIMITS, Limits
 from alerts.rules import LATE_AFTER_H, Rule
 from alerts.sentences import CrossedLimit, Value, limit_text, values_text
@@ -83,7 +84,8 @@ def verify(
         return Verification(f"glucose_meter_{word.lower()}", VERSION, late, at, sentence, {"values": [], "meter": word})
 
     values = tuple(_values(quantities, at))
-    pregnant = bool(facts.pregnant(np.array([patient or 0]), np.array([microseconds(at)]))[0])
+    who, at_us = np.array([patient or 0]), np.array([microseconds(at)])
+    pregnant, minor = bool(facts.pregnant(who, at_us)[0]), bool(facts.minor(who, at_us)[0])
     for rule in rules:
         band = rule.band(Severity.URGENT)
         if band is None or rule.measure is not None or rule.meal is not None:
@@ -97,6 +99,9 @@ def verify(
                 continue
             limit = limits.effective(rule, band.severity, value.quantity, value.unit, patient=patient or 0)
             comparison = band.limits[value.quantity].comparison
+            if limit is not None and minor and rule.ages == "adults" and limit.layer is not LayerKind.PATIENT:
+                # Under 18 only what was ordered for this patient holds; that nothing was is told apart (`unruled`).
+                continue
             if limit is not None and crosses(value.value, comparison, limit.value):
                 crossed = CrossedLimit.of(limit, value.quantity, comparison, value.unit)
                 shown = [one for one in values if one.quantity in _shown_with(value.quantity)]

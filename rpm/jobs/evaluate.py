@@ -9,15 +9,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Self
 
+import numpy as np
 import structlog
 
 from alerts.escalation import Plan, first_step_at
 from alerts.evaluate import evaluate, memory_of, window_of
+from alerts.evaluate import unruled as unruled_of
 from alerts.facts import Facts
 from alerts.findings import Findings
 from alerts.layers import Layer
 from alerts.lifecycle import Change, ChangeReason, fold, settled
 from alerts.rules import Rule
+from alerts.series import Ints
 from alerts.severity import Severity
 from alerts.verify import Verification, verify
 from rpm import trouble
@@ -106,7 +109,7 @@ def run_once(database: Database, *, now: datetime, judgement: Judgement, limit: 
         written = _save(connection, changes, claimed, judgement, now=now)
         told = {claimed[change.alert.patient] for change in changes if change.reason is not ChangeReason.UNCHANGED}
         told |= _report_failures(connection, findings, set(claimed.values()), judgement, now=now)
-        told |= _tell_unruled(connection, findings, claimed, judgement, now=now)
+        told |= _tell_unruled(connection, findings.unruled, claimed, judgement, now=now)
         worklist.announce(connection, *told)
     for failure in findings.failures:
         log.error("rule_failed", rule=failure.rule_id, version=failure.rule_version, error=failure.error)
@@ -221,10 +224,10 @@ def _report_failures(
 
 
 def _tell_unruled(
-    connection: Connection, findings: Findings, claimed: Mapping[int, int], judgement: Judgement, *, now: datetime
+    connection: Connection, minors: Ints, claimed: Mapping[int, int], judgement: Judgement, *, now: datetime
 ) -> set[int]:
     """Whose readings nothing judges, because they are under 18 and have no orders: somebody must know; the practices told."""
-    people = [int(patient) for patient in findings.unruled]
+    people = [int(patient) for patient in minors]
     calls = _Calls.of(connection, judgement.plan, people, now=now) if people else None
     told: set[int] = set()
     for patient in people:
@@ -262,5 +265,9 @@ def _verify(
                 now=now,
             )
             told.add(item.practice_id)
+    whose = {item.patient_id: item.practice_id for item in held if item.open and item.patient_id is not None}
+    told |= _tell_unruled(
+        connection, unruled_of(np.array(sorted(whose), np.int64), limits, known, now=now), whose, judgement, now=now
+    )
     series.mark_judged(connection, [item.held_id for item in held], now=now)
     return told

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from alerts.layers import Effective
+from alerts.layers import Effective, LayerKind
 from alerts.limits import Limits
 from alerts.rules import Comparison, Rule
 from rpm.store.charts import Point
@@ -101,17 +101,33 @@ class Chart:
         }
 
 
+#: Told where a patient is under 18 and a vital has no limit of their own.
+UNRULED_NOTE: Final = "no rules apply: under 18, and no limits were ordered"
+
+
 def charts(
-    points: Sequence[Point], rules: Sequence[Rule], limits: Limits, *, patient_id: int, zone: str
+    points: Sequence[Point], rules: Sequence[Rule], limits: Limits, *, patient_id: int, zone: str, minor: bool = False
 ) -> list[Chart]:
-    """A chart for each vital the patient measures, in the order of VITALS. `points` are in order of time; `zone` is theirs."""
-    found = (_chart(vital, points, rules, limits, patient_id=patient_id, zone=zone) for vital in VITALS)
+    """A chart for each vital the patient measures, in the order of VITALS. `points` are in order of time; `zone` is theirs.
+
+    `minor`: under 18, of whom no limit for adults is drawn or told, only what was ordered for them.
+    """
+    given = _Given(rules, limits, patient_id, minor)
+    found = (_chart(vital, points, given, zone=zone) for vital in VITALS)
     return [chart for chart in found if chart is not None]
 
 
-def _chart(
-    vital: Vital, points: Sequence[Point], rules: Sequence[Rule], limits: Limits, *, patient_id: int, zone: str
-) -> Chart | None:
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What a patient is judged by."""
+
+    rules: Sequence[Rule]
+    limits: Limits
+    patient_id: int
+    minor: bool
+
+
+def _chart(vital: Vital, points: Sequence[Point], given: _Given, *, zone: str) -> Chart | None:
     codes = {BY_NAME[name].number: name for name in vital.quantities}
     mine = [point for point in points if point.code in codes]
     if not mine:
@@ -137,16 +153,16 @@ def _chart(
         series=tuple((BY_NAME[name].label, tuple(values)) for name, values in columns.items()),
         quality=tuple(quality),
         origins=tuple(tuple(origin.items()) for origin in origins),
-        limits=tuple(_lines(vital, unit, rules, limits, patient_id=patient_id)),
-        notes=tuple(_notes(vital, unit, rules, limits, patient_id=patient_id)),
+        limits=tuple(_lines(vital, unit, given)),
+        notes=tuple(_notes(vital, unit, given)),
         mixed=any(UNIT_BY_NUMBER[point.unit] != unit for point in mine),
     )
 
 
-def _lines(vital: Vital, unit: str, rules: Sequence[Rule], limits: Limits, *, patient_id: int) -> Iterable[LimitLine]:
+def _lines(vital: Vital, unit: str, given: _Given) -> Iterable[LimitLine]:
     """The limits of threshold rules that speak of this vital; of two rules with one limit, the first's."""
     drawn: set[tuple[str, float]] = set()
-    for rule, severity, quantity, comparison, held in _limits(vital, unit, rules, limits, patient_id=patient_id):
+    for rule, severity, quantity, comparison, held in _limits(vital, unit, given):
         if rule.of_every_value and (quantity, held.value) not in drawn:
             drawn.add((quantity, held.value))
             whose = held.words.replace(" limit", "")
@@ -154,24 +170,26 @@ def _lines(vital: Vital, unit: str, rules: Sequence[Rule], limits: Limits, *, pa
             yield LimitLine(label, BY_NAME[quantity].label, severity, held.value)
 
 
-def _notes(vital: Vital, unit: str, rules: Sequence[Rule], limits: Limits, *, patient_id: int) -> Iterable[str]:
-    """Limits that are no line: a gain is counted from where one was."""
-    for rule, severity, quantity, _, held in _limits(vital, unit, rules, limits, patient_id=patient_id):
+def _notes(vital: Vital, unit: str, given: _Given) -> Iterable[str]:
+    """Limits that are no line: a gain is counted from where one was. Of somebody under 18 without orders, that nothing holds."""
+    if given.minor and not any(True for _ in _limits(vital, unit, given)):
+        yield UNRULED_NOTE
+    for rule, severity, quantity, _, held in _limits(vital, unit, given):
         if rule.reference is not None:
             yield f"{rule.title}: {severity} above {_short(held.value, quantity, unit)} {UNIT_LABEL[unit]}{held.words}"
 
 
-def _limits(
-    vital: Vital, unit: str, rules: Sequence[Rule], limits: Limits, *, patient_id: int
-) -> Iterable[tuple[Rule, str, str, Comparison, Effective]]:
-    for rule in rules:
+def _limits(vital: Vital, unit: str, given: _Given) -> Iterable[tuple[Rule, str, str, Comparison, Effective]]:
+    for rule in given.rules:
+        own_only = given.minor and rule.ages == "adults"
         for band in rule.bands:
             for quantity in vital.quantities:
                 if quantity not in rule.quantities or unit not in rule.units_of(quantity):
                     continue
-                held = limits.effective(rule, band.severity, quantity, unit, patient=patient_id)
-                if quantity in band.limits and held is not None:
-                    yield rule, band.severity.word, quantity, band.limits[quantity].comparison, held
+                held = given.limits.effective(rule, band.severity, quantity, unit, patient=given.patient_id)
+                if quantity not in band.limits or held is None or (own_only and held.layer is not LayerKind.PATIENT):
+                    continue
+                yield rule, band.severity.word, quantity, band.limits[quantity].comparison, held
 
 
 def _short(value: float, quantity: str, unit: str) -> str:

@@ -16,7 +16,7 @@ from alerts.explain import none_apply
 from alerts.snooze import CHOICES
 from rpm.access import Actor
 from rpm.audit import Action, record
-from rpm.explaining import rules_held
+from rpm.explaining import rules_held, under_18
 from rpm.limits import limits_of
 from rpm.store import archive, charts, corrections, minutes, patients, pauses, requests
 from rpm.store.corrections import REASON_LENGTH_MAX
@@ -79,7 +79,8 @@ def read_charts(
     points = charts.points(connection, **who, codes=CODES, since=now - timedelta(days=days), until=now)
     rules = rules_of(request)
     limits = limits_of(connection, [patient.patient_id], rules, layers_of(request))
-    return build_charts(points, rules, limits, patient_id=patient.patient_id, zone=patient.time_zone)
+    minor = under_18(connection, patient.patient_id, now=now)
+    return build_charts(points, rules, limits, patient_id=patient.patient_id, zone=patient.time_zone, minor=minor)
 
 
 @dataclass(frozen=True, slots=True)

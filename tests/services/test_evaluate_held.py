@@ -77,6 +77,33 @@ def test_a_held_value_that_is_not_red_waits_on_its_page(desk: Desk, reading: Rea
     assert desk.alerts() == []
 
 
+def test_of_a_child_no_adult_limit_makes_a_held_value_red_and_somebody_is_told(desk: Desk) -> None:
+    """Nothing was ordered: no limit is right, and silence would be wrong."""
+    desk.clinic.staff("nora")
+    child = desk.clinic.patient("Ann", "Lee", born="2014-01-31")
+    _hold(desk, readings.pressure(270, 125, MORNING), patient=child.id)
+    desk.judge()
+    assert [(one["rule_id"], one["patient_id"], one["severity"]) for one in desk.alerts()] == [
+        ("no_rules_apply", child.id, 2)
+    ]
+
+
+def test_of_a_child_what_was_ordered_makes_a_held_value_red(desk: Desk) -> None:
+    child = desk.clinic.patient("Ann", "Lee", born="2014-01-31")
+    desk.rows(
+        "insert into patient_limit (practice_id, patient_id, rule_id, band, quantity, value, unit, approved_by, approved_at)"
+        " values (%(practice)s, %(patient)s, 'blood_pressure_high', 'urgent', 'systolic', 130, 'mm[Hg]', 'Dr. Shah', 'epoch')"
+        " returning id",
+        practice=desk.clinic.practice_id,
+        patient=child.id,
+    )
+    _hold(desk, readings.pressure(140, 80, MORNING), patient=child.id)
+    desk.judge()
+    [alert] = desk.alerts()
+    assert (alert["kind"], alert["severity"]) == ("verify", 3)
+    assert "limit systolic above 130 mmHg (own limit)" in alert["reason"]
+
+
 def test_an_old_held_red_waits_on_the_worklist(desk: Desk) -> None:
     _hold(desk, readings.glucose(40, MORNING - timedelta(days=3)))
     desk.judge()

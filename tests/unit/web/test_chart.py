@@ -24,12 +24,11 @@ def point(name: str, value: float, unit: str, *, hours_ago: float, quality: int 
     )  # fmt: skip
 
 
-def drawn(*points: Point, own: list[dict[str, Any]] | None = None) -> dict[str, Chart]:
+def drawn(*points: Point, own: list[dict[str, Any]] | None = None, minor: bool = False) -> dict[str, Chart]:
     ordered = sorted(points, key=lambda one: one.measured_at)
     limits = Limits.of([PatientLimit(PATIENT, **row) for row in own or []], RULES)
-    return {
-        chart.vital.key: chart for chart in charts(ordered, RULES, limits, patient_id=PATIENT, zone="America/New_York")
-    }
+    found = charts(ordered, RULES, limits, patient_id=PATIENT, zone="America/New_York", minor=minor)
+    return {chart.vital.key: chart for chart in found}
 
 
 def test_a_squeeze_is_one_column_of_two_values() -> None:
@@ -82,3 +81,22 @@ def test_a_patients_own_limit_replaces_the_rules() -> None:
 def test_what_was_never_measured_has_no_chart() -> None:
     assert set(drawn(point("glucose", 110, "mg/dL", hours_ago=1))) == {"glucose"}
     assert drawn() == {}
+
+
+def test_of_a_child_only_what_was_ordered_is_drawn_and_the_rest_says_that_no_rules_apply() -> None:
+    own = [
+        {"rule_id": "blood_pressure_high", "band": "urgent", "quantity": "systolic", "unit": "mm[Hg]", "value": 130.0}
+    ]
+    points = [
+        point("systolic", 110, "mm[Hg]", hours_ago=1),
+        point("diastolic", 70, "mm[Hg]", hours_ago=1),
+        point("body_weight", 40.0, "kg", hours_ago=1),
+    ]
+    child = drawn(*points, own=own, minor=True)
+    assert [line.value for line in child["blood_pressure"].limits] == [130.0]
+    assert child["body_weight"].limits == ()
+    assert child["body_weight"].notes == ("no rules apply: under 18, and no limits were ordered",)
+    assert not any("no rules apply" in note for note in child["blood_pressure"].notes)
+    adult = drawn(*points, own=own)
+    assert len(adult["blood_pressure"].limits) > 1
+    assert adult["body_weight"].notes
