@@ -11,15 +11,16 @@ never offered, and no offer lies beyond the urgent limit that holds.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Final
 
 import numpy as np
 
 from alerts.facts import Facts
-from alerts.layers import Effective
+from alerts.layers import Effective, LayerKind
 from alerts.limits import Limits
 from alerts.rules import Comparison, Rule
-from alerts.series import Series, microseconds
+from alerts.series import Bools, Series, microseconds
 from alerts.severity import Severity
 from alerts.tracks import track_of
 from schemas.codes import BY_NAME, UNIT_BY_NUMBER
@@ -84,9 +85,7 @@ def baselines(
     What the device itself doubted is left out.
     """
     found: list[Baseline | TooLittle] = []
-    recent = (series.patient == patient) & ~series.disturbed
-    recent &= series.measured_at_us > microseconds(now - OVER)
-    recent &= series.measured_at_us <= microseconds(now)
+    recent = _recent(series, patient, now)
     for quantity in quantities:
         code = BY_NAME[quantity]
         track = track_of(series, quantity, np.flatnonzero(recent & (series.code == code.number)))
@@ -116,6 +115,28 @@ def baselines(
     return found
 
 
+def _recent(series: Series, patient: int, now: datetime) -> Bools:
+    """What the usual is made of."""
+    within = (series.measured_at_us > microseconds(now - OVER)) & (series.measured_at_us <= microseconds(now))
+    return within & (series.patient == patient) & ~series.disturbed
+
+
+def basis_of(offer: Offer, rule: Rule, series: Series, *, patient: int, now: datetime) -> str:
+    """A word for all that an offer rests on: another reading, version of the rule or limit that holds makes another word."""
+    rows = _recent(series, patient, now) & (series.code == BY_NAME[offer.quantity].number)
+    said = (
+        rule.id,
+        rule.version,
+        offer.band.word,
+        offer.quantity,
+        offer.unit,
+        offer.offered,
+        offer.refused,
+        offer.holds,
+    )
+    return sha256(repr(said).encode() + np.sort(series.reading_no[rows]).tobytes()).hexdigest()[:32]
+
+
 def offers(usual: Baseline, rules: Sequence[Rule], limits: Limits, *, patient: int) -> list[Offer]:
     """Limits this usual suggests for the bands below urgent of rules over the value itself."""
     found: list[Offer] = []
@@ -131,7 +152,9 @@ def offers(usual: Baseline, rules: Sequence[Rule], limits: Limits, *, patient: i
             value = usual.low if rule.downward else usual.high
             red = limits.effective(rule, Severity.URGENT, usual.quantity, usual.unit, patient=patient)
             refused = None
-            if usual.mad == 0:
+            if holds.layer is LayerKind.PATIENT and holds.value == value:
+                refused = "it is the limit that holds"
+            elif usual.mad == 0:
                 refused = "more than half of its values are one and the same, so no width is known"
             elif red is not None and (value <= red.value if rule.downward else value >= red.value):
                 refused = f"it lies beyond the urgent limit of {red.value:g}"

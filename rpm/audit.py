@@ -67,6 +67,8 @@ class Action(StrEnum):
     FACT_ENTERED = "entered a fact that rules look at"
     FACT_ENDED = "said until when a fact holds"
     FACT_WITHDRAWN = "withdrew a fact"
+    LIMIT_APPROVED = "approved a limit of the patient's own"
+    LIMIT_DECLINED = "declined a limit of the patient's own"
     LET_GO = "let go of what was old enough"
     BILLING_EXPORTED = "exported billing"
     MONTH_CLOSED = "closed a month of billing"

@@ -14,7 +14,7 @@ from rpm.store.queries import load
 _SQL = load("record")
 #: In the order in which somebody reads it.
 TABLES: Final = (
-    "patient", "enrolment", "device_assignment", "reading", "observation", "held", "correction", "patient_limit",
+    "patient", "enrolment", "device_assignment", "reading", "observation", "held", "correction", "patient_limit", "limit_decision",
     "patient_pause", "patient_fact", "alert",
     "notification", "gateway_request", "time_entry", "claim_adjustment", "audit",
 )  # fmt: skip

@@ -505,6 +505,27 @@ create table latest (
     constraint latest_pkey PRIMARY KEY (patient_id, code)
 );
 
+create table limit_decision (
+    id bigint not null generated always as identity,
+    practice_id integer not null,
+    patient_id bigint not null,
+    rule_id text not null,
+    rule_version text not null,
+    band text not null,
+    quantity text not null,
+    unit text not null,
+    value double precision not null,
+    instead_of double precision not null,
+    instead_of_layer text not null,
+    decision text not null,
+    reason text not null,
+    decided_by bigint not null,
+    decided_at timestamp with time zone not null,
+    constraint limit_decision_band_check CHECK ((band = ANY (ARRAY['routine'::text, 'priority'::text]))),
+    constraint limit_decision_decision_check CHECK ((decision = ANY (ARRAY['approved'::text, 'declined'::text]))),
+    constraint limit_decision_pkey PRIMARY KEY (id)
+);
+
 create table login_failure (
     key bytea not null,
     count integer not null,
@@ -957,6 +978,12 @@ alter table held add constraint held_patient_id_fkey FOREIGN KEY (patient_id) RE
 
 alter table held add constraint held_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
+alter table limit_decision add constraint limit_decision_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES staff(id);
+
+alter table limit_decision add constraint limit_decision_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
+
+alter table limit_decision add constraint limit_decision_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
 alter table notification add constraint notification_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES alert(id);
 
 alter table notification add constraint notification_contact_id_fkey FOREIGN KEY (contact_id) REFERENCES contact(id);
@@ -1124,6 +1151,8 @@ CREATE UNIQUE INDEX held_reading ON public.held USING btree (practice_id, readin
 CREATE TRIGGER held_change_remembered AFTER UPDATE ON public.held FOR EACH ROW WHEN (((old.practice_id IS DISTINCT FROM new.practice_id) OR (old.state IS DISTINCT FROM new.state) OR (old.why IS DISTINCT FROM new.why) OR (old.reason IS DISTINCT FROM new.reason) OR (old.pointer IS DISTINCT FROM new.pointer) OR (old.patient_id IS DISTINCT FROM new.patient_id) OR (old.device_id IS DISTINCT FROM new.device_id))) EXECUTE FUNCTION remember_change();
 
 CREATE TRIGGER held_remembered AFTER DELETE ON public.held FOR EACH ROW EXECUTE FUNCTION remember_change();
+
+CREATE INDEX limit_decision_of_patient ON public.limit_decision USING btree (patient_id, id);
 
 CREATE INDEX message_by_number ON public.message USING btree (settled_no, place);
 
@@ -1307,6 +1336,10 @@ alter table latest enable row level security;
 
 create policy kept_apart on latest to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
 
+alter table limit_decision enable row level security;
+
+create policy kept_apart on limit_decision to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
 alter table notification enable row level security;
 
 create policy kept_apart on notification to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
@@ -1429,6 +1462,8 @@ grant select on heartbeat to rpm_practice;
 grant delete, insert, select, update on held to rpm_practice;
 
 grant delete, insert, select, update on latest to rpm_practice;
+
+grant delete, insert, select, update on limit_decision to rpm_practice;
 
 grant delete, insert, select, update on notification to rpm_practice;
 

@@ -83,3 +83,23 @@ def test_a_draft_is_tried_on_the_last_weeks_and_its_mistakes_are_named_by_line(n
             "select count(*) as n from audit where action = 'tried rules on the past of'"
         ).fetchall()
     assert row["n"] == 1
+
+
+def test_an_offered_limit_is_approved_and_stands_among_the_rules_with_its_approver(
+    night: Night, screen: Screen
+) -> None:
+    page = screen.sign_in().open(f"/patients/{night.maria.public_id}/rules").page
+    page.get_by_role("link", name="Limits from what is usual").click()
+    offer = page.locator("#o-blood_pressure_high-priority-systolic")
+    expect(offer).to_contain_text("instead of 160 mmHg (product)")
+    expect(offer).to_contain_text("a week) with this limit")
+    assert complaints(page) == []
+    screen.picture("patient-limits")
+    offer.get_by_label("Why").fill("her pressure is high and is being treated")
+    offer.get_by_role("button", name="Approve").click()
+    expect(offer).to_contain_text("Not offered: it is the limit that holds")
+    expect(page.get_by_role("row", name="her pressure is high and is being treated")).to_contain_text("Rosa N.")
+    assert complaints(page) == []
+    page.get_by_role("link", name="What is asked of Maria").click()
+    own = page.get_by_role("row").filter(has_text="this patient’s own")
+    expect(own).to_contain_text("Rosa N., 2026-06-10")

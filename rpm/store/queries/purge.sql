@@ -151,6 +151,10 @@ delete from patient_news where patient_id = %(patient_id)s and practice_id = %(p
 -- Limits of the patient's own.
 delete from patient_limit where patient_id = %(patient_id)s and practice_id = %(practice_id)s;
 
+-- limit_decision
+-- What was decided on limits made of what is usual.
+delete from limit_decision where patient_id = %(patient_id)s and practice_id = %(practice_id)s;
+
 -- patient_pause
 -- When and why the patient was away.
 delete from patient_pause where patient_id = %(patient_id)s and practice_id = %(practice_id)s;
@@ -233,6 +237,7 @@ select
         + (select count(*) from rollup where patient_id = %(patient_id)s)
         + (select count(*) from held where patient_id = %(patient_id)s)
         + (select count(*) from patient_limit where patient_id = %(patient_id)s)
+        + (select count(*) from limit_decision where patient_id = %(patient_id)s)
         + (select count(*) from patient_pause where patient_id = %(patient_id)s)
         + (select count(*) from patient_fact where patient_id = %(patient_id)s)
         + (select count(*) from device_assignment where patient_id = %(patient_id)s)

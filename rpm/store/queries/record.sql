@@ -76,6 +76,16 @@ select to_jsonb(row) as row from (
     from patient_limit where patient_id = %(patient_id)s and practice_id = %(practice_id)s order by id
 ) as row;
 
+-- limit_decision
+-- What was decided on limits made of what is usual, by whom and why.
+select to_jsonb(row) as row from (
+    select rule_id, rule_version, band, quantity, unit, value, instead_of, instead_of_layer, decision, reason,
+        staff.display_name as decided_by, decided_at
+    from limit_decision join staff on staff.id = limit_decision.decided_by
+    where patient_id = %(patient_id)s and limit_decision.practice_id = %(practice_id)s
+    order by limit_decision.id
+) as row;
+
 -- patient_fact
 -- Dry weights and pregnancies, as they were entered, ended and withdrawn.
 select to_jsonb(row) as row from (

@@ -120,6 +120,8 @@ MATRIX: dict[tuple[str, str], frozenset[str]] = {
     ("POST", "/fleet/boxes"): FITTERS,
     ("GET", "/patients/{public_id}/asked"): NURSE,
     ("GET", "/patients/{public_id}/rules"): NURSE,
+    ("GET", "/patients/{public_id}/limits"): NURSE,
+    ("POST", "/patients/{public_id}/limits"): NURSE,
     ("GET", "/rules/trial"): CARE,
     ("POST", "/rules/trial"): CARE,
     ("POST", "/patients/{public_id}/facts"): NURSE,
