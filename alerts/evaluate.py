@@ -21,6 +21,7 @@ from alerts.findings import ASKS_AGAIN, ASKS_NOTHING, ASKS_WHO, Explained, Findi
 from alerts.joins import of_portions, of_quantities, portions
 from alerts.judge import Judged, Rows, judge, standing
 from alerts.limits import LIMIT_UNITS, Limits, among, slot_of
+from alerts.repeats import Repeats, told
 from alerts.rules import Rule
 from alerts.series import US_PER_HOUR, Floats, Ints, Series, microseconds, run_starts
 from alerts.settled import NOTHING_SETTLED, Settled
@@ -158,7 +159,13 @@ def _apply(given: _Evaluation, rule: Rule, settled: Settled | None) -> RuleFindi
     if rule.measure is None:
         picked = given.values(rule)
         amount = given.series.value[picked.rows]
-        return _found(given, rule, picked, judge(rule, given.limits, picked, amount, given.facts), amount, settled)
+        judged = judge(rule, given.limits, picked, amount, given.facts)
+        if rule.repeat is None or not judged.out.any():
+            return _found(given, rule, picked, judged, amount, settled)
+        repeats = Repeats.of(rule, rule.repeat, given.series, picked, amount, judged.out)
+        if repeats.changed:
+            judged = judge(rule, given.limits, picked, repeats.amount, given.facts)
+        return _found(given, rule, picked, judged, repeats.amount, settled, repeats=repeats)
     parts = [_measured(given, rule, given.track(quantity, rule), settled) for quantity in rule.quantities]
     return of_quantities(parts)
 
@@ -202,18 +209,24 @@ def _found(
     *,
     amounts: Amounts | None = None,
     asks: NDArray[np.int8] | None = None,
+    repeats: Repeats | None = None,
 ) -> RuleFindings:
     """The readings that are news, and where patients stand. With `amounts`, each reading is one row of its track."""
     patient, at_us = rows.of_readings(rows.patient), rows.of_readings(rows.at_us)
     news = (judged.severity > 0) & (at_us >= given.since_us)
     if amounts is not None and amounts.only is not None:
         news &= amounts.only
+    if repeats is not None:
+        news &= ~repeats.waits(judged, given.now_us)
+    asked = judged.severity if repeats is None else told(judged.severity, repeats.how)
     fresh = np.flatnonzero(news)
     if settled is not None:
-        fresh = fresh[~settled.known(given.series.reading_no[rows.rows[rows.starts[fresh]]])]
+        numbers = given.series.reading_no[rows.rows[rows.starts[fresh]]]
+        known = settled.known(numbers) if rule.repeat is None else settled.as_severe(numbers, asked[fresh])
+        fresh = fresh[~known]
         if rule.again_after_days:
-            told = patient[fresh], at_us[fresh], judged.severity[fresh]
-            fresh = fresh[~settled.just_answered(*told, days=rule.again_after_days)]
+            answered = settled.just_answered(patient[fresh], at_us[fresh], asked[fresh], days=rule.again_after_days)
+            fresh = fresh[~answered]
     place = judged.row[fresh]
     row = rows.rows[place]
     disturbed = given.series.disturbed[row] & (rule.flagged == "ask")
@@ -237,6 +250,7 @@ def _found(
         stands_at_us=stands_at_us,
         short=_short(amounts) if amounts is not None else np.zeros(0, np.int64),
         explained=_explained(amounts, place) if amounts is not None else None,
+        repeated=None if repeats is None else repeats.found(judged, fresh, given.now_us),
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from alerts.facts import NO_FACTS, Facts
 from alerts.limits import Limits
+from alerts.repeats import MEAN, SINGLE, UNCONFIRMED, Outcome, Repeated, Waiting, mean_values, unconfirmed_as
 from alerts.rules import Comparison, Rule
 from alerts.sentences import (
     ASK_AGAIN,
@@ -66,6 +67,14 @@ class Finding:
     limit: CrossedLimit
     sentence: str
     ask: str | None = None
+    #: SINGLE, MEAN or UNCONFIRMED (alerts.repeats), and the mean that was judged.
+    how: int = SINGLE
+    mean: tuple[Value, ...] = ()
+
+    @property
+    def told(self) -> Severity:
+        """What it asks of a person: `severity` is its band's."""
+        return unconfirmed_as(self.severity) if self.how == UNCONFIRMED else self.severity
 
     @property
     def kind(self) -> FindingKind:
@@ -143,6 +152,8 @@ class RuleFindings:
     stands_at_us: Ints
     short: Ints
     explained: Explained | None = None
+    #: Of a rule that asks for a second reading, where any of its readings was out of range.
+    repeated: Repeated | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +179,19 @@ class Findings:
             for index in range(len(found.patient)):
                 yield self.explain(found, index)
 
+    def waiting(self) -> Iterator[Waiting]:
+        """The first readings that wait for a second, rule by rule."""
+        for found in self.by_rule:
+            if found.repeated is not None:
+                yield from found.repeated.waiting(found.rule, self.series)
+
+    def outcome(self, reading_no: int, rule_id: str) -> Outcome | None:
+        """What became of a reading for which a rule waited; None: it still does."""
+        for found in self.by_rule:
+            if found.rule.id == rule_id and found.repeated is not None:
+                return found.repeated.outcome(self.series, reading_no)
+        return Outcome.GONE
+
     def standing(self, patient: int, rule_id: str) -> Standing | None:
         """Where a patient stands with a rule; None where no reading tells."""
         for found in self.by_rule:
@@ -185,10 +209,12 @@ class Findings:
         """One finding in words, with the readings and the limit it rests on."""
         rule, patient = found.rule, int(found.patient[index])
         severity = Severity(int(found.severity[index]))
+        how = SINGLE if found.repeated is None else int(found.repeated.how[index])
+        mean: tuple[Value, ...] = ()
         if rule.missed is not None:
             values, limit, sentence = self._silence(found, index, severity)
         elif found.explained is None:
-            values, limit, sentence = self._threshold(found, index, severity)
+            values, mean, limit, sentence = self._threshold(found, index, severity, how)
         else:
             values, limit, sentence = self._measured(found, found.explained, index, severity)
         ask = _ASKS[int(found.ask[index])]
@@ -204,19 +230,28 @@ class Findings:
             limit=limit,
             sentence=f"{sentence}; {ask}" if ask else sentence,
             ask=ask,
+            how=how,
+            mean=mean,
         )
 
     def _threshold(
-        self, found: RuleFindings, index: int, severity: Severity
-    ) -> tuple[tuple[Value, ...], CrossedLimit, str]:
+        self, found: RuleFindings, index: int, severity: Severity, how: int
+    ) -> tuple[tuple[Value, ...], tuple[Value, ...], CrossedLimit, str]:
         rule, band = found.rule, found.rule.band(severity)
         assert band is not None
         values = tuple(_reading_values(self.series, rule, int(found.row[index])))
-        for value in values:
+        first: tuple[Value, ...] = ()
+        if how == MEAN and found.repeated is not None:
+            first = tuple(_reading_values(self.series, rule, int(found.repeated.first_row[index]), role="first"))
+        judged = mean_values(first, values) if first else values
+        for value in judged:
             if value.quantity in band.limits:
                 limit = self._limit(rule, severity, value.quantity, value.unit, int(found.patient[index]))
                 if crosses(value.value, limit.comparison, limit.value):
-                    return values, limit, threshold_sentence(rule, values, limit, condition=band.condition)
+                    words = threshold_sentence(rule, judged, limit, condition=band.condition, pair=(first, values))
+                    if how == UNCONFIRMED and rule.repeat is not None:
+                        words += f"; unconfirmed: no second reading within {rule.repeat.within}"
+                    return (*first, *values), judged if first else (), limit, words
         raise AssertionError(f"{rule.id}: a finding without a crossed limit")
 
     def _measured(
@@ -277,7 +312,7 @@ def _value(series: Series, row: int, role: str = "value") -> Value:
     )
 
 
-def _reading_values(series: Series, rule: Rule, row: int) -> Iterator[Value]:
+def _reading_values(series: Series, rule: Rule, row: int, role: str = "value") -> Iterator[Value]:
     """The values of the reading that `row` belongs to: what the rule looks at, and a blood pressure whole."""
     shown = set(rule.quantities)
     for required in REQUIRED.values():
@@ -293,5 +328,5 @@ def _reading_values(series: Series, rule: Rule, row: int) -> Iterator[Value]:
     ):
         code = BY_NUMBER.get(int(series.code[first]))
         if code is not None and code.name in shown and int(series.unit[first]) in UNIT_BY_NUMBER:
-            yield _value(series, first)
+            yield _value(series, first, role)
         first += 1

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 
 from alerts.findings import Explained, RuleFindings
+from alerts.repeats import Repeated
 from alerts.series import Ints, run_starts
 
 #: Rows judged at once, more or less: no patient is in two portions.
@@ -40,6 +41,7 @@ def of_portions(parts: Sequence[RuleFindings]) -> RuleFindings:
         parts[0].rule,
         **{name: _column(parts, name) for name in (*_COLUMNS, *_STANDINGS, "short")},
         explained=_explained(parts),
+        repeated=Repeated.joined(part.repeated for part in parts),
     )
 
 
@@ -66,6 +68,7 @@ def of_quantities(parts: Sequence[RuleFindings]) -> RuleFindings:
         stands_at_us=stands_at[last],
         short=np.unique(_column(parts, "short")),
         explained=explained.take(keep) if explained else None,
+        repeated=None,
     )
 
 

@@ -19,6 +19,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from alerts.findings import Finding, FindingKind, Findings
+from alerts.repeats import MEAN, SINGLE, UNCONFIRMED, unconfirmed_as
 from alerts.rules import Rule
 from alerts.settled import Answered, Settled
 from alerts.severity import Severity
@@ -26,6 +27,11 @@ from alerts.severity import Severity
 #: Readings an episode remembers, the newest by number. Beyond it (a broken sensor) an old reading could open a new alert
 #: after this one is closed: one alert too many rather than one too few.
 JUDGED_MAX: Final = 1000
+
+
+#: In an alert's evidence: a second reading was asked for and did not come; its value is the mean of two.
+UNREPEATED: Final = "none"
+REPEATED: Final = "mean"
 
 
 class AlertKind(StrEnum):
@@ -56,6 +62,7 @@ class Judged:
     """A reading that belongs to an episode."""
 
     reading_no: int
+    #: What it was told as: of a reading nobody repeated, less than its band.
     severity: Severity
     late: bool
 
@@ -79,9 +86,24 @@ class Headline:
         return "ask" in self.evidence
 
     @property
+    def unconfirmed(self) -> bool:
+        """A second reading was asked for, and none came in time."""
+        return self.evidence.get("repeat", {}).get("how") == UNREPEATED
+
+    @property
+    def mean(self) -> bool:
+        """It is the mean of two readings."""
+        return self.evidence.get("repeat", {}).get("how") == REPEATED
+
+    @property
+    def told(self) -> Severity:
+        """What it asks of a person; `severity` is its band's."""
+        return unconfirmed_as(self.severity) if self.unconfirmed else self.severity
+
+    @property
     def rank(self) -> tuple[bool, Severity, bool, datetime, int]:
         """What decides between two headlines."""
-        return (not self.late, self.severity, not self.asks, self.measured_at, self.reading_no)
+        return (not self.late, self.told, not self.asks, self.measured_at, self.reading_no)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +139,12 @@ class Alert:
     @property
     def severity(self) -> Severity:
         """What it asks of a person; a review item asks for the next business day, whatever its value."""
-        return Severity.ROUTINE if self.late else self.headline.severity
+        return Severity.ROUTINE if self.late else self.headline.told
 
     @property
     def confirmed(self) -> bool:
-        """False for a red that rests on one reading: raised at once, and worth a repeat."""
-        if self.severity < Severity.URGENT:
+        """False for a red that rests on one reading, and for whatever was asked for again and did not come."""
+        if self.headline.mean or (self.severity < Severity.URGENT and not self.headline.unconfirmed):
             return True
         return sum(one.severity == Severity.URGENT and not one.late for one in self.judged) > 1
 
@@ -167,11 +189,11 @@ def fold(
 
 def _joined(before: Alert | None, news: Sequence[Finding], findings: Findings) -> Alert:
     judged = {one.reading_no: one for one in before.judged} if before else {}
-    new = [finding for finding in news if finding.reading_no not in judged]
+    new = [finding for finding in news if _news(judged.get(finding.reading_no), finding)]
     headlines = [headline_of(finding) for finding in new]
     if before:
         headlines.append(before.headline)
-    judged |= {found.reading_no: Judged(found.reading_no, found.severity, found.late) for found in new}
+    judged |= {found.reading_no: Judged(found.reading_no, found.told, found.late) for found in new}
     patient, rule_id = (before.patient, before.rule_id) if before else (news[0].patient, news[0].rule_id)
     standing = findings.standing(patient, rule_id)
     back_at = before.back_in_range_at if before else None
@@ -194,6 +216,11 @@ def _joined(before: Alert | None, news: Sequence[Finding], findings: Findings) -
         alert_id=before.alert_id,
         version=before.version,
     )
+
+
+def _news(known: Judged | None, finding: Finding) -> bool:
+    """A reading belongs to an episode once, unless what came in between made it worse than it was told."""
+    return known is None or (finding.how != SINGLE and known.severity < finding.told)
 
 
 def _worse(before: Alert, after: Alert) -> bool:
@@ -236,8 +263,18 @@ def headline_of(finding: Finding) -> Headline:
             "values": [value.as_json() for value in finding.values],
             "limit": finding.limit.as_json(),
             **({"ask": finding.ask} if finding.kind is FindingKind.ASK else {}),
+            **_repeat_of(finding),
         },
     )
+
+
+def _repeat_of(finding: Finding) -> dict[str, Any]:
+    """What an alert shows of a second reading."""
+    if finding.how == UNCONFIRMED:
+        return {"repeat": {"how": UNREPEATED}}
+    if finding.how == MEAN:
+        return {"repeat": {"how": REPEATED, "mean": [value.as_json() for value in finding.mean]}}
+    return {}
 
 
 def settled(alerts: Iterable[Alert], rules: Sequence[Rule] = ()) -> dict[str, Settled]:
@@ -245,13 +282,15 @@ def settled(alerts: Iterable[Alert], rules: Sequence[Rule] = ()) -> dict[str, Se
 
     What belongs to an alert of a rule that tells it as well (`told_by`, of `rules`) is no news to the rule either.
     """
-    numbers: dict[str, set[int]] = defaultdict(set)
+    numbers: dict[str, dict[int, int]] = defaultdict(dict)
     answered: dict[str, list[Answered]] = defaultdict(list)
     for alert in alerts:
-        numbers[alert.rule_id].update(one.reading_no for one in alert.judged)
+        known = numbers[alert.rule_id]
+        for one in alert.judged:
+            known[one.reading_no] = max(known.get(one.reading_no, 0), one.severity)
         if alert.closed_at is not None:
-            answered[alert.rule_id].append(Answered(alert.patient, alert.headline.severity, alert.closed_at))
-    own = {rule_id: frozenset(found) for rule_id, found in numbers.items()}
+            answered[alert.rule_id].append(Answered(alert.patient, alert.headline.told, alert.closed_at))
+    own = {rule_id: dict(found) for rule_id, found in numbers.items()}
     for rule in rules:
         for teller in rule.told_by:
             if teller in own:

@@ -1,6 +1,6 @@
 """What the rules would have said, had they judged as the data came: alerts opened and worsened, turn by turn.
 
-As in the product, only patients with news are judged, what has not come yet is not seen, a reading belongs to one alert, and an
+As in the product, only patients with news are judged (and those whose wait for a second reading is over), what has not come yet is not seen, a reading belongs to one alert, and an
 open alert is joined rather than opened again. Somebody answers each alert after a while (`ANSWERED`), without which a rule would
 speak once and never again. Left out: what is said of silence, for which the product has a sweep of its own.
 """
@@ -102,7 +102,8 @@ def turns(observed: Observations, rules: Sequence[Rule], *, limits: Limits, fact
     rules = [rule for rule in rules if rule.missed is None]
     window, memory = window_of(rules), memory_of(rules)
     desks: dict[int, _Desk] = defaultdict(_Desk)
-    for now, patients in _turns(observed):
+    waits = _Waits()
+    for now, patients in waits.between(_turns(observed)):
         for patient in patients:
             desks[patient].turn(now, memory)
         open_alerts = [alert for patient in patients for _, alert in desks[patient].open]
@@ -114,7 +115,36 @@ def turns(observed: Observations, rules: Sequence[Rule], *, limits: Limits, fact
         changes = fold(open_alerts, findings, now=now, rules=rules)
         for change in changes:
             _file(desks[change.alert.patient], change)
+        waits.note(patients, findings)
         yield Turn(now, patients, findings, changes)
+
+
+@dataclass(slots=True)
+class _Waits:
+    """Who waits for a second reading, and until when: there is a turn of theirs then."""
+
+    until: dict[int, datetime] = field(default_factory=dict[int, datetime])
+
+    def note(self, patients: Sequence[int], findings: Findings) -> None:
+        """Of these patients, who waits now."""
+        for patient in patients:
+            self.until.pop(patient, None)
+        for one in findings.waiting():
+            self.until[one.patient] = min(one.until, self.until.get(one.patient, one.until))
+
+    def between(self, turns: Iterator[tuple[datetime, list[int]]]) -> Iterator[tuple[datetime, list[int]]]:
+        """The turns, and between and after them those of whom no second reading came."""
+        for now, patients in turns:
+            yield from self._over(now)
+            yield now, patients
+        yield from self._over(None)
+
+    def _over(self, before: datetime | None) -> Iterator[tuple[datetime, list[int]]]:
+        while self.until:
+            at = min(self.until.values())
+            if before is not None and at >= before:
+                return
+            yield at, sorted(patient for patient, until in self.until.items() if until == at)
 
 
 def _turns(observed: Observations) -> Iterator[tuple[datetime, list[int]]]:

@@ -59,6 +59,8 @@ LATE_AFTER_H: Final = 4.0
 #: What the sentence of a rule without a measure may speak of.
 VALUE_FIELDS: Final = frozenset({"values", "limit", "sessions"})
 
+#: What a person can be asked to measure again at once.
+_REPEATABLE: Final = frozenset({"systolic", "diastolic"})
 #: Who vouches for a rule or a limit: a name as people write it.
 Who = Annotated[str, StringConstraints(min_length=2, max_length=80)]
 Version = Annotated[str, StringConstraints(min_length=1, max_length=20)]
@@ -107,6 +109,31 @@ class Limit(Strict):
         return values
 
 
+class Repeat(Strict):
+    """A first reading out of range asks for a second one before it calls; the mean of the two is judged (`alerts.repeats`).
+
+    `within_min`: as long as the first waits, and as far as the two may lie apart. `at_once`: beyond it nothing waits.
+    """
+
+    within_min: Annotated[float, Field(ge=2, le=60)]
+    at_once: dict[str, Limit] = Field(default_factory=dict[str, Limit])
+
+    @property
+    def within_us(self) -> int:
+        """The same in microseconds."""
+        return round(self.within_min * 60_000_000)
+
+    @property
+    def within(self) -> str:
+        """`15 minutes`."""
+        return f"{self.within_min:g} minutes"
+
+    @property
+    def text(self) -> str:
+        """For whoever reads the rule."""
+        return f"asks for a second reading and judges the mean of two; none within {self.within}: unconfirmed"
+
+
 class Band(Strict):
     """What one severity asks of which quantities: it holds when any of its limits is breached, as often as it asks."""
 
@@ -138,7 +165,7 @@ class Rule(Strict):
     adults, and of somebody under 18 only their own orders count, unless a rule is for everyone. `again_after_days`: once a
     person has closed its alert, what is no more severe says nothing for so long (a mean is of the same readings for days);
     an urgent limit always speaks. `told_by`: rules as severe or more; of a reading that one of them speaks of, this one is quiet
-    (a gain in a day is a gain in a week, too, and one call).
+    (a gain in a day is a gain in a week, too, and one call). `repeat`: asks for a second reading before it calls.
     """
 
     id: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{2,40}$")]
@@ -154,6 +181,7 @@ class Rule(Strict):
     late_after_h: Hours = LATE_AFTER_H
     again_after_days: Days | None = None
     told_by: tuple[str, ...] = ()
+    repeat: Repeat | None = None
 
     meal: Annotated[frozenset[Meal], Field(min_length=1)] | None = None
     flagged: Literal["judge", "ignore", "ask"] = "judge"
@@ -191,7 +219,27 @@ class Rule(Strict):
         for place, (severe, mild) in enumerate(zip(self.bands, self.bands[1:], strict=False)):
             self._check_order(place, severe, mild)
         self._check_sentence()
+        if self.repeat is not None:
+            self._check_repeat(self.repeat)
         return self
+
+    def _check_repeat(self, repeat: Repeat) -> None:
+        if self.measure is not None or not set(self.quantities) <= _REPEATABLE:
+            raise FieldFault("repeat: only blood pressures themselves are asked for again", "repeat")
+        for place, band in enumerate(self.bands):
+            if isinstance(band.condition, Readings | Lasting):
+                raise FieldFault("repeat: the two count as one, so no readings and no lasting", "band", place)
+            if band.sessions is not None and band.sessions.apart_min < repeat.within_min:
+                raise FieldFault("repeat: the two are of one session: apart_min is within_min or more", "band", place)
+        for name, limit in repeat.at_once.items():
+            if name not in self.quantities:
+                raise FieldFault(f"at_once.{name}: the rule has no limit of it", "repeat", "at_once", name)
+            self._check_limit(("repeat", "at_once", name), f"at_once.{name}", name, limit)
+            severe = self.bands[0].limits.get(name)
+            sign = -1 if self.downward else 1
+            if severe and any(sign * value < sign * severe.values[unit] for unit, value in limit.values.items()):
+                words = f"at_once.{name}: milder than {self.bands[0].severity.word}: then nothing of it would ever wait"
+                raise FieldFault(words, "repeat", "at_once", name)
 
     def _check_sentence(self) -> None:
         fields = self.measure.fields if self.measure else VALUE_FIELDS

@@ -27,7 +27,8 @@ ASK_WHO: Final = "was it this person, on the usual scale? Ask to weigh again bef
 class Value:
     """One measured value that a finding rests on.
 
-    `role` is `value`, `reference` for what a change is since, or `window` for the earlier readings of a mean or trend.
+    `role` is `value`, `reference` for what a change is since, `window` for the earlier readings of a mean or trend, `first` for
+    the reading that another one repeats, or `mean` for what was reckoned from the two.
     """
 
     quantity: str
@@ -137,11 +138,19 @@ def limit_text(limit: CrossedLimit) -> str:
 
 
 def threshold_sentence(
-    rule: Rule, values: Sequence[Value], limit: CrossedLimit, *, condition: Condition | None = None
+    rule: Rule,
+    values: Sequence[Value],
+    limit: CrossedLimit,
+    *,
+    condition: Condition | None = None,
+    pair: tuple[Sequence[Value], Sequence[Value]] = ((), ()),
 ) -> str:
-    """The sentence of a rule over values, filled in."""
+    """The sentence of a rule over values, filled in. `pair`: the two readings that `values` are the mean of, where they are."""
     counted = condition.text if condition else ""
-    return rule.sentence.format(values=values_text(values), limit=limit_text(limit), sessions=counted)
+    text = values_text(values)
+    if pair[0]:
+        text += f" (mean of 2 readings: {values_text(pair[0])}, then {values_text(pair[1])})"
+    return rule.sentence.format(values=text, limit=limit_text(limit), sessions=counted)
 
 
 def change_sentence(rule: Rule, before: Value, after: Value, changed: float, limit: CrossedLimit) -> str:

@@ -15,6 +15,11 @@ class Severity(IntEnum):
         """The name of a band, in TOML files and in the database: `urgent`."""
         return self.name.lower()
 
+    @property
+    def lower(self) -> "Severity":
+        """The next lower one; there is nothing below `routine`."""
+        return Severity(max(self - 1, Severity.ROUTINE))
+
     @classmethod
     def of(cls, word: str) -> "Severity":
         """The severity a word names; ValueError where it names none."""

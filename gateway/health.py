@@ -13,6 +13,8 @@ from schemas.messages import ClockState, Status, StatusKind
 UNCONFIRMED_S_MAX: Final = 24 * 3600.0
 #: How long the box shows "sent" before it goes back to waiting for the next reading.
 SENT_SHOWN: Final = timedelta(minutes=2)
+#: Before a second reading a minute of rest: then the box asks, although it would still show "sent".
+REST: Final = timedelta(minutes=1)
 
 
 def program_version() -> str:
@@ -115,7 +117,7 @@ def patient_state(
         return Shown(PatientState.CALL_US, "the cloud has confirmed nothing for a day")
     if stats.depth or stats.frames:
         return Shown(PatientState.KEPT, "readings wait for the cloud's receipt")
-    if last_receipt_at is not None and now - last_receipt_at <= SENT_SHOWN:
+    if last_receipt_at is not None and now - last_receipt_at <= (REST if due else SENT_SHOWN):
         return Shown(PatientState.SENT, "the cloud has confirmed every reading")
     if not scanning:
         return Shown(PatientState.NO_RADIO, "the radio does not scan")

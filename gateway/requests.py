@@ -6,6 +6,7 @@ request twice is answered twice and done once. What is open survives the program
     replay          replaying (how many rows)
     measure_again   request_shown, then request_done or request_expired
     call_us         request_shown, then request_expired
+    withdraw        request_done; of what it names request_withdrawn
     anything else   request_unknown
 """
 
@@ -104,6 +105,8 @@ class Requests:
             self._tell(known.id, known.answer, now=now)
         elif request.expires_at <= now:
             self._tell(request.request_id, EventName.REQUEST_EXPIRED, now=now)
+        elif request.kind == RequestKind.WITHDRAW:
+            self._withdraw(request, now=now)
         elif request.kind == RequestKind.REPLAY:
             self._replay(request, now=now)
         elif (asked := self._understood(request, now=now)) is None:
@@ -157,6 +160,20 @@ class Requests:
             self._tell(request.request_id, EventName.REPLAYING, now=now, value=float(count))
         else:
             self._tell(request.request_id, EventName.REQUEST_UNKNOWN, now=now)
+
+    def _withdraw(self, request: Request, *, now: datetime) -> None:
+        named = request.arguments.get("request_id")
+        if not isinstance(named, str) or not 0 < len(named) <= ID_CHARACTERS_MAX:
+            self._tell(request.request_id, EventName.REQUEST_UNKNOWN, now=now)
+            return
+        known = self._asked.get(named)
+        if known is None:
+            # It may be on its way still, and is answered then as if it had been shown.
+            known = Asked(named, RequestKind.MEASURE_AGAIN, now.timestamp(), request.expires_at.timestamp())
+        if known.open:
+            self._answer(known, EventName.REQUEST_WITHDRAWN, now=now)
+        done = Asked(request.request_id, RequestKind.WITHDRAW, now.timestamp(), request.expires_at.timestamp())
+        self._answer(done, EventName.REQUEST_DONE, now=now)
 
     def _answer(self, asked: Asked, answer: EventName, *, now: datetime) -> None:
         self._keep(replace(asked, answer=answer))

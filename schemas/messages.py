@@ -7,7 +7,7 @@ carry the schema version `v`; a version this program does not know is quarantine
     up     rpm/v1/gateways/{gateway_id}/status     Status      (birth, heartbeat, will)
     up     rpm/v1/gateways/{gateway_id}/events     Event       (battery, signal, clock: non-vital)
     down   rpm/v1/gateways/{gateway_id}/receipts   Receipt
-    down   rpm/v1/gateways/{gateway_id}/requests   Request     (replay, measure again)
+    down   rpm/v1/gateways/{gateway_id}/requests   Request     (replay, measure again, withdraw)
 """
 
 from enum import StrEnum
@@ -222,6 +222,8 @@ class EventName(StrEnum):
     REQUEST_DONE = "request_done"
     REQUEST_EXPIRED = "request_expired"
     REQUEST_UNKNOWN = "request_unknown"
+    #: The cloud has taken it back.
+    REQUEST_WITHDRAWN = "request_withdrawn"
 
 
 class Event(_Message):
@@ -245,6 +247,8 @@ class RequestKind(StrEnum):
     MEASURE_AGAIN = "measure_again"
     #: Ask the person at home to call the practice.
     CALL_US = "call_us"
+    #: Ask no more for what `request_id` of the arguments names: it is answered already, or nobody needs it.
+    WITHDRAW = "withdraw"
 
 
 class Request(_Message):

@@ -17,6 +17,8 @@ from schemas.quantity import converted
 GRID_DECIMALS: Final[Mapping[str, int]] = MappingProxyType(
     dict.fromkeys(UNITS, 1) | {"kg": 3, "[lb_av]": 2, "kPa": 2, "mmol/L": 2, "Cel": 2, "[degF]": 2}
 )
+#: As means and trends are rounded (alerts/README.md).
+MEAN_DECIMALS: Final = 6
 _UNIT_PAIRS: Final = (("kg", "[lb_av]"), ("mm[Hg]", "kPa"), ("mg/dL", "mmol/L"), ("Cel", "[degF]"))
 
 Units = NDArray[np.int16]
@@ -48,6 +50,11 @@ def change(later: Floats, later_unit: Units, earlier: Floats, earlier_unit: Unit
             here = later_unit == number
             result[here] = np.round(later[here] - base[here], GRID_DECIMALS[UNITS[number - 1]])
     return result
+
+
+def mean_of(earlier: Floats, earlier_unit: Units, later: Floats, later_unit: Units) -> Floats:
+    """The mean of two readings, in the later one's unit; what binary fractions add is rounded away before it is compared."""
+    return np.round((in_unit(earlier, earlier_unit, later_unit) + later) / 2, MEAN_DECIMALS)
 
 
 def in_unit(value: Floats, unit: Units, to: Units) -> Floats:

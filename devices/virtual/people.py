@@ -92,7 +92,9 @@ def commands(act: Act, usual: Usual, draw: random.Random) -> list[Timed]:
             systolic, diastolic = CRISIS_MMHG
             crisis = usual.model_copy(update={"pulse": usual.pulse + CRISIS_PULSE_RISE})
             squeeze = _pressure(crisis, draw)
-            return [Timed(0.0, squeeze.model_copy(update={"systolic": systolic, "diastolic": diastolic}))]
+            first = squeeze.model_copy(update={"systolic": systolic, "diastolic": diastolic})
+            # As asked at the box: one reading out of range calls nobody before it was repeated.
+            return [Timed(0.0, first), Timed(DOUBLE_AFTER_S, first.model_copy(update={"systolic": systolic - 4}))]
         case Act.ORDINARY, UsualWeight():
             return [Timed(0.0, _weight(usual, draw))]
         case Act.WEIGHT_GAIN, UsualWeight():

@@ -19,13 +19,14 @@ from alerts.facts import Facts
 from alerts.findings import Findings
 from alerts.layers import Layer
 from alerts.lifecycle import Change, ChangeReason, fold, settled
+from alerts.repeats import Outcome, Waiting
 from alerts.rules import Rule
 from alerts.series import Ints
 from alerts.severity import Severity
 from alerts.verify import Verification, verify
 from rpm import trouble
 from rpm.limits import limits_of
-from rpm.store import alerts, facts, pauses, plans, series, unruled, worklist
+from rpm.store import alerts, facts, pauses, plans, repeats, series, unruled, worklist
 from rpm.store.database import Connection, Database
 from schemas.codes import BY_NAME
 
@@ -107,6 +108,7 @@ def run_once(database: Database, *, now: datetime, judgement: Judgement, limit: 
         claimed = series.claim_news(connection, limit=limit)
         values, findings, changes = _judge(connection, sorted(claimed), judgement, now=now)
         written = _save(connection, changes, claimed, judgement, now=now)
+        _wait(connection, findings, claimed, now=now)
         told = {claimed[change.alert.patient] for change in changes if change.reason is not ChangeReason.UNCHANGED}
         told |= _report_failures(connection, findings, set(claimed.values()), judgement, now=now)
         told |= _tell_unruled(connection, findings.unruled, claimed, judgement, now=now)
@@ -169,6 +171,22 @@ def _save(
             reading_ids=reading_ids,
         )
     return len(changed)
+
+
+def _wait(connection: Connection, findings: Findings, practice_of: Mapping[int, int], *, now: datetime) -> None:
+    """Write down which first readings wait for a second one, until when, and what became of those that did."""
+    found: dict[tuple[int, int], Waiting] = {}
+    for one in findings.waiting():
+        # A reading that two rules wait for waits once: for the one that calls it worse.
+        known = found.setdefault((one.patient, one.reading_no), one)
+        if one.severity > known.severity:
+            found[(one.patient, one.reading_no)] = one
+    before = repeats.waiting(connection, sorted(practice_of)) if practice_of else []
+    for known in before:
+        if (known.patient_id, known.reading_no) not in found:
+            outcome = findings.outcome(known.reading_no, known.rule_id) or Outcome.GONE
+            repeats.finish(connection, known, outcome, now=now)
+    repeats.save(connection, found.values(), practice_of, now=now)
 
 
 @dataclass(frozen=True, slots=True)

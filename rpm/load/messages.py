@@ -116,6 +116,8 @@ def _item(run: Run, gateway: int, index: int, seq: int, now: datetime) -> str:
     name = address(run.cuff(gateway, index))
     drawn = index + run.seed
     systolic, diastolic = (191, 104) if run.urgent else (112 + drawn % 24, 68 + drawn % 12)
+    # A pressure waits to be repeated; such a pulse calls at once.
+    pulse = 141 if run.urgent else 64 + drawn % 20
     # As long as a cuff's frame, and different for each.
     raw = f"{run.epoch}{index:08x}".ljust(_FRAME_DIGITS, "0")
     device_time = measured_at.isoformat(timespec="seconds").partition("+")[0]
@@ -135,7 +137,7 @@ def _item(run: Run, gateway: int, index: int, seq: int, now: datetime) -> str:
         "address": name,
         "systolic": systolic,
         "diastolic": diastolic,
-        "pulse_rate": 64 + drawn % 20,
+        "pulse_rate": pulse,
         "measured_at": measured_at.isoformat(),
         "device_time": device_time,
         "received_at": received_at.isoformat(),

@@ -31,7 +31,7 @@ FETCH: Final = 500
 #: By table, in an order in which each statement still finds what it goes by.
 STEPS: Final = (
     "observation", "reading", "latest", "rollup", "rollup_mark", "patient_news", "patient_limit", "limit_decision", "patient_pause",
-    "patient_fact", "gateway_request",
+    "patient_fact", "repeat_wait", "gateway_request",
     "notification", "alert_event", "alert", "held", "correction", "record_change", "patient",
 )  # fmt: skip
 

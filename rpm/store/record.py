@@ -16,7 +16,7 @@ _SQL = load("record")
 TABLES: Final = (
     "patient", "enrolment", "device_assignment", "reading", "observation", "held", "correction", "patient_limit", "limit_decision",
     "patient_pause", "patient_fact", "alert",
-    "notification", "gateway_request", "time_entry", "claim_adjustment", "audit",
+    "notification", "repeat_wait", "gateway_request", "time_entry", "claim_adjustment", "audit",
 )  # fmt: skip
 
 

@@ -32,12 +32,13 @@ STATES: Final = {
     EventName.REPLAYING: "done",
     EventName.REQUEST_EXPIRED: "expired",
     EventName.REQUEST_UNKNOWN: "unknown",
+    EventName.REQUEST_WITHDRAWN: "withdrawn",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request. `state`: asked, sent, shown, done, expired or unknown (the gateway cannot do it)."""
+    """One request. `state`: asked, sent, shown, done, expired, withdrawn or unknown (the gateway cannot do it)."""
 
     id: UUID
     gateway_id: str
@@ -58,13 +59,14 @@ def ask(
     arguments: Mapping[str, str | int],
     *,
     practice_id: int,
-    staff_id: int,
+    staff_id: int | None,
     patient_id: int | None = None,
     expires_at: datetime,
     now: datetime,
 ) -> UUID:
     """Write a request down, to be published at once. `patient_id`: whom it is about, where it is about somebody.
 
+    `staff_id` None: nobody asks but this program itself.
     UserError where the practice has no such gateway, is asking the same already, or asks for more than a box can show.
     """
     asked = {
@@ -81,6 +83,19 @@ def ask(
     if row is None:
         raise UserError(f"there is no gateway {gateway_id}: `rpm-cloud gateway list` shows them")
     return row["id"]
+
+
+def withdraw(connection: Connection, request_id: UUID, *, practice_id: int, now: datetime) -> None:
+    """Take back what is not answered yet: it is not sent again, and a gateway that may have heard it is told."""
+    which = {"id": request_id, "practice_id": practice_id, "now": now}
+    row = connection.execute(_SQL["withdraw"], which).fetchone()
+    if row is not None and row["sends"] and row["expires_at"] > now:
+        told = {
+            "gateway_id": row["gateway_id"], "kind": RequestKind.WITHDRAW, "practice_id": practice_id, "staff_id": None,
+            "arguments": Jsonb({"request_id": str(request_id)}), "patient_id": row["patient_id"],
+            "expires_at": row["expires_at"], "now": now,
+        }  # fmt: skip
+        connection.execute(_SQL["ask"], told)
 
 
 def claim(connection: Connection, *, now: datetime, limit: int) -> list[Request]:

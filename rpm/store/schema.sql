@@ -433,7 +433,7 @@ create table gateway_request (
     answered_at timestamp with time zone,
     constraint gateway_request_check CHECK ((expires_at > asked_at)),
     constraint gateway_request_pkey PRIMARY KEY (id),
-    constraint gateway_request_state_check CHECK ((state = ANY (ARRAY['asked'::text, 'sent'::text, 'shown'::text, 'done'::text, 'expired'::text, 'unknown'::text])))
+    constraint gateway_request_state_check CHECK ((state = ANY (ARRAY['asked'::text, 'sent'::text, 'shown'::text, 'done'::text, 'expired'::text, 'unknown'::text, 'withdrawn'::text])))
 );
 
 create table gateway_status (
@@ -749,6 +749,25 @@ create table record_change (
     constraint record_change_relation_check CHECK ((relation = ANY (ARRAY['gateway'::text, 'device'::text, 'device_assignment'::text, 'held'::text, 'correction'::text])))
 );
 
+create table repeat_wait (
+    patient_id bigint not null,
+    reading_no bigint not null,
+    practice_id integer not null,
+    rule_id text not null,
+    severity smallint not null,
+    measured_at timestamp with time zone not null,
+    began_at timestamp with time zone not null,
+    until_at timestamp with time zone not null,
+    due_at timestamp with time zone,
+    asked_at timestamp with time zone,
+    request_id uuid,
+    ended_at timestamp with time zone,
+    outcome text,
+    constraint repeat_wait_check CHECK (((ended_at IS NULL) = (outcome IS NULL))),
+    constraint repeat_wait_outcome_check CHECK ((outcome = ANY (ARRAY['confirmed'::text, 'not_confirmed'::text, 'unanswered'::text, 'gone'::text]))),
+    constraint repeat_wait_pkey PRIMARY KEY (patient_id, reading_no)
+);
+
 create table retention (
     id bigint not null generated always as identity,
     relation text not null,
@@ -1028,6 +1047,12 @@ alter table purge add constraint purge_purged_by_fkey FOREIGN KEY (purged_by) RE
 
 alter table record_change add constraint record_change_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
 
+alter table repeat_wait add constraint repeat_wait_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
+
+alter table repeat_wait add constraint repeat_wait_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
+
+alter table repeat_wait add constraint repeat_wait_request_id_fkey FOREIGN KEY (request_id) REFERENCES gateway_request(id);
+
 alter table rollup add constraint rollup_patient_id_fkey FOREIGN KEY (patient_id) REFERENCES patient(id);
 
 alter table rollup add constraint rollup_practice_id_fkey FOREIGN KEY (practice_id) REFERENCES practice(id);
@@ -1183,6 +1208,14 @@ CREATE INDEX reading_by_number ON public.reading USING btree (reading_no);
 CREATE INDEX reading_by_patient ON public.reading USING btree (patient_id, measured_at DESC);
 
 CREATE TRIGGER record_change_append_only BEFORE DELETE OR UPDATE OR TRUNCATE ON public.record_change FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+
+CREATE INDEX repeat_wait_due ON public.repeat_wait USING btree (due_at) WHERE (due_at IS NOT NULL);
+
+CREATE INDEX repeat_wait_of_request ON public.repeat_wait USING btree (request_id) WHERE (request_id IS NOT NULL);
+
+CREATE INDEX repeat_wait_open ON public.repeat_wait USING btree (patient_id) WHERE (ended_at IS NULL);
+
+CREATE INDEX repeat_wait_to_ask ON public.repeat_wait USING btree (began_at) WHERE ((ended_at IS NULL) AND (asked_at IS NULL));
 
 CREATE INDEX rota_override_of_practice ON public.rota_override USING btree (practice_id, ends_at) WHERE (withdrawn_at IS NULL);
 
@@ -1380,6 +1413,10 @@ alter table record_change enable row level security;
 
 create policy kept_apart on record_change to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
 
+alter table repeat_wait enable row level security;
+
+create policy kept_apart on repeat_wait to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
+
 alter table rollup enable row level security;
 
 create policy kept_apart on rollup to rpm_practice using ((practice_id = ( SELECT this_practice() AS this_practice))) with check ((practice_id = ( SELECT this_practice() AS this_practice)));
@@ -1484,6 +1521,8 @@ grant delete, insert, select, update on purge to rpm_practice;
 grant delete, insert, select, update on reading_key to rpm_practice;
 
 grant delete, insert, select, update on record_change to rpm_practice;
+
+grant delete, insert, select, update on repeat_wait to rpm_practice;
 
 grant delete, insert, select, update on rollup to rpm_practice;
 

@@ -53,6 +53,8 @@ def _what(asked: Asked) -> str:
 def _state(asked: Asked, *, over: bool) -> str:
     if asked.state == "done":
         return "done"
+    if asked.state == "withdrawn":
+        return "not needed any more"
     if asked.state == "unknown":
         return "the box cannot do this"
     if asked.state == "expired" or over:

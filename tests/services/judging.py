@@ -15,7 +15,9 @@ from rpm.store.database import Database
 from tests.support.clinic import Clinic
 
 #: The rules that call for somebody the same day: one story, one alert.
-RULES = tuple(rule for rule in read_rules(Path(CARE) / "rules.toml") if rule.bands[0].severity > Severity.ROUTINE)
+SHIPPED = tuple(rule for rule in read_rules(Path(CARE) / "rules.toml") if rule.bands[0].severity > Severity.ROUTINE)
+#: The same without a wait: one reading calls. What waits for a second one is told of in test_repeats.
+RULES = tuple(rule.model_copy(update={"repeat": None}) for rule in SHIPPED)
 #: The nurses at once, the administrator after a quarter of an hour, once more after another.
 PLAN = parse_plan("""
 fallback = ["role:admin"]

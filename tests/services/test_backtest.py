@@ -71,7 +71,7 @@ def test_some_patients_evenly_taken(clinic: Clinic, tmp_path: Path) -> None:
 
 def test_what_cannot_be_tried_is_one_line(clinic: Clinic, tmp_path: Path) -> None:
     assert tried(clinic, tmp_path, SHIPPED).err == "rpm-cloud: nothing was measured in the last 30 days\n"
-    wrong = tried(clinic, tmp_path, SHIPPED.replace('"mm[Hg]" = 180', '"mm[Hg]" = "x"', 1))
+    wrong = tried(clinic, tmp_path, SHIPPED.replace('"mm[Hg]" = 180, kPa = 24.0', '"mm[Hg]" = "x"', 1))
     assert wrong.status == 2
     assert wrong.err.count("\n") == 1
     assert "draft.toml:28: rule 'blood_pressure_high'" in wrong.err

@@ -69,6 +69,8 @@ WITHOUT = {
     ): "transaction older_ended allow rewrite_message drop_message move_readings move_held move_changes move_messages left",
     ("readings", INGEST): "stored_names tell add_context saw_devices",
     ("rebuilding", OPERATOR): "*",
+    ("repeats", BY_KEY): "waiting finish asked",
+    ("repeats", JOB): "wake to_ask to_withdraw",
     ("reports", BEFORE): "delivered of_token calls_of_number told_besides hear_key hear_no_more",
     ("reports", JOB): "overdue not_delivered",
     ("requests", JOB): "claim answer say_again expire",

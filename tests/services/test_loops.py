@@ -50,7 +50,9 @@ def test_from_a_reading_to_a_mail_by_themselves(
     desk = Desk(database, now=MORNING)
     desk.clinic.staff("nora")
     threads = loops.start(database, settings, stop, clock=SettableClock())
-    desk.clinic.pressure(desk.clinic.patient("Maria", "Alvarez"), 192, 118)
+    maria = desk.clinic.patient("Maria", "Alvarez")
+    desk.clinic.pressure(maria, 192, 118, minutes_ago=5)
+    desk.clinic.pressure(maria, 190, 116)
     with database.transaction() as connection:
         readings.tell(connection)
     [mail] = mail_sink.wait(1)

@@ -72,8 +72,9 @@ class Night:
         return self.world.start_program(part, [sys.executable, "-m", "rpm", "worker", "--only", part])
 
     def squeeze(self) -> None:
-        """The cuff measures a red."""
-        self.world.ask("synthetic", "cuff", "measure", systolic=221, diastolic=131, mean=161, pulse=88)
+        """The cuff measures a red, and once more: one alone waits to be repeated."""
+        for systolic in (221, 223):
+            self.world.ask("synthetic", "cuff", "measure", systolic=systolic, diastolic=131, mean=161, pulse=88)
 
     def told(self, since: int = 0) -> str:
         """What the alarms from number `since` on say."""

@@ -47,8 +47,12 @@ class People:
     def _measure(self, home: str, device: VirtualDevice) -> None:
         chance = self._random
         if device.model == "cuff":
-            systolic = 192 if self._crisis(home, self.taken) else chance.randrange(118, 140)
-            self._world.ask(home, device.name, "measure", systolic=systolic, diastolic=systolic - 50, pulse=70)
+            crisis = self._crisis(home, self.taken)
+            systolic = 192 if crisis else chance.randrange(118, 140)
+            # Whoever sees such a value measures once more, as the box asks.
+            for shown in (systolic, systolic - 2)[: 1 + crisis]:
+                self._world.ask(home, device.name, "measure", systolic=shown, diastolic=shown - 50, pulse=70)
+            self.taken += crisis
         elif device.model == "scale":
             self._world.ask(home, device.name, "weigh", kg=round(chance.uniform(80.0, 80.5), 1))
         else:

@@ -69,7 +69,10 @@ def test_findings_are_json_lines_with_the_names_of_the_file(tmp_path: Path) -> N
     (line,) = [json.loads(text) for text in done.stdout.splitlines()]
     assert (line["patient"], line["rule"], line["severity"]) == ("mary", "blood_pressure_high", "urgent")
     assert (line["reading"], line["kind"], line["late"]) == ("r1", "alert", False)
-    assert line["sentence"] == "Blood pressure 184/80 mmHg; limit systolic above 180 mmHg"
+    assert line["unconfirmed"]
+    assert line["sentence"].startswith(
+        "Blood pressure 184/80 mmHg; limit systolic above 180 mmHg; unconfirmed: no second"
+    )
     assert line["limit"]["value"] == 180.0
     assert {value["reading"] for value in line["values"]} == {"r1"}
 

@@ -7,7 +7,7 @@ from uuid import UUID
 import typer
 
 from alerts.explain import none_apply
-from alerts.rules import Rule
+from alerts.rules import Limit, Rule
 from alerts.sentences import label, number
 from rpm.acting import As, acting, patient_of
 from rpm.audit import Action, record
@@ -37,6 +37,8 @@ def check(
         print(f"{rule.id}  version {rule.version}  {rule.title}")
         for line in _bands(rule):
             print(f"    {line}")
+        for line in _repeat(rule):
+            print(f"    {line}")
         if rule.again_after_days:
             print(f"    once closed, not again for {rule.again_after_days} days unless more severe")
 
@@ -58,10 +60,26 @@ def explain(
         print(f"{one.rule.id}  version {one.rule.version}  {one.rule.title}")
         if one.silent:
             print(f"    says nothing: {one.silent}")
+        for line in _repeat(one.rule):
+            print(f"    {line}")
         for band in one.bands:
             for limit in band.limits:
                 often = f", {band.condition}" if band.condition else ""
                 print(f"    {band.severity.word:8} {limit.text}{often}  ({limit.whose}; {limit.approval})")
+
+
+def _repeat(rule: Rule) -> list[str]:
+    if rule.repeat is None:
+        return []
+    at_once = [
+        f"at once, without a second reading: {name} {limit.comparison.replace('_', ' ')} {_written(limit)}"
+        for name, limit in rule.repeat.at_once.items()
+    ]
+    return [rule.repeat.text, *at_once]
+
+
+def _written(limit: Limit) -> str:
+    return " | ".join(f"{number(value, decimals=0)} {label(unit)}" for unit, value in limit.values.items())
 
 
 def _bands(rule: Rule) -> list[str]:

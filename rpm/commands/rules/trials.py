@@ -14,8 +14,10 @@ from alerts.facts import NO_FACTS
 from alerts.findings import Finding
 from alerts.limits import Limits
 from alerts.observations import Observations, ObservationsError, read_observations, read_patients
+from alerts.repeats import MEAN, UNCONFIRMED, Waiting
 from alerts.replay import RuleFailed, replay
 from alerts.scoring import score, table
+from alerts.sentences import Value
 from rpm.care.trial import Trial
 from rpm.commands.rules.files import rules_at
 from rpm.errors import UserError
@@ -24,7 +26,7 @@ from rpm.ingest.checks import DISTURBING_STATUS
 _RUN_HELP = f"""Print what the rules of FILE find at an instant, as JSON lines. No database is needed.
 
 Findings are those of the seven days before --now, each explained, and no alert is known yet. A patient under 18 is named in a line
-of its own: adult limits say nothing there. Nothing is held back as implausible, as it would be on its way into the database.
+of its own: adult limits say nothing there. So is a reading of kind "waits": a second one is asked for until then. Nothing is held back as implausible, as it would be on its way into the database.
 
 \b
 {observations.__doc__ or ""}"""
@@ -63,6 +65,8 @@ def run(
     found = evaluate(observed.series, rules, limits=Limits.of((), rules), now=at, facts=facts)
     for finding in found:
         print(json.dumps(_line(finding, observed), ensure_ascii=False))
+    for waiting in found.waiting():
+        print(json.dumps(_waits(waiting, observed), ensure_ascii=False))
     for patient in found.unruled:
         print(json.dumps({"patient": observed.patients[int(patient)], "no_rule_applies": "under 18"}))
     for failure in found.failures:
@@ -98,16 +102,33 @@ def _words(error: ObservationsError | OSError | RuleFailed) -> str:
     return f"cannot read {error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
 
 
+def _named(value: Value, observed: Observations) -> dict[str, Any]:
+    named = {**value.as_json(), "reading": observed.readings[value.reading_no]}
+    del named["reading_no"]
+    return named
+
+
+def _waits(one: Waiting, observed: Observations) -> dict[str, Any]:
+    """A reading that is no finding yet: a second one is asked for."""
+    return {
+        "patient": observed.patients[one.patient],
+        "rule": one.rule_id,
+        "severity": one.severity.word,
+        "kind": "waits",
+        "measured_at": one.measured_at.isoformat(),
+        "reading": observed.readings[one.reading_no],
+        "until": one.until.isoformat(),
+    }
+
+
 def _line(finding: Finding, observed: Observations) -> dict[str, Any]:
     """A finding with the names of the file."""
-    values = [{**value.as_json(), "reading": observed.readings[value.reading_no]} for value in finding.values]
-    for value in values:
-        del value["reading_no"]
+    values = [_named(value, observed) for value in finding.values]
     return {
         "patient": observed.patients[finding.patient],
         "rule": finding.rule_id,
         "version": finding.rule_version,
-        "severity": finding.severity.word,
+        "severity": finding.told.word,
         "kind": str(finding.kind),
         "late": finding.late,
         "measured_at": finding.measured_at.isoformat(),
@@ -116,4 +137,6 @@ def _line(finding: Finding, observed: Observations) -> dict[str, Any]:
         "limit": finding.limit.as_json(),
         "values": values,
         **({"ask": finding.ask} if finding.ask else {}),
+        **({"band": finding.severity.word, "unconfirmed": True} if finding.how == UNCONFIRMED else {}),
+        **({"mean": [_named(value, observed) for value in finding.mean]} if finding.how == MEAN else {}),
     }

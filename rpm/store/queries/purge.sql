@@ -163,6 +163,10 @@ delete from patient_pause where patient_id = %(patient_id)s and practice_id = %(
 -- Dry weights and pregnancies.
 delete from patient_fact where patient_id = %(patient_id)s and practice_id = %(practice_id)s;
 
+-- repeat_wait
+-- Readings that waited for a second one.
+delete from repeat_wait where patient_id = %(patient_id)s and practice_id = %(practice_id)s;
+
 -- gateway_request
 -- What the patient was asked at the box.
 delete from gateway_request where patient_id = %(patient_id)s and practice_id = %(practice_id)s;

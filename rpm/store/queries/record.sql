@@ -139,6 +139,16 @@ select to_jsonb(row) as row from (
     order by patient_pause.begins_at
 ) as row;
 
+-- repeat_wait
+-- Readings out of range that waited for a second one, and what came of it.
+select to_jsonb(row) as row from (
+    select repeat_wait.reading_no, repeat_wait.rule_id, repeat_wait.severity, repeat_wait.measured_at, repeat_wait.began_at,
+        repeat_wait.until_at, repeat_wait.asked_at, repeat_wait.ended_at, repeat_wait.outcome
+    from repeat_wait
+    where repeat_wait.patient_id = %(patient_id)s and repeat_wait.practice_id = %(practice_id)s
+    order by repeat_wait.began_at
+) as row;
+
 -- gateway_request
 -- What the patient was asked at the box.
 select to_jsonb(row) as row from (

@@ -16,6 +16,12 @@ select practice_id, id, %(patient_id)s::bigint, %(kind)s, %(arguments)s, %(staff
 from gateway where id = %(gateway_id)s and practice_id = %(practice_id)s and retired_at is null
 returning id;
 
+-- withdraw
+-- Take back what is not answered yet.
+update gateway_request set state = 'withdrawn', next_send_at = null, answered_at = %(now)s
+where id = %(id)s and practice_id = %(practice_id)s and state in ('asked', 'sent', 'shown')
+returning gateway_id, patient_id, expires_at, sends;
+
 -- claim
 -- Requests to publish now, no two workers the same: each is published again, later each time, until it is answered.
 with due as (
@@ -38,7 +44,7 @@ returning gateway_request.id, gateway_request.gateway_id, gateway_request.kind, 
 update gateway_request
 set state = %(state)s, answered_at = %(now)s, next_send_at = null
 where id = %(id)s and gateway_id = %(gateway_id)s
-    and (state in ('asked', 'sent', 'shown') and state <> %(state)s or state = 'expired' and %(state)s = 'done');
+    and (state in ('asked', 'sent', 'shown') and state <> %(state)s or state in ('expired', 'withdrawn') and %(state)s = 'done');
 
 -- say_again
 -- A gateway has just connected: what it has not answered goes out at once.
@@ -54,9 +60,11 @@ where state in ('asked', 'sent', 'shown') and expires_at < %(before)s;
 -- What a gateway of this practice was asked, the newest first.
 select gateway_request.id, gateway_request.gateway_id, gateway_request.kind, gateway_request.arguments, gateway_request.asked_at,
     gateway_request.expires_at, gateway_request.state, gateway_request.sends, gateway_request.answered_at,
-    coalesce(staff.display_name, 'a restored backup') as asked_by
+    coalesce(staff.display_name,
+        case gateway_request.kind when 'replay' then 'a restored backup' else 'this program, of itself' end) as asked_by
 from gateway_request left join staff on staff.id = gateway_request.asked_by
 where gateway_request.gateway_id = %(gateway_id)s and gateway_request.practice_id = %(practice_id)s
+    and gateway_request.kind <> 'withdraw'
 order by gateway_request.asked_at desc
 limit %(limit)s;
 
@@ -64,9 +72,10 @@ limit %(limit)s;
 -- What was asked of a patient at home since then, the newest first.
 select gateway_request.id, gateway_request.gateway_id, gateway_request.kind, gateway_request.arguments,
     gateway_request.asked_at, gateway_request.expires_at, gateway_request.state, gateway_request.sends,
-    gateway_request.answered_at, coalesce(staff.display_name, 'a restored backup') as asked_by
+    gateway_request.answered_at, coalesce(staff.display_name,
+        case gateway_request.kind when 'replay' then 'a restored backup' else 'this program, of itself' end) as asked_by
 from gateway_request left join staff on staff.id = gateway_request.asked_by
 where gateway_request.patient_id = %(patient_id)s and gateway_request.practice_id = %(practice_id)s
-    and gateway_request.asked_at >= %(since)s
+    and gateway_request.asked_at >= %(since)s and gateway_request.kind <> 'withdraw'
 order by gateway_request.asked_at desc
 limit %(limit)s;

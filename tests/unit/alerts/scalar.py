@@ -41,6 +41,13 @@ class Row:
     meal: str = ""
 
 
+def reading_at(
+    patient: int, at: datetime, number: int, *, disturbed: bool = False, **values: tuple[float, str]
+) -> list[Row]:
+    """A reading's rows."""
+    return [Row(patient, at, number, name, unit, value, disturbed) for name, (value, unit) in values.items()]
+
+
 @dataclass(frozen=True, order=True)
 class Found:
     """What both engines must agree on."""

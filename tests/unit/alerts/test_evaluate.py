@@ -4,6 +4,7 @@ Random data: NaN values, patients with one reading, equal times, any order, mixe
 the grid devices use and crowd around the limits, where engines disagree.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -26,8 +27,14 @@ from rpm.settings import CARE
 from schemas.codes import BY_NAME, UNIT_NUMBER
 from tests.unit.alerts.scalar import Found, Row, findings
 
+
+def calling_at_once(rules: Iterable[Rule]) -> tuple[Rule, ...]:
+    """The rules without a wait for a second reading: what that makes of a first one is told of in test_repeats."""
+    return tuple(rule.model_copy(update={"repeat": None}) for rule in rules)
+
+
 #: The shipped rules that call for somebody the same day; trends are told of in test_trends.
-RULES = tuple(
+RULES = calling_at_once(
     rule
     for rule in read_rules(Path(CARE) / "rules.toml")
     if rule.bands[0].severity > Severity.ROUTINE and rule.pregnancy != "only"

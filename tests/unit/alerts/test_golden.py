@@ -15,9 +15,9 @@ from alerts.limits import Limits
 from alerts.rulefile import read_rules
 from rpm.settings import CARE
 from tests.unit.alerts.scalar import Row
-from tests.unit.alerts.test_evaluate import NOW, pressure, reading, series_of, weight
+from tests.unit.alerts.test_evaluate import NOW, calling_at_once, pressure, reading, series_of, weight
 
-RULES = read_rules(CARE / "rules.toml")
+RULES = calling_at_once(read_rules(CARE / "rules.toml"))
 
 
 def judged(rows: list[Row], **facts: object) -> Findings:

@@ -13,9 +13,9 @@ from alerts.limits import Limits
 from alerts.rulefile import RulesError, read_rules
 from alerts.severity import Severity
 from rpm.settings import CARE
-from tests.unit.alerts.test_evaluate import NOW, pressure, reading, series_of
+from tests.unit.alerts.test_evaluate import NOW, calling_at_once, pressure, reading, series_of
 
-RULES = read_rules(CARE / "rules.toml")
+RULES = calling_at_once(read_rules(CARE / "rules.toml"))
 BY_ID = {rule.id: rule for rule in RULES}
 KEY = ("oxygen_saturation_low", Severity.URGENT, "oxygen_saturation", "%")
 WHO = {"approved_by": "the medical director", "approved_on": date(2026, 11, 1)}

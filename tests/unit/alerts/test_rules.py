@@ -67,10 +67,10 @@ def test_every_vital_is_judged() -> None:
     [
         ("[[rule]]", "[[rule", "not TOML: Expected ']]' at the end of an array declaration (at line"),
         (", kPa = 24.0 }", " }", "limits.systolic: write the limit for each of mm[Hg], kPa, and no other unit"),
-        ("= 180, kPa", "= 150, kPa", "urgent limits.systolic: milder than priority in mm[Hg]"),
+        ("= 180, kPa = 24.0", "= 150, kPa = 20.0", "urgent limits.systolic: milder than priority in mm[Hg]"),
         (
-            "= 180, kPa",
-            '= "high", kPa',
+            "= 180, kPa = 24.0",
+            '= "high", kPa = 24.0',
             "band 'urgent', limits, systolic, above, mm[Hg]: Input should be a valid number",
         ),
         ('severity = "urgent"', 'severity = "red"', "'red' is no severity (routine, priority, urgent)"),

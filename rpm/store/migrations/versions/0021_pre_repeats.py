@@ -1,0 +1,13 @@
+"""A first reading out of range waits for a second one."""
+
+from rpm.store.migrate import run_file
+
+revision = "0021"
+down_revision = "0020"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Execute `migrations/0021_pre_repeats.sql`."""
+    run_file(__file__)
