@@ -17,6 +17,8 @@ _SQL = load("risk")
 
 #: Days of an older week are no trend of now.
 TREND_SINCE: Final = timedelta(days=42)
+#: Four weeks where anybody lives.
+SEEN_SINCE: Final = timedelta(days=30)
 #: Days with a reading a mean of a week needs, and a spread of the weeks before.
 DAYS_MIN, DAYS_BEFORE_MIN = 2, 7
 _VITALS: Final = [code.number for code in CODES if code.vital]
@@ -59,7 +61,10 @@ class Trend:
 
 def seen(connection: Connection, *, practice_id: int, patients: Collection[int], now: datetime) -> dict[int, Seen]:
     """By patient; who is away or looked after no more is not in it."""
-    parameters = {"practice_id": practice_id, "patients": sorted(patients), "codes": _VITALS, "now": now}
+    since = (now - SEEN_SINCE).date()
+    parameters = {
+        "practice_id": practice_id, "patients": sorted(patients), "codes": _VITALS, "since": since, "now": now
+    }  # fmt: skip
     rows = connection.execute(_SQL["seen"], parameters).fetchall()
     return {row["patient_id"]: Seen(**row) for row in rows}
 

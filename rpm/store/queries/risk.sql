@@ -21,6 +21,8 @@ from patient
             count(distinct starts_on) filter (where starts_on < today.day - 14) as before
         from rollup
         where rollup.patient_id = patient.id and grain = 'day' and code = any(%(codes)s)
+            -- No zone is further from UTC than a day. What a zone says is no condition the index may be asked by for this role.
+            and starts_on >= %(since)s::date
             and starts_on >= today.day - 28 and starts_on < today.day
     ) as days on true
 where patient.practice_id = %(practice_id)s and patient.id = any(%(patients)s::bigint[])
@@ -40,11 +42,15 @@ select patient_id, code, unit, max(newest) as newest,
     avg(mean) filter (where starts_on <= newest - 7) as mean_before,
     stddev_samp(mean) filter (where starts_on <= newest - 7) as spread
 from (
-    select rollup.patient_id, rollup.code, rollup.unit, rollup.starts_on, rollup.mean,
-        max(rollup.starts_on) over (partition by rollup.patient_id, rollup.code, rollup.unit) as newest
+    select wanted.patient_id, wanted.code, found.unit, found.starts_on, found.mean,
+        max(found.starts_on) over (partition by wanted.patient_id, wanted.code, found.unit) as newest
     from unnest(%(wanted_patients)s::bigint[], %(wanted_codes)s::smallint[]) as wanted (patient_id, code)
-        join rollup on rollup.patient_id = wanted.patient_id and rollup.code = wanted.code
-            and rollup.practice_id = %(practice_id)s and rollup.grain = 'day' and rollup.starts_on > %(since)s::date
+        cross join lateral (
+            select unit, starts_on, mean from rollup
+            where rollup.patient_id = wanted.patient_id and rollup.code = wanted.code
+                and rollup.practice_id = %(practice_id)s and rollup.grain = 'day' and rollup.starts_on > %(since)s::date
+            offset 0
+        ) as found
 ) as day
 where starts_on > newest - 28
 group by patient_id, code, unit
