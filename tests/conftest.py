@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from tests.support.broker import broker
 from tests.support.browser import browser, chromium, page
@@ -53,8 +54,11 @@ def _logs_as_before() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction
 
 
 def pytest_configure() -> None:
-    """Tests own their servers: forget those of whoever runs them."""
+    """Tests own their servers: forget those of whoever runs them. No example has a deadline of its own."""
     forget_settings()
+    # How long an example may take on a busy machine says nothing of the product; how long a test may, pytest's own limit does.
+    settings.register_profile("here", deadline=None)
+    settings.load_profile("here")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
