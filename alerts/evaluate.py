@@ -164,7 +164,10 @@ def _apply(given: _Evaluation, rule: Rule, settled: Settled | None) -> RuleFindi
             return _found(given, rule, picked, judged, amount, settled)
         repeats = Repeats.of(rule, rule.repeat, given.series, picked, amount, judged.out)
         if repeats.changed:
-            judged = judge(rule, given.limits, picked, repeats.amount, given.facts)
+            averaged = judge(rule, given.limits, picked, repeats.amount, given.facts)
+            apart = repeats.with_reds_apart(given.series, amount, judged, averaged)
+            judged = averaged if apart is repeats else judge(rule, given.limits, picked, apart.amount, given.facts)
+            repeats = apart
         return _found(given, rule, picked, judged, repeats.amount, settled, repeats=repeats)
     parts = [_measured(given, rule, given.track(quantity, rule), settled) for quantity in rule.quantities]
     return of_quantities(parts)

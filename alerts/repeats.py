@@ -1,7 +1,8 @@
 """Repeat before you shout: which first reading out of range waits, until when, and what a second one makes of it. Pure columns.
 
     first          out of range by itself, and the reading before it within `within_min` was not
-    its second     the next reading within `within_min` of it, whatever that shows
+    its second     the next reading within `within_min` of it, whatever that shows, unless it is a red of which the mean would
+                   make none: such a red is a first itself, and asks for its own second
     judged         the mean of the two, as of the second; the first by itself says nothing any more
     no second      at the deadline it is raised as unconfirmed: a red as a red, the rest one severity lower
     at once        beyond the rule's `at_once` nothing waits, and nothing is averaged away
@@ -115,7 +116,7 @@ class Repeats:
     """One rule's readings and how each is judged.
 
     `amount`, beside each row: its value, the mean of two, or NaN where a second speaks for it. Per reading: its number, its
-    pair, `how` (SINGLE …), and `until_us`, when it no longer waits (0: it does not).
+    pair, `how` (SINGLE …), and `until_us`, when it no longer waits (0: it does not). `asks`: whether it waits where it has no pair.
     """
 
     rows: Rows
@@ -123,6 +124,8 @@ class Repeats:
     amount: Floats
     how: NDArray[np.int8]
     until_us: Ints
+    asks: Bools
+    within_us: int
 
     @classmethod
     def of(cls, rule: Rule, repeat: Repeat, series: Series, rows: Rows, amount: Floats, out: Bools) -> "Repeats":
@@ -137,16 +140,35 @@ class Repeats:
         within_us = repeat.within_us
         first, second = _paired(order, patient, at_us, out & ~doubted, sound, within_us)
         at_once = rows.any(_at_once(rule, repeat, rows, amount))
-        first = np.where(at_once, -1, first)
-        second = np.where(at_once, -1, second)
-        how = np.full(len(starts), SINGLE, np.int8)
-        alone = out & ~doubted & ~at_once & (first < 0) & (second < 0)
+        pairs = Pairs(np.where(at_once, -1, first), np.where(at_once, -1, second))
+        return cls._of_pairs(series, rows, amount, pairs, out & ~doubted & ~at_once, within_us)
+
+    @classmethod
+    def _of_pairs(
+        cls, series: Series, rows: Rows, amount: Floats, pairs: Pairs, asks: Bools, within_us: int
+    ) -> "Repeats":
+        """The same of pairs that are known. `asks`: per reading, whether it waits where it is in no pair."""
+        at_us = rows.at_us[rows.starts]
+        how = np.full(len(rows.starts), SINGLE, np.int8)
+        alone = asks & (pairs.first < 0) & (pairs.second < 0)
         how[alone] = UNCONFIRMED
-        how[first >= 0] = MEAN
+        how[pairs.first >= 0] = MEAN
         until = np.where(alone, at_us + within_us, 0)
-        if (first >= 0).any() or (second >= 0).any():
-            amount = _amounts(series, rows, amount, first, second)
-        return cls(rows, Pairs(first, second), amount, how, until)
+        if (pairs.first >= 0).any() or (pairs.second >= 0).any():
+            amount = _amounts(series, rows, amount, pairs.first, pairs.second)
+        return cls(rows, pairs, amount, how, until, asks, within_us)
+
+    def with_reds_apart(self, series: Series, amount: Floats, alone: Judged, averaged: Judged) -> "Repeats":
+        """The same, where no red is averaged away by what came before it: such a one is nobody's second.
+
+        `amount`: the values as they came; `alone`, `averaged`: what was judged of those, and of `self.amount`.
+        """
+        first, second = self.pairs.first, self.pairs.second
+        hidden = (first >= 0) & (alone.severity == Severity.URGENT) & (averaged.severity < Severity.URGENT)
+        if not hidden.any():
+            return self
+        pairs = Pairs(np.where(hidden, -1, first), np.where((second >= 0) & hidden[second], -1, second))
+        return self._of_pairs(series, self.rows, amount, pairs, self.asks, self.within_us)
 
     @property
     def changed(self) -> bool:

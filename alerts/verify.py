@@ -99,8 +99,9 @@ def verify(
                 continue
             limit = limits.effective(rule, band.severity, value.quantity, value.unit, patient=patient or 0)
             comparison = band.limits[value.quantity].comparison
-            if limit is not None and minor and rule.ages == "adults" and limit.layer is not LayerKind.PATIENT:
-                # Under 18 only what was ordered for this patient holds; that nothing was is told apart (`unruled`).
+            adults = rule.ages == "adults" and limit is not None and limit.layer is not LayerKind.PATIENT
+            if minor and adults and _nothing_or_this(limits, patient or 0, value.quantity):
+                # Under 18 what was ordered for this patient holds; that nothing at all was is told apart (`unruled`).
                 continue
             if limit is not None and crosses(value.value, comparison, limit.value):
                 crossed = CrossedLimit.of(limit, value.quantity, comparison, value.unit)
@@ -114,6 +115,12 @@ def verify(
                     evidence={"values": [one.as_json() for one in shown], "limit": crossed.as_json()},
                 )
     return None
+
+
+def _nothing_or_this(limits: Limits, patient: int, quantity: str) -> bool:
+    """Whether a patient has no limit of their own, or one of this quantity: with limits of others alone, one for adults is better than none."""
+    own = limits.own.get(patient, {})
+    return not own or any(key[2] == quantity for key in own)
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

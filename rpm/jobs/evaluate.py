@@ -182,10 +182,16 @@ def _wait(connection: Connection, findings: Findings, practice_of: Mapping[int, 
         if one.severity > known.severity:
             found[(one.patient, one.reading_no)] = one
     before = repeats.waiting(connection, sorted(practice_of)) if practice_of else []
+    silent = {failure.rule_id for failure in findings.failures}
     for known in before:
-        if (known.patient_id, known.reading_no) not in found:
-            outcome = findings.outcome(known.reading_no, known.rule_id) or Outcome.GONE
-            repeats.finish(connection, known, outcome, now=now)
+        if (known.patient_id, known.reading_no) in found:
+            continue
+        if known.rule_id in silent:
+            # It said nothing of anybody: that ends no wait.
+            repeats.again(connection, known, now=now)
+            continue
+        outcome = findings.outcome(known.reading_no, known.rule_id) or Outcome.GONE
+        repeats.finish(connection, known, outcome, now=now)
     repeats.save(connection, found.values(), practice_of, now=now)
 
 

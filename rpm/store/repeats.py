@@ -13,6 +13,7 @@ from uuid import UUID
 from psycopg.rows import class_row
 
 from alerts.repeats import Outcome, Waiting
+from rpm.store.arrays import array
 from rpm.store.database import Connection
 from rpm.store.queries import load
 
@@ -20,6 +21,8 @@ _SQL = load("repeats")
 
 #: With less time than this nobody is asked: a minute of rest, and one for the cuff.
 ASK_LEFT_MIN: Final = timedelta(minutes=2)
+#: A rule that failed is tried again after this long.
+AGAIN_AFTER: Final = timedelta(minutes=1)
 #: The box itself sees most second readings first, and says so: it is told only of what it still shows after a while.
 WITHDRAWN_AFTER: Final = timedelta(seconds=5)
 
@@ -79,9 +82,25 @@ def finish(connection: Connection, known: Known, outcome: Outcome, *, now: datet
     connection.execute(_SQL["finish"], fields)
 
 
+def again(connection: Connection, known: Known, *, now: datetime) -> None:
+    """It is judged again in a while: its rule failed."""
+    fields = {"patient_id": known.patient_id, "reading_no": known.reading_no, "earliest": now + AGAIN_AFTER}
+    connection.execute(_SQL["again"], fields)
+
+
 def wake(connection: Connection, *, now: datetime, limit: int) -> int:
-    """Have those judged whose time is over; how many patients."""
-    return connection.execute(_SQL["wake"], {"now": now, "limit": limit}).rowcount
+    """Have those judged whose time is over; how many of the readings that wait."""
+    due = connection.execute(_SQL["due"], {"now": now, "limit": limit}).fetchall()
+    if due:
+        fields = {
+            "patients": array(row["patient_id"] for row in due),
+            "readings": array(row["reading_no"] for row in due),
+            "practices": array(row["practice_id"] for row in due),
+            "now": now,
+        }
+        connection.execute(_SQL["wake"], fields)
+        connection.execute(_SQL["woken"], fields)
+    return len(due)
 
 
 def to_ask(connection: Connection, *, now: datetime, limit: int) -> list[ToAsk]:

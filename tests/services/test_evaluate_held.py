@@ -88,6 +88,20 @@ def test_of_a_child_no_adult_limit_makes_a_held_value_red_and_somebody_is_told(d
     ]
 
 
+def test_of_a_child_with_an_order_for_something_else_no_red_is_silent(desk: Desk) -> None:
+    child = desk.clinic.patient("Ann", "Lee", born="2014-01-31")
+    desk.rows(
+        "insert into patient_limit (practice_id, patient_id, rule_id, band, quantity, value, unit, approved_by, approved_at)"
+        " values (%(practice)s, %(patient)s, 'heart_rate_high', 'priority', 'pulse_rate', 130, '/min', 'Dr. Shah', 'epoch')"
+        " returning id",
+        practice=desk.clinic.practice_id,
+        patient=child.id,
+    )
+    _hold(desk, readings.pressure(270, 125, MORNING), patient=child.id)
+    desk.judge()
+    assert [(one["kind"], one["severity"]) for one in desk.alerts()] == [("verify", 3)]
+
+
 def test_of_a_child_what_was_ordered_makes_a_held_value_red(desk: Desk) -> None:
     child = desk.clinic.patient("Ann", "Lee", born="2014-01-31")
     desk.rows(

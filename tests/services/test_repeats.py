@@ -18,7 +18,7 @@ import pytest
 from rpm.jobs import evaluate, repeats
 from rpm.store import requests
 from rpm.store.database import Database
-from rpm.store.repeats import WITHDRAWN_AFTER
+from rpm.store.repeats import AGAIN_AFTER, WITHDRAWN_AFTER
 from schemas.messages import Request, RequestKind
 from tests.services.judging import PLAN, SHIPPED, Desk
 from tests.support.clinic import Person
@@ -265,6 +265,27 @@ def eventually(desk: Desk, holds: Any) -> None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
         turn(desk)
+
+
+def test_a_rule_that_fails_at_the_deadline_ends_no_wait(
+    desk: Desk, maria: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.clinic.pressure(maria, 192, 118)
+    turn(desk)
+    desk.forward(minutes=15)
+
+    def fails(*_: object) -> None:
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr("alerts.repeats.Repeats.waits", fails)
+        turn(desk)
+    assert ("blood_pressure_high", 3, False) not in told(desk)
+    assert [(one["outcome"], one["due_at"]) for one in waits(desk)] == [(None, desk.now + AGAIN_AFTER)]
+    desk.forward(minutes=1)
+    turn(desk)
+    assert ("blood_pressure_high", 3, False) in told(desk)
+    assert [one["outcome"] for one in waits(desk)] == ["unanswered"]
 
 
 def test_killed_at_every_step_of_a_window(desk: Desk, maria: Person) -> None:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from rpm.store.database import Database
 from rpm.store.gateways import register_gateway
@@ -47,7 +47,10 @@ def test_taking_in_and_judging_may_be_two_processes(database: Database, dsn: str
     sender = Sender(broker)
     try:
         with _only("ingest", dsn, RPM_BROKER_URL=broker.url()):
-            assert sender.until_receipted({1: pressure(192, 101, now, address=cuff)})
+            twice = {
+                seq: pressure(192, 101, now - timedelta(minutes=3 - seq), address=cuff) for seq in (1, 2)
+            }  # confirmed at once
+            assert sender.until_receipted(twice)
             time.sleep(JUDGED_WITHIN_S)
             assert (count_of(database, "patient_news"), len(rows_of(database, _CLINICAL))) == (1, 0)
     finally:

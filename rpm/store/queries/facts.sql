@@ -32,7 +32,7 @@ order by withdrawn_at is not null, from_on desc, patient_fact.id desc;
 
 -- lock
 -- Two people who enter something of one patient do so one after the other.
-select id from patient where id = %(patient_id)s and practice_id = %(practice_id)s for update;
+select id from patient where id = %(patient_id)s and practice_id = %(practice_id)s for no key update;
 
 -- give_way
 -- What stands of this kind ends before the day from which the new fact holds; what begins on it or later is withdrawn.

@@ -1,6 +1,6 @@
 -- lock
 -- Two people who decide of one patient do so one after the other.
-select id from patient where id = %(patient_id)s and practice_id = %(practice_id)s for update;
+select id from patient where id = %(patient_id)s and practice_id = %(practice_id)s for no key update;
 
 -- decide
 -- What somebody decided on an offer, and why.

@@ -244,6 +244,7 @@ select
         + (select count(*) from limit_decision where patient_id = %(patient_id)s)
         + (select count(*) from patient_pause where patient_id = %(patient_id)s)
         + (select count(*) from patient_fact where patient_id = %(patient_id)s)
+        + (select count(*) from repeat_wait where patient_id = %(patient_id)s)
         + (select count(*) from device_assignment where patient_id = %(patient_id)s)
         + (select count(*) from reading where patient_id = %(patient_id)s and raw <> '') as number;
 

@@ -19,21 +19,28 @@ where repeat_wait.practice_id = excluded.practice_id
 update repeat_wait set ended_at = %(now)s, outcome = %(outcome)s, due_at = null
 where patient_id = %(patient_id)s and reading_no = %(reading_no)s and ended_at is null;
 
+-- again
+-- Its rule failed this time: it is looked at again, at the deadline or a while from now.
+update repeat_wait set due_at = greatest(until_at, %(earliest)s)
+where patient_id = %(patient_id)s and reading_no = %(reading_no)s and ended_at is null;
+
+-- due
+-- Whose time is over. Not locked: who judges locks a patient's news first, then what of theirs waits.
+select patient_id, reading_no, practice_id from repeat_wait where due_at <= %(now)s order by due_at limit %(limit)s;
+
 -- wake
--- Whose time is over is judged again: the mark and the patient's news are one statement, so neither is without the other.
-with due as (
-    select patient_id, reading_no, practice_id from repeat_wait
-    where due_at <= %(now)s
-    order by due_at
-    limit %(limit)s
-    for update skip locked
-), marked as (
-    update repeat_wait set due_at = null
-    from due where repeat_wait.patient_id = due.patient_id and repeat_wait.reading_no = due.reading_no
-)
+-- Have these patients judged.
 insert into patient_news (patient_id, practice_id, since, count)
-select patient_id, min(practice_id), %(now)s, 0 from due group by patient_id order by patient_id
+select patient_id, min(practice_id), %(now)s, 0
+from unnest(%(patients)s::bigint[], %(practices)s::integer[]) as row (patient_id, practice_id)
+group by patient_id order by patient_id
 on conflict (patient_id) do update set count = patient_news.count;
+
+-- woken
+-- They need not be woken again, unless they wait longer by now. In the transaction of `wake`: neither is without the other.
+update repeat_wait set due_at = null
+from unnest(%(patients)s::bigint[], %(readings)s::bigint[]) as row (patient_id, reading_no)
+where repeat_wait.patient_id = row.patient_id and repeat_wait.reading_no = row.reading_no and due_at <= %(now)s;
 
 -- to_ask
 -- Who is to be asked at home, and at which box: the one the first reading came through. Nobody is asked with little time left.

@@ -2,7 +2,8 @@
 -- Of what is due at each stage, the oldest: a stage may beat and not get on. Each is the head of a small or partial index.
 select
     least(
-        (select min(since) from patient_news), (select held_at from held where judged_at is null order by id limit 1)
+        (select min(since) from patient_news), (select held_at from held where judged_at is null order by id limit 1),
+        (select min(due_at) from repeat_wait where due_at <= %(now)s)
     ) as evaluate,
     (select min(next_step_at) from alert where next_step_at <= %(now)s and status = 'open') as escalate,
     (select min(created_at) from notification where state in ('pending', 'sending')) as send;

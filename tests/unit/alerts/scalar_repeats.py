@@ -39,7 +39,7 @@ class _Reading:
     out: bool
     sound: bool
     at_once: bool
-    second: bool = False
+    second: "_Reading | None" = None
     first: "_Reading | None" = None
 
 
@@ -55,14 +55,15 @@ def judged(rows: Sequence[Row], rule: Rule, *, now: datetime) -> tuple[list[Told
             later = next((other for other in readings[place + 1 :] if other.sound), None)
             near = later is not None and later.key[0] - one.key[0] <= within
             if one.out and near and not one.at_once:
-                one.second = True
+                one.second = later
             if one.sound and not one.at_once:
                 one.first = _first_of(readings[:place], one, within)
+        _leave_reds(readings, rule)
         made = [row for one in readings for row in _made(one)]
         unrepeated = rule.model_copy(update={"repeat": None})
         for found in findings(made, [unrepeated], [], now=now):
             one = next(one for one in readings if one.key == (found.at, found.reading_no))
-            alone = one.first is None and not one.second and not one.at_once
+            alone = one.first is None and one.second is None and not one.at_once
             if alone and found.at + within > now:
                 waits.append(Waits(rule.id, patient, found.at, found.reading_no, found.severity))
             else:
@@ -94,6 +95,19 @@ def _readings(rows: Sequence[Row], rule: Rule, patient: int) -> list[_Reading]:
     )  # fmt: skip
 
 
+def _leave_reds(readings: Sequence[_Reading], rule: Rule) -> None:
+    """A red of which the mean with what came before would make none is not averaged."""
+
+    def red(rows: Sequence[Row]) -> bool:
+        return any(_beyond(row, band.limits) for band in rule.bands if band.severity == 3 for row in rows)
+
+    for hidden in [one for one in readings if one.first and red(one.rows) and not red(_made(one))]:
+        hidden.first = None
+        for other in readings:
+            if other.second is hidden:
+                other.second = None
+
+
 def _beyond(row: Row, limits: Mapping[str, Limit]) -> bool:
     limit = limits.get(row.quantity)
     if limit is None:
@@ -122,6 +136,6 @@ def _first_of(before: Sequence[_Reading], one: _Reading, within: timedelta) -> _
 def _made(one: _Reading) -> list[Row]:
     """A reading's rows as they are judged: no value where its second speaks for it; it stays one of its session."""
     if one.first is None:
-        return [replace(row, value=float("nan")) for row in one.rows] if one.second else one.rows
+        return [replace(row, value=float("nan")) for row in one.rows] if one.second is not None else one.rows
     earlier = {row.quantity: row for row in one.first.rows}
     return [replace(row, value=(earlier[row.quantity].value + row.value) / 2) for row in one.rows]

@@ -80,6 +80,25 @@ def test_a_second_reading_in_range_makes_it_nothing() -> None:
     assert (standing is not None and not standing.out) or standing is None
 
 
+@pytest.mark.parametrize(
+    "first, second, asked",
+    [((162, 95), (197, 100), [2]), ((88, 60), (73, 50), [1, 2]), ((185, 100), (150, 125), [1, 2])],
+    ids=["a milder one before", "low", "each in another quantity"],
+)
+def test_no_red_is_averaged_away_by_what_came_before_it(
+    first: tuple[float, float], second: tuple[float, float], asked: list[int]
+) -> None:
+    rows = pressure(5, 1, *first) + pressure(3, 2, *second)
+    found = judge(rows)
+    assert list(found) == []
+    assert [one.reading_no for one in found.waiting()] == asked
+    [red] = [one for one in judge(rows, now=NOW + timedelta(minutes=12)) if one.reading_no == 2]
+    assert (red.told, red.how) == (Severity.URGENT, UNCONFIRMED)
+    # A third one is its second.
+    third = list(judge(rows + pressure(0, 3, *second)))
+    assert [(one.reading_no, one.told, one.how) for one in third if one.reading_no == 3] == [(3, Severity.URGENT, MEAN)]
+
+
 @pytest.mark.parametrize("minutes, how", [(15, MEAN), (15.1, UNCONFIRMED)])
 def test_a_second_reading_counts_for_a_quarter_of_an_hour(minutes: float, how: int) -> None:
     found = list(judge(pressure(60, 1, 184) + pressure(60 - minutes, 2, 186)))
