@@ -42,7 +42,7 @@ def signature(secret: str, fields: Mapping[str, str]) -> str:
     """What Vonage writes into `sig` beside these fields."""
     kept = {name: value.replace("&", "_").replace("=", "_") for name, value in fields.items() if name != "sig"}
     signed = "".join(f"&{name}={kept[name]}" for name in sorted(kept))
-    return hmac.new(secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(secret.encode(), signed.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class VonageTexts:
         else:
             fields = dict(form_of(came))
         expected = signature(self.account.options["signature"], fields)
-        if not hmac.compare_digest(expected.encode(), fields.get("sig", "").lower().encode()):
+        if not hmac.compare_digest(expected.encode(), fields.get("sig", "").lower().encode("utf-8", "replace")):
             return None
         at = _instant(fields.get("timestamp", ""))
         return fields if at is not None and abs(now - at) <= SIGNED_WITHIN else None

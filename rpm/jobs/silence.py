@@ -164,7 +164,7 @@ def _pipeline(connection: Connection, current: Plans, *, watching_since: datetim
         reason = sentence(told)
         since = min((part.since for part in told if part.since), default=now)
         if outage is not None and outage.back_at is None:
-            if outage.snoozed and adds_to(outage.reason, parts):
+            if outage.snoozed and adds_to(outage.reason, told):
                 first = _first_call(current, practice_id, Severity.PRIORITY, now=now)
                 silences.retell_and_call(connection, outage, reason, next_step_at=first, now=now)
                 opened += 1

@@ -39,7 +39,13 @@ class Sender:
 
 def delivered(connection: Connection, token: str, *, provider: str, now: datetime) -> Delivered | None:
     """It arrived; None where this provider has no such message."""
-    row = connection.execute(_SQL["delivered"], {"token": token, "provider": provider, "now": now}).fetchone()
+    asked = {"token": token, "provider": provider, "now": now}
+    found = connection.execute(_SQL["of_token"], asked).fetchone()
+    if found is None:
+        return None
+    # The alert before the message, as everywhere: a key may be pressed in the same second.
+    notifications.lock_alert(connection, found["alert_id"])
+    row = connection.execute(_SQL["delivered"], asked).fetchone()
     return None if row is None else Delivered(**row)
 
 

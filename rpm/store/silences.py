@@ -214,7 +214,8 @@ def retell_and_call(
 ) -> None:
     """Another part is silent than whoever let it wait knew of: it calls now."""
     asked = {"alert_id": outage.alert_id, "reason": reason, "next_step_at": next_step_at, "now": now}
-    connection.execute(_SQL["retell_and_call"], asked)
+    if not connection.execute(_SQL["retell_and_call"], asked).rowcount:
+        return  # Somebody took or closed it meanwhile, or another process has just called.
     _happened(connection, outage.alert_id, outage.practice_id, "worsened", reason, now=now)
 
 

@@ -201,6 +201,14 @@ def test_nobody_misses_readings_of_who_is_away(desk: Desk, clock: SettableClock)
     assert missed() == 1
 
 
+def test_a_pause_that_was_a_mistake_puts_nothing_off(desk: Desk, clock: SettableClock) -> None:
+    away(desk, clock, days=10)
+    desk.forward(days=9)
+    desk.rows("update patient_pause set ended_at = %(now)s, withdrawn_at = %(now)s returning id", now=desk.now)
+    silence.run_once(desk.database, now=desk.now, patience=Patience(), plan=PLAN, watching_since=desk.now)
+    assert len(desk.rows("select 1 from alert where rule_id = %(rule)s", rule=READINGS)) == 1
+
+
 def test_what_never_called_does_not_begin_to_when_its_snooze_ends(desk: Desk) -> None:
     """A review item that became worse while the patient was away: it stood on the list, and there it stays."""
     patient = desk.clinic.patient("Maria", "Alvarez")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from rpm.outage import Stage
+from rpm.outage import Part, Stage, adds_to, sentence
 from rpm.store import alerts
 from rpm.store.database import Database
 from tests.services.test_silence import Watch
@@ -67,6 +67,14 @@ def test_another_part_that_stops_does_not_wait(watch: Watch) -> None:
     assert alert["snoozed_until"] is None
     without(watch, Stage.EVALUATE, Stage.BROKER, minutes=30)
     assert len(watch.mail.sent) == 2, "told once"
+
+
+def test_boxes_that_fall_silent_behind_another_part_are_another_part() -> None:
+    """What the boxes are in has no stage of its own; how many of them are quiet changes all the time."""
+    said = sentence([Part("no message is sent", None)])
+    many = Part("34 of 40 boxes are not heard", None)
+    assert adds_to(said, [many])
+    assert not adds_to(sentence([many]), [Part("36 of 40 boxes are not heard", None)])
 
 
 def test_a_box_that_is_heard_again_calls_nobody_when_its_wait_ends(watch: Watch) -> None:

@@ -191,6 +191,29 @@ def test_ack_by_text(desk: Desk, website: Website, twilio: Twilio) -> None:
     assert (len(twilio.texts), desk.outbox.sent) == (1, [])
 
 
+def test_an_old_answer_is_none_to_what_became_worse(desk: Desk, website: Website, twilio: Twilio) -> None:
+    """A provider's signature has no time: who has seen an answer can send it again. It takes one call, never the next."""
+    alert_id = crisis(desk)
+    desk.call()
+    code = twilio.texts[0].body.split("ACK ")[1][:4]
+    with website as pages:
+        twilio.inside = pages.url
+        assert twilio.brings(PHONE, f"ACK {code}").startswith("You have alert ")
+        # As where it worsens, or its time to be closed is over.
+        desk.rows(
+            "update alert set status = 'open', acknowledged_at = null, acknowledged_by = null, armed = armed + 1, step = 0,"
+            " next_step_at = %(now)s where id = %(alert)s returning id",
+            alert=alert_id,
+            now=desk.now,
+        )
+        assert twilio.brings(PHONE, f"ACK {code}").startswith("Nothing was acknowledged")
+        assert desk.alerts()[0]["status"] == "open"
+        desk.call()
+        assert len(twilio.texts) == 2
+        anew = twilio.texts[1].body.split("ACK ")[1][:4]
+        assert twilio.brings(PHONE, f"ACK {anew}").startswith("You have alert ")
+
+
 def test_a_number_that_two_people_share_acknowledges_for_neither(desk: Desk, website: Website, twilio: Twilio) -> None:
     desk.clinic.staff("ben", "nurse")
     add(desk, Name.SMS, PHONE, who="ben")

@@ -110,6 +110,10 @@ def test_what_another_signed_or_signed_long_ago_is_not_looked_at(
     with pytest.raises(httpx.HTTPStatusError):
         vonage.brings(PHONE, "ACK 4711", secret="guessed")
     assert vonage.reports(text, "accepted").status_code == httpx.codes.OK
+    for junk in (b'{"sig": "\\ud800", "timestamp": "\\ud800"}', b"[1]", b'{"sig": 1}'):
+        here = text.report_to.replace(vonage.outside, vonage.inside)
+        answer = httpx.post(here, content=junk, headers={"content-type": "application/json"})
+        assert answer.status_code == httpx.codes.FORBIDDEN
     clock.forward(minutes=6)
     assert vonage.again().status_code == httpx.codes.FORBIDDEN
     # One provider says nothing of what another carried.

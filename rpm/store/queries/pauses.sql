@@ -31,7 +31,7 @@ returning id;
 
 -- end_early
 -- Back before it was expected.
-update patient_pause set ended_at = %(now)s, ended_by = %(staff_id)s
+update patient_pause set ended_at = least(ends_at, %(now)s), ended_by = %(staff_id)s
 where patient_id = %(patient_id)s and practice_id = %(practice_id)s and ended_at is null
 returning id;
 

@@ -32,9 +32,10 @@ returning notification.id, notification.practice_id, notification.alert_id, noti
     alert.armed, alert.public_id, practice.name as clinic;
 
 -- calls_of_number
--- The text messages that went to a number since then, and whether their alerts wait for somebody.
+-- The text messages that went to a number since then, and whether their alerts still wait for the answer to them: one that has
+-- become worse since, or was forgotten, calls anew, and an old answer that comes twice is none to that.
 select notification.alert_id, notification.practice_id, notification.recipient_id, notification.code, alert.public_id,
-    alert.status = 'open' as waiting, staff.display_name, staff.role
+    alert.status = 'open' and notification.key like alert.id || '/' || alert.armed || '/%%' as waiting, staff.display_name, staff.role
 from notification
     join alert on alert.id = notification.alert_id
     join staff on staff.id = notification.recipient_id and staff.active

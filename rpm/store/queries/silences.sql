@@ -54,7 +54,8 @@ from enrolment
     left join (select patient_id, max(measured_at) as measured_at from latest group by patient_id) as heard
         on heard.patient_id = patient.id
     left join (
-        select patient_id, max(coalesce(ended_at, ends_at)) as ends_at from patient_pause group by patient_id
+        select patient_id, max(coalesce(ended_at, ends_at)) as ends_at from patient_pause where withdrawn_at is null
+        group by patient_id
     ) as away on away.patient_id = patient.id
 where enrolment.ended_at is null and not patient.synthetic
     and greatest(heard.measured_at, given.since, enrolment.started_at, away.ends_at) <= %(before)s
@@ -116,6 +117,7 @@ where id in (
         and not exists (
             select from patient_pause
             where patient_pause.patient_id = alert.patient_id and coalesce(ended_at, ends_at) > %(before)s
+                and withdrawn_at is null
         )
         and practice_id <> all(%(left_out)s::integer[])
     order by id
@@ -173,7 +175,7 @@ update alert
 set reason = %(reason)s, updated_at = %(now)s, status = 'open', acknowledged_at = null, acknowledged_by = null,
     snoozed_until = null, snooze_reason = null, step = 0, armed = armed + 1, next_step_at = %(next_step_at)s,
     version = version + 1
-where id = %(alert_id)s;
+where id = %(alert_id)s and status = 'acknowledged' and snoozed_until is not null;
 
 -- back
 -- It is heard again: nobody is called any more, neither now nor when a wait would have ended.
