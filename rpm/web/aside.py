@@ -8,8 +8,11 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Form
 from fastapi.responses import RedirectResponse, Response
 
+from rpm.access import Actor
 from rpm.audit import Action, record
 from rpm.store import alerts, pauses, worklist
+from rpm.store.database import Connection
+from rpm.store.patients import AlertNumber
 from rpm.store.pauses import LATELY, Why
 from rpm.web.alerts import noted, number_of, refuse
 from rpm.web.patients import find
@@ -25,26 +28,33 @@ PAUSE_MAX: Final = timedelta(days=60)
 Reason = Annotated[str, Form(max_length=REASON_LENGTH_MAX)]
 
 
+def let_wait(
+    connection: Connection, actor: Actor, number: AlertNumber, *, minutes: int, reason: str, now: datetime
+) -> None:
+    """Snooze an alert, with a reason; BadInput without one, or where it cannot wait so long."""
+    if not reason.strip():
+        raise BadInput("Say why it can wait: who looks next will ask.")
+    refuse(
+        alerts.snooze(
+            connection,
+            alert_id=number.alert_id,
+            staff_id=actor.staff_id,
+            minutes=minutes,
+            reason=reason.strip(),
+            now=now,
+        )
+    )
+    noted(connection, actor, number, Action.SNOOZED, now=now)
+
+
 @router.post("/alerts/{public_id}/snooze")
 def snooze(
     public_id: UUID, actor: Nurse, store: Store, now: Now, minutes: Annotated[int, Form()], reason: Reason = ""
 ) -> Response:
     """It may wait: until when and why is seen by everybody, and anything worse ends it."""
-    if not reason.strip():
-        raise BadInput("Say why it can wait: who looks next will ask.")
     with store.transaction() as connection:
         number = number_of(connection, public_id, actor)
-        refuse(
-            alerts.snooze(
-                connection,
-                alert_id=number.alert_id,
-                staff_id=actor.staff_id,
-                minutes=minutes,
-                reason=reason.strip(),
-                now=now,
-            )
-        )
-        noted(connection, actor, number, Action.SNOOZED, now=now)
+        let_wait(connection, actor, number, minutes=minutes, reason=reason, now=now)
     if number.patient_public_id is None:
         return RedirectResponse("/worklist", status_code=303)
     return RedirectResponse(f"/patients/{number.patient_public_id}?alert={public_id}", status_code=303)

@@ -18,7 +18,7 @@ from rpm.store.database import Connection
 from rpm.store.patients import AlertNumber
 from rpm.store.worklist import OpenAlert
 from rpm.web.alerts import NOTE_LENGTH_MAX, noted, number_of, refuse
-from rpm.web.aside import REASON_LENGTH_MAX
+from rpm.web.aside import REASON_LENGTH_MAX, let_wait
 from rpm.web.pages import render
 from rpm.web.problems import BadInput, NotFound
 from rpm.web.session import Keeper, Now, Store
@@ -81,20 +81,9 @@ def snooze(
     reason: Annotated[str, Form(max_length=REASON_LENGTH_MAX)] = "",
 ) -> Response:
     """It may wait: until when and why is seen by everybody, and anything worse ends it."""
-    if not reason.strip():
-        raise BadInput("Say why it can wait: who looks next will ask.")
     with store.transaction() as connection:
         alert = _found(connection, actor, public_id)
-        outcome = alerts.snooze(
-            connection,
-            alert_id=alert.alert_id,
-            staff_id=actor.staff_id,
-            minutes=minutes,
-            reason=reason.strip(),
-            now=now,
-        )
-        refuse(outcome)
-        noted(connection, actor, alert, Action.SNOOZED, now=now)
+        let_wait(connection, actor, alert, minutes=minutes, reason=reason, now=now)
     return RedirectResponse("/faults", status_code=303)
 
 

@@ -47,9 +47,8 @@ def test_taking_in_and_judging_may_be_two_processes(database: Database, dsn: str
     sender = Sender(broker)
     try:
         with _only("ingest", dsn, RPM_BROKER_URL=broker.url()):
-            twice = {
-                seq: pressure(192, 101, now - timedelta(minutes=3 - seq), address=cuff) for seq in (1, 2)
-            }  # confirmed at once
+            # Confirmed: a single one would wait for its second.
+            twice = {seq: pressure(192, 101, now - timedelta(minutes=3 - seq), address=cuff) for seq in (1, 2)}
             assert sender.until_receipted(twice)
             time.sleep(JUDGED_WITHIN_S)
             assert (count_of(database, "patient_news"), len(rows_of(database, _CLINICAL))) == (1, 0)

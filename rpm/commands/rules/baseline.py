@@ -1,34 +1,16 @@
 """`rpm-cloud rules baseline`: what is usual of one patient, and the limits that would follow from it, for a clinician to approve."""
 
-from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-import numpy as np
 import typer
 
-from alerts.baseline import DAYS_MIN, OVER, Baseline, Offer, TooLittle, baselines, offers
-from alerts.evaluate import window_of
-from alerts.facts import Facts
-from alerts.layers import PatientLimit
-from alerts.limits import Limits
-from alerts.observations import Observations
-from alerts.replay import replay
-from alerts.rules import Rule
+from alerts.baseline import DAYS_MIN, OVER, Baseline, Offer, TooLittle
 from alerts.sentences import label, number
-from alerts.series import microseconds
 from rpm import audit
 from rpm.acting import As, acting, patient_of
 from rpm.commands.rules.files import layers_for, rulebook_at
-from rpm.errors import UserError
-from rpm.limits import arranged
-from rpm.store import facts as known
-from rpm.store import series
-from schemas.codes import CODES
-
-#: What the judge knows of a patient: everything a limit may be of.
-_VITALS = tuple(code for code in CODES if code.vital)
+from rpm.offering import offered
 
 
 def baseline(
@@ -44,49 +26,18 @@ def baseline(
     with acting(username) as (connection, actor, now):
         found = patient_of(connection, actor, patient)
         audit.record(connection, actor, audit.Action.SAW_PATIENT, now=now, patient_id=found.patient_id)
-        since = now - OVER - window_of(rules)
-        measured = series.window(
-            connection,
-            patients=[found.patient_id],
-            codes=[code.number for code in _VITALS],
-            since=since,
-            until=now,
-        )
-        own = series.own_limits(connection, [found.patient_id])
-        group = series.groups(connection, [found.patient_id])
-        facts = Facts.of(known.of_patients(connection, [found.patient_id], now=now))
-    if facts.minor(facts.patient, np.array([microseconds(now)])).any():
-        raise UserError(
-            "this patient is under 18: no adult limit holds, and none is derived; limits are a clinician's orders"
-        )
-    usual = baselines(measured, [code.name for code in _VITALS], patient=found.patient_id, facts=facts, now=now)
-    limits = arranged(own, rules, layers, group)
-    offered: list[Offer] = []
-    for one in usual:
+        given = offered(connection, found.patient_id, rules, layers, now=now)
+    for one in given.usual:
         print(_usual(one))
-        if isinstance(one, Baseline):
-            mine = offers(one, rules, limits, patient=found.patient_id)
-            offered += [offer for offer in mine if offer.refused is None]
-            for offer in mine:
-                print(f"    {_offer(offer)}")
-    if not usual:
+        for tried in given.of(one.quantity):
+            print(f"    {_offer(tried.offer)}")
+    if not given.usual:
         print(f"Nothing was measured in the last {OVER.days} days.")
-    if offered:
-        rows = [
-            PatientLimit(found.patient_id, one.rule_id, one.band.word, one.quantity, one.unit, one.offered)
-            for one in offered
-        ]
-        touched = [rule for rule in rules if rule.id in {one.rule_id for one in offered}]
-        observed = Observations.of_series(measured)
-        held = (arranged(each, rules, layers, group) for each in (own, [*own, *rows]))
-        before, after = (_calls(observed, touched, limits, facts, now) for limits in held)
+    if any(tried.offer.refused is None for tried in given.tried):
+        before, after = sum(given.before), sum(given.after)
         print(
             f"Calls of these rules in the last {OVER.days} days: {before} with the limits that hold, {after} with these."
         )
-
-
-def _calls(observed: Observations, rules: Sequence[Rule], limits: Limits, facts: Facts, now: datetime) -> int:
-    return sum(call.at > now - OVER for call in replay(observed, rules, limits=limits, facts=facts))
 
 
 def _usual(one: Baseline | TooLittle) -> str:
