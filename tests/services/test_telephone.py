@@ -21,6 +21,7 @@ from rpm.jobs.deliveries import DELIVERED_WITHIN
 from rpm.settings import Settings
 from rpm.store.database import Database
 from tests.services.judging import BASE_URL, Desk
+from tests.services.reaching import MAIL, channels_file, desk_that_reaches_nora
 from tests.services.test_contacts import PHONE, add
 from tests.services.test_escalate import crisis, staff_id
 from tests.support.clock import MORNING, SettableClock
@@ -30,7 +31,7 @@ from tests.support.providers.sinch import Sinch
 from tests.support.providers.twilio import Twilio
 from tests.support.website import Website
 
-MAIL, ADA = "nora@clinic.example", "ada@clinic.example"
+ADA = "ada@clinic.example"
 NOTHING = "Nothing was acknowledged"
 
 
@@ -59,23 +60,13 @@ def file(tmp_path: Path, line: Line) -> Path:
 
 
 def book(folder: Path, *providers: Telephone) -> Path:
-    lines = [f'[[channel.provider]]\nname = "{one.name}"\nurl = "{one.voice_url}"' for one in providers]
-    found = folder / "channels.toml"
-    found.write_text("\n".join(['[[channel]]\nname = "voice"', *lines]))
-    found.chmod(0o600)
-    return found
+    return channels_file(folder, Name.VOICE, **{one.name: one.voice_url for one in providers})
 
 
 @pytest.fixture
 def desk(database: Database, file: Path) -> Desk:
     """Nora is called first, then written to; Ada is next."""
-    desk = Desk(database, now=MORNING)
-    desk.clinic.staff("nora", "nurse")
-    desk.clinic.staff("ada", "admin")
-    add(desk, Name.VOICE, PHONE)
-    desk.rows("update contact set position = 0 where channel = 'voice' returning id")
-    desk.channels = {**desk.channels, Name.VOICE: read_channels(file, mail_url="")[Name.VOICE]}
-    return desk
+    return desk_that_reaches_nora(database, Name.VOICE, file)
 
 
 @pytest.fixture

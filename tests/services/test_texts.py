@@ -13,34 +13,24 @@ from rpm.jobs.deliveries import DELIVERED_WITHIN
 from rpm.settings import Settings
 from rpm.store.database import Database
 from tests.services.judging import BASE_URL, Desk
+from tests.services.reaching import MAIL, channels_file, desk_that_reaches_nora
 from tests.services.test_contacts import PHONE, add
 from tests.services.test_escalate import crisis, staff_id
-from tests.support.clock import MORNING, SettableClock
+from tests.support.clock import SettableClock
 from tests.support.providers.twilio import Twilio
 from tests.support.website import Website
-
-MAIL = "nora@clinic.example"
 
 
 @pytest.fixture
 def file(tmp_path: Path, twilio: Twilio) -> Path:
     """A channels file with one provider of texts."""
-    found = tmp_path / "channels.toml"
-    found.write_text(f'[[channel]]\nname = "sms"\n[[channel.provider]]\nname = "twilio"\nurl = "{twilio.url}"\n')
-    found.chmod(0o600)
-    return found
+    return channels_file(tmp_path, Name.SMS, twilio=twilio.url)
 
 
 @pytest.fixture
 def desk(database: Database, file: Path) -> Desk:
     """Nora is texted first, then written to; the texts really go to the provider."""
-    desk = Desk(database, now=MORNING)
-    desk.clinic.staff("nora", "nurse")
-    desk.clinic.staff("ada", "admin")
-    add(desk, Name.SMS, PHONE)
-    desk.rows("update contact set position = 0 where channel = 'sms' returning id")
-    desk.channels = {**desk.channels, Name.SMS: read_channels(file, mail_url="")[Name.SMS]}
-    return desk
+    return desk_that_reaches_nora(database, Name.SMS, file)
 
 
 @pytest.fixture

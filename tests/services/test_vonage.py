@@ -7,43 +7,32 @@ import httpx
 import pytest
 
 from alerts.channels import Name
-from alerts.channels.book import read_channels, read_hooks
+from alerts.channels.book import read_hooks
 from rpm.jobs import deliveries
 from rpm.jobs.deliveries import DELIVERED_WITHIN
 from rpm.settings import Settings
 from rpm.store.database import Database
 from tests.services.judging import BASE_URL, Desk
-from tests.services.test_contacts import PHONE, add
+from tests.services.reaching import MAIL, channels_file, desk_that_reaches_nora
+from tests.services.test_contacts import PHONE
 from tests.services.test_escalate import crisis, staff_id
-from tests.support.clock import MORNING, SettableClock
+from tests.support.clock import SettableClock
 from tests.support.providers.twilio import Twilio
 from tests.support.providers.vonage import Vonage
 from tests.support.website import Website
-
-MAIL = "nora@clinic.example"
 
 
 @pytest.fixture
 def file(tmp_path: Path, twilio: Twilio, vonage: Vonage) -> Path:
     """Vonage is asked where Twilio takes nothing, as now."""
     twilio.takes = False
-    found = tmp_path / "channels.toml"
-    lines = [f'[[channel.provider]]\nname = "{one.name}"\nurl = "{one.url}"' for one in (twilio, vonage)]
-    found.write_text("\n".join(['[[channel]]\nname = "sms"', *lines]))
-    found.chmod(0o600)
-    return found
+    return channels_file(tmp_path, Name.SMS, twilio=twilio.url, vonage=vonage.url)
 
 
 @pytest.fixture
 def desk(database: Database, file: Path) -> Desk:
     """Nora is texted first, then written to."""
-    desk = Desk(database, now=MORNING)
-    desk.clinic.staff("nora", "nurse")
-    desk.clinic.staff("ada", "admin")
-    add(desk, Name.SMS, PHONE)
-    desk.rows("update contact set position = 0 where channel = 'sms' returning id")
-    desk.channels = {**desk.channels, Name.SMS: read_channels(file, mail_url="")[Name.SMS]}
-    return desk
+    return desk_that_reaches_nora(database, Name.SMS, file)
 
 
 @pytest.fixture
