@@ -77,6 +77,16 @@ def test_a_held_value_that_is_not_red_waits_on_its_page(desk: Desk, reading: Rea
     assert desk.alerts() == []
 
 
+def _order(desk: Desk, patient: int, limit: str) -> None:
+    """A doctor's limit for one patient: rule, band, quantity, value, unit."""
+    desk.rows(
+        "insert into patient_limit (practice_id, patient_id, rule_id, band, quantity, value, unit, approved_by, approved_at)"
+        f" values (%(practice)s, %(patient)s, {limit}, 'Dr. Shah', 'epoch') returning id",
+        practice=desk.clinic.practice_id,
+        patient=patient,
+    )
+
+
 def test_of_a_child_no_adult_limit_makes_a_held_value_red_and_somebody_is_told(desk: Desk) -> None:
     """Nothing was ordered: no limit is right, and silence would be wrong."""
     desk.clinic.staff("nora")
@@ -90,13 +100,7 @@ def test_of_a_child_no_adult_limit_makes_a_held_value_red_and_somebody_is_told(d
 
 def test_of_a_child_with_an_order_for_something_else_no_red_is_silent(desk: Desk) -> None:
     child = desk.clinic.patient("Ann", "Lee", born="2014-01-31")
-    desk.rows(
-        "insert into patient_limit (practice_id, patient_id, rule_id, band, quantity, value, unit, approved_by, approved_at)"
-        " values (%(practice)s, %(patient)s, 'heart_rate_high', 'priority', 'pulse_rate', 130, '/min', 'Dr. Shah', 'epoch')"
-        " returning id",
-        practice=desk.clinic.practice_id,
-        patient=child.id,
-    )
+    _order(desk, child.id, "'heart_rate_high', 'priority', 'pulse_rate', 130, '/min'")
     _hold(desk, readings.pressure(270, 125, MORNING), patient=child.id)
     desk.judge()
     assert [(one["kind"], one["severity"]) for one in desk.alerts()] == [("verify", 3)]
@@ -104,13 +108,7 @@ def test_of_a_child_with_an_order_for_something_else_no_red_is_silent(desk: Desk
 
 def test_of_a_child_what_was_ordered_makes_a_held_value_red(desk: Desk) -> None:
     child = desk.clinic.patient("Ann", "Lee", born="2014-01-31")
-    desk.rows(
-        "insert into patient_limit (practice_id, patient_id, rule_id, band, quantity, value, unit, approved_by, approved_at)"
-        " values (%(practice)s, %(patient)s, 'blood_pressure_high', 'urgent', 'systolic', 130, 'mm[Hg]', 'Dr. Shah', 'epoch')"
-        " returning id",
-        practice=desk.clinic.practice_id,
-        patient=child.id,
-    )
+    _order(desk, child.id, "'blood_pressure_high', 'urgent', 'systolic', 130, 'mm[Hg]'")
     _hold(desk, readings.pressure(140, 80, MORNING), patient=child.id)
     desk.judge()
     [alert] = desk.alerts()
