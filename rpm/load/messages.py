@@ -21,8 +21,8 @@ from schemas.reading import DeviceIdentity, Reading, TimeSource
 SPREAD: Final = timedelta(days=14)
 #: Systolic, diastolic, pulse; and the mean pressure that ingest derives.
 VALUES_PER_READING: Final = 4
-#: So many instants divide SPREAD; the next reading begins at the oldest again.
-INSTANTS: Final = 20_000
+#: Into so many parts, at most, the readings of a home divide SPREAD; the next one begins at the oldest again.
+PARTS_MAX: Final = 100
 #: A cuff's frame is as long, in hexadecimal digits.
 _FRAME_DIGITS: Final = 38
 #: The newest is so old: it has been on its way.
@@ -32,18 +32,17 @@ _TO_GATEWAY: Final = timedelta(seconds=2)
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run's messages: `readings` of them, `per_message` in each, dealt out to gateways and cuffs in turn.
+    """One run's messages: `readings` of them, `per_message` in each, dealt out to gateways in turn.
 
-    `number` (below 2^64) sets runs apart: it is in every reading's bytes. `first_cuff` and `cuffs` say whose cuffs measure;
-    no cuffs: each gateway has its own. Urgent readings are just measured, the others spread over SPREAD and in range; what
-    they are is drawn from `seed`.
+    A gateway is a home with a cuff of its own, so what travels in one message is of one patient, as after an outage.
+    `number` (below 2^64) sets runs apart: it is in every reading's bytes. `first_cuff` is that of gateway 0. Urgent readings
+    are just measured, the others spread over SPREAD and in range; what they are is drawn from `seed`.
     """
 
     number: int
     readings: int
     per_message: int
     gateways: int
-    cuffs: int = 0
     first_cuff: int = 0
     urgent: bool = False
     seed: int = 0
@@ -69,9 +68,14 @@ class Run:
         message, item = divmod(seq - 1, self.per_message)
         return (message * self.gateways + gateway) * self.per_message + item
 
-    def cuff(self, gateway: int, index: int) -> int:
-        """The number of the cuff that took a reading."""
-        return self.first_cuff + (index % self.cuffs if self.cuffs else gateway)
+    def cuff(self, gateway: int) -> int:
+        """The number of the cuff that a gateway hears."""
+        return self.first_cuff + gateway
+
+    def age(self, gateway: int, seq: int) -> timedelta:
+        """How long before the newest a reading is measured, below SPREAD; no two homes measure at the same time."""
+        parts = min(max(self.sent_by(gateway), 1), PARTS_MAX)
+        return SPREAD * (1 - ((seq - 1) % parts + gateway / self.gateways) / parts)
 
 
 def gateway_id(number: int) -> str:
@@ -109,11 +113,8 @@ def message(run: Run, place: int, *, now: datetime) -> bytes:
 
 
 def _item(run: Run, gateway: int, index: int, seq: int, now: datetime) -> str:
-    measured_at = now - _AGE
-    if not run.urgent:
-        instants = min(run.readings, INSTANTS)
-        measured_at -= SPREAD * (1 - index % instants / instants)
-    name = address(run.cuff(gateway, index))
+    measured_at = now - _AGE - (timedelta() if run.urgent else run.age(gateway, seq))
+    name = address(run.cuff(gateway))
     drawn = index + run.seed
     systolic, diastolic = (191, 104) if run.urgent else (112 + drawn % 24, 68 + drawn % 12)
     # A pressure waits to be repeated; such a pulse calls at once.

@@ -83,13 +83,17 @@ class Ground:
 
 
 @contextmanager
-def ground(folder: Path, *, gateways: int, cuffs: int, process: int) -> Generator[Ground]:
-    """Servers with people on them, and their end. `process`: whoever measures, so that leftovers can be told."""
+def ground(folder: Path, *, homes: int, cuffs: int, process: int) -> Generator[Ground]:
+    """Servers with people on them, and their end: so many gateways, and cuffs, each of one patient.
+
+    `process`: whoever measures, so that leftovers can be told.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    names = tuple(gateway_id(number) for number in range(gateways))
+    names = [gateway_id(number) for number in range(homes)]
     server = DatabaseServer(f"test-{process}-bench", settings=())
-    broker = Broker(folder, gateways=names)
+    # Their loads speak as any gateway; the first one is also met by itself.
+    broker = Broker(folder, gateways=(names[0],), load=True)
     made = Ground(folder, broker, server, "")
     try:
         server.start()

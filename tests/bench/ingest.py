@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import psycopg
 
+from rpm.broker.roles import LOAD
 from rpm.load.messages import VALUES_PER_READING, Run, gateway_id
 from tests.bench.ground import Ground, Helper, utc_now
 from tests.bench.results import Result
@@ -45,7 +46,7 @@ def publisher(ground: Ground, run: Run, *, receipts: bool = True, per_second: fl
         {
             "run": {name: getattr(run, name) for name in Run.__slots__},
             "port": ground.broker.port,
-            "passwords": ground.broker.passwords,
+            "password": ground.broker.passwords[LOAD],
             "now": utc_now().isoformat(),
             "receipts": receipts,
             "per_second": per_second,

@@ -68,7 +68,7 @@ def measure(ground: Ground, found: dict[str, Result], run: Run, *, per_second: f
     ground.wait_judged()
     helper = publisher(ground, run, per_second=per_second)
     watch = Watch(ground.dsn)
-    cuffs = [address(run.first_cuff + index % run.cuffs) for index in range(run.readings)]
+    cuffs = [address(run.cuff(index % run.gateways)) for index in range(run.readings)]
     try:
         with ground.meter(gateways=helper.pid) as meter:
             helper.begin()

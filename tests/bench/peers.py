@@ -31,14 +31,14 @@ select count(*) from observation where reading_no in (select reading_no from rea
 class Peer:
     """Takes what runs publish into a database of its own, whose people are the same."""
 
-    def __init__(self, ground: Ground, *, gateways: int, cuffs: int) -> None:
+    def __init__(self, ground: Ground, *, homes: int, cuffs: int) -> None:
         self._ground = ground
         self._dsn = ground.server.dsn(ground.server.create())
         upgrade(self._dsn)
         with psycopg.Connection[DictRow].connect(self._dsn, row_factory=dict_row) as connection:
             load.settle_in(
                 connection,
-                gateways=[gateway_id(number) for number in range(gateways)],
+                gateways=[gateway_id(number) for number in range(homes)],
                 addresses=[address(cuff) for cuff in range(cuffs)],
                 now=utc_now(),
             )

@@ -6,11 +6,10 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Sizes of a run. A cuff is in the hands of one patient; every repetition has `cuffs`, or `alerts`, of its own."""
+    """Sizes of a run. A home has a gateway and one cuff; every repetition of a load is of `homes`, or `alerts`, new cuffs."""
 
     reps: int
-    gateways: int
-    cuffs: int
+    homes: int
     #: Readings of one repetition, by how many travel in one message.
     readings: tuple[tuple[int, int], ...]
     alert_reps: int
@@ -40,16 +39,20 @@ class Plan:
     sessions: int
 
     @property
+    def gateways(self) -> int:
+        """Gateways of the greatest load."""
+        return max(self.homes, self.alerts, self.busy_alerts)
+
+    @property
     def people(self) -> int:
         """Cuffs of all repetitions: of ingest by one worker, by two and by one that does nothing else, of receipts, of alerts."""
-        calm = (3 * self.reps * len(self.readings) + self.alert_reps) * self.cuffs
+        calm = (3 * self.reps * len(self.readings) + self.alert_reps) * self.homes
         return calm + self.alert_reps * (self.alerts + self.busy_alerts)
 
 
 USUAL: Final = Plan(
     reps=3,
-    gateways=20,
-    cuffs=1000,
+    homes=1000,
     readings=((1, 15_000), (100, 40_000)),
     alert_reps=2,
     alerts=200,
@@ -72,8 +75,7 @@ USUAL: Final = Plan(
 )
 QUICK: Final = Plan(
     reps=1,
-    gateways=4,
-    cuffs=20,
+    homes=20,
     readings=((1, 400), (100, 2000)),
     alert_reps=1,
     alerts=10,

@@ -31,7 +31,7 @@ def measure(plan: Plan, folder: Path, step: Step, *, ingest_alone: bool = False)
     """
     began = time.monotonic()
     step("starting servers")
-    with ground(folder, gateways=plan.gateways, cuffs=plan.people, process=os.getpid()) as made:
+    with ground(folder, homes=plan.gateways, cuffs=plan.people, process=os.getpid()) as made:
         facts: dict[str, Any] = {"machine": machine.facts(made.dsn), "versions": machine.versions(made.dsn)}
         bench = _Bench(plan, made, step)
         results: list[Result] = [*bench.ingest(workers=1), *bench.receipts(), *([] if ingest_alone else bench.alerts())]
@@ -88,7 +88,7 @@ class _Bench:
             result = Result(f"ingest, {per_message} per message, {workers} worker{'s' * (workers > 1)}", "readings/s")
             for _ in range(self.plan.reps):
                 self.step(result.name)
-                run = self._run(per_message, readings, cuffs=self.plan.cuffs)
+                run = self._run(per_message, readings)
                 ingest.measure(self.made, result, run)
                 self.ingested.setdefault(per_message, []).append((run, result))
             yield result
@@ -104,7 +104,7 @@ class _Bench:
             found = latency.results(which)
             for _ in range(self.plan.alert_reps):
                 self.step(f"publish → alert{which}")
-                run = self._run(1, alerts, cuffs=alerts, urgent=True)
+                run = self._run(1, alerts, homes=alerts, urgent=True)
                 latency.measure(self.made, found, run, per_second=rate)
             yield from found.values()
 
@@ -115,7 +115,7 @@ class _Bench:
             result = Result(f"ingest, {per_message} per message, --only ingest", "readings/s")
             for _ in range(self.plan.reps):
                 self.step(result.name)
-                run = self._run(per_message, readings, cuffs=self.plan.cuffs)
+                run = self._run(per_message, readings)
                 ingest.measure(self.made, result, run, judged=False)
                 self.ingested[per_message].append((run, result))
             yield result
@@ -127,7 +127,7 @@ class _Bench:
         found = latency.receipt_results(f", {rate:.0f} a second")
         for _ in range(self.plan.alert_reps):
             self.step("publish → receipt")
-            run = self._run(1, self.plan.receipts, cuffs=self.plan.cuffs)
+            run = self._run(1, self.plan.receipts)
             latency.measure_receipts(self.made, found, run, per_second=rate)
         yield from found.values()
 
@@ -135,7 +135,7 @@ class _Bench:
         """What could be reached with less, and how ingest compares."""
         self.made.start_workers(0)
         copier = limits.Copier(self.made)
-        peer = peers.Peer(self.made, gateways=self.plan.gateways, cuffs=self.plan.people)
+        peer = peers.Peer(self.made, homes=self.plan.gateways, cuffs=self.plan.people)
         for per_message, readings in self.plan.readings:
             rival = Result(f"{peers.NAME}, {per_message} per message", "readings/s")
             received = Result(f"paho alone, {per_message} per message", "readings/s")
@@ -154,6 +154,7 @@ class _Bench:
             rival.compare(copied, name="COPY")
             yield from (received, copied, rival)
 
-    def _run(self, per_message: int, readings: int, *, cuffs: int, urgent: bool = False) -> Run:
-        first, self._cuffs_used = self._cuffs_used, self._cuffs_used + cuffs
-        return Run(self.made.next_run(), readings, per_message, self.plan.gateways, cuffs, first, urgent)
+    def _run(self, per_message: int, readings: int, *, homes: int = 0, urgent: bool = False) -> Run:
+        homes = homes or self.plan.homes
+        first, self._cuffs_used = self._cuffs_used, self._cuffs_used + homes
+        return Run(self.made.next_run(), readings, per_message, homes, first, urgent)

@@ -1,4 +1,4 @@
-"""Simulated gateways in a process of their own: one connection each, messages ready before the clock starts.
+"""Simulated gateways in a process of their own, some to a connection, messages ready before the clock starts.
 
 Standard input: one JSON line that says what to send and to whom, then a line to begin, then nothing more until the
 process may go (whoever measures reads its CPU time first). Standard output: one JSON line when ready, one at the end.
@@ -10,31 +10,36 @@ import json
 import random
 import sys
 import time
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from rpm.broker.roles import LOAD
 from rpm.load import mqtt
 from rpm.load.connection import Account, Connection
-from rpm.load.messages import Run, gateway_id, messages
+from rpm.load.messages import Run, gateway_id, messages, number_of
 from schemas.messages import Channel, topic
 
 HOST: Final = "127.0.0.1"
 CONNECT_S_MAX: Final = 20.0
 #: No receipt for this long: what has none now is lost.
 SILENCE_S_MAX: Final = 20.0
+#: A thousand connections would take the processor from what is measured; one is a line that nobody has.
+CONNECTIONS_MAX: Final = 20
 
 
+@dataclass(slots=True)
 class Gateway:
     """One gateway: its connection, and what it was told of its readings."""
 
-    def __init__(self, name: str, password: str) -> None:
-        self.name = name
-        self.line = Connection(Account(name, name, password), [name], self._note)
-        self.settled: dict[str, set[int]] = {}
-        self.receipted_at: dict[int, float] = {}
-        self.heard_at = 0.0
+    name: str
+    line: Connection
+    settled: dict[str, set[int]] = field(default_factory=dict[str, set[int]])
+    receipted_at: dict[int, float] = field(default_factory=dict[int, float])
+    heard_at: float = 0.0
 
-    def _note(self, receipt: dict[str, Any]) -> None:
+    def note(self, receipt: dict[str, Any]) -> None:
+        """Remember what a receipt says."""
         self.heard_at = time.monotonic()
         for outcome in ("stored", "duplicate", "unassigned"):
             self.settled.setdefault(outcome, set()).update(receipt[outcome])
@@ -43,27 +48,43 @@ class Gateway:
             self.receipted_at.setdefault(seq, self.heard_at)
 
 
+def gateways_of(load: Run, password: str) -> tuple[list[Connection], list[Gateway]]:
+    """The connections of a run, under the account that speaks as any gateway, and its gateways, dealt out to them."""
+    gateways: list[Gateway] = []
+    lines: list[Connection] = []
+
+    def heard(receipt: dict[str, Any]) -> None:
+        gateways[number_of(receipt["gateway_id"])].note(receipt)
+
+    count = min(CONNECTIONS_MAX, load.gateways)
+    for number in range(count):
+        names = [gateway_id(gateway) for gateway in range(number, load.gateways, count)]
+        lines.append(Connection(Account(f"bench-{number}", LOAD, password), names, heard))
+    gateways += [Gateway(gateway_id(number), lines[number % count]) for number in range(load.gateways)]
+    return lines, gateways
+
+
 async def run(plan: dict[str, Any]) -> dict[str, Any]:
     """Connect, say so, wait for the word, publish, wait for what is to come back."""
     load = Run(**plan["run"])
-    gateways = [Gateway(gateway_id(number), plan["passwords"][gateway_id(number)]) for number in range(load.gateways)]
+    lines, gateways = gateways_of(load, plan["password"])
     packets: list[tuple[Gateway, bytes]] = []
     size = 0
-    sent = dict.fromkeys(gateways, 0)
+    sent = dict.fromkeys(lines, 0)
     for number, payload in messages(load, now=datetime.fromisoformat(plan["now"])):
         gateway = gateways[number]
         name = topic(gateway.name, Channel.READINGS)
-        packets.append((gateway, mqtt.publish(mqtt.packet_id(sent[gateway]), name, payload)))
-        sent[gateway] += 1
+        packets.append((gateway, mqtt.publish(mqtt.packet_id(sent[gateway.line]), name, payload)))
+        sent[gateway.line] += 1
         size += len(payload)
     loop = asyncio.get_running_loop()
-    for gateway in gateways:
-        await loop.create_connection(lambda gateway=gateway: gateway.line, HOST, plan["port"])
+    for line in lines:
+        await loop.create_connection(lambda line=line: line, HOST, plan["port"])
     async with asyncio.timeout(CONNECT_S_MAX):
-        for gateway in gateways:
-            await gateway.line.ready.wait()
-            if gateway.line.failed is not None:
-                raise gateway.line.failed
+        for line in lines:
+            await line.ready.wait()
+            if line.failed is not None:
+                raise line.failed
     _say({"bytes_per_message": round(size / max(1, len(packets)))})
     await loop.run_in_executor(None, sys.stdin.readline)
     began = time.monotonic()
@@ -73,11 +94,11 @@ async def run(plan: dict[str, Any]) -> dict[str, Any]:
         published = []
         for gateway, packet in packets:
             gateway.line.outgoing.append(packet)
-        for gateway in gateways:
-            gateway.line.flush()
-    missing = await _receipts(load, gateways, wanted=plan["receipts"])
-    for gateway in gateways:
-        gateway.line.close()
+        for line in lines:
+            line.flush()
+    missing = await _receipts(load, lines, gateways, wanted=plan["receipts"])
+    for line in lines:
+        line.close()
     told = {
         outcome: sum(len(gateway.settled.get(outcome, ())) for gateway in gateways)
         for outcome in ("stored", "duplicate", "unassigned", "quarantined")
@@ -106,7 +127,9 @@ async def _at_a_rate(packets: list[tuple[Gateway, bytes]], per_second: float) ->
     return published
 
 
-async def _receipts(load: Run, gateways: list[Gateway], *, wanted: bool) -> dict[str, list[int]]:
+async def _receipts(
+    load: Run, lines: list[Connection], gateways: list[Gateway], *, wanted: bool
+) -> dict[str, list[int]]:
     """Wait until every reading is receipted as stored, or (not `wanted`) every message is with the broker.
 
     What has no receipt when nothing has come for SILENCE_S_MAX, by gateway.
@@ -114,7 +137,7 @@ async def _receipts(load: Run, gateways: list[Gateway], *, wanted: bool) -> dict
     quiet_since = time.monotonic()
     progress = -1
     while True:
-        waiting = [gateway for gateway in gateways if gateway.line.outgoing or gateway.line.unacknowledged]
+        waiting = [line for line in lines if line.outgoing or line.unacknowledged]
         done = sum(len(gateway.receipted_at) for gateway in gateways)
         if not waiting and (not wanted or done >= load.readings):
             return {}

@@ -1,4 +1,4 @@
-"""A worker's memory under a steady load: resident size every few seconds, and whether it grows.
+"""A worker's memory under a steady load, its judge's included: resident size every few seconds, and whether it grows.
 
 Method: `rpm-cloud bench ingest` sends at a moderate rate to one worker with default settings, and looks for every reading in
 the end. What a worker needs to get going is not counted: the first quarter is left out of the line that is fitted.
@@ -92,10 +92,11 @@ def _watch(worker: Child, named: dict[str, str], minutes: float, step: Callable[
 
 
 def resident_mib(pid: int) -> float:
-    """What a process has in memory now."""
+    """What a process and its children have in memory now. What they share counts for each."""
     status = Path(f"/proc/{pid}/status").read_text("utf-8")
     kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
-    return round(kib / 1024, 2)
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split()
+    return round(kib / 1024 + sum(resident_mib(int(child)) for child in children), 2)
 
 
 def summary(series: list[tuple[float, float]]) -> dict[str, Any]:

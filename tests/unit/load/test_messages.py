@@ -1,10 +1,11 @@
 """Simulated gateways say what real ones could: their messages read back with the product's models, and count up."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
-from rpm.load.messages import Run, address, gateway_id, message, messages, number_of
+from rpm.load.messages import PARTS_MAX, SPREAD, Run, address, gateway_id, message, messages, number_of
 from schemas.messages import ReadingBatch
 from tests.support.clock import MORNING
 
@@ -29,7 +30,7 @@ def test_a_message_is_one_the_models_would_write(*, urgent: bool) -> None:
 
 @pytest.mark.parametrize("readings, per_message, gateways", [(1, 1, 1), (400, 1, 7), (2000, 100, 3), (250, 100, 4)])
 def test_what_is_expected_is_what_is_sent(readings: int, per_message: int, gateways: int) -> None:
-    run = Run(1, readings, per_message, gateways, cuffs=20)
+    run = Run(1, readings, per_message, gateways)
     sent = dict.fromkeys(range(gateways), 0)
     names: set[str] = set()
     indexes: list[int] = []
@@ -42,6 +43,18 @@ def test_what_is_expected_is_what_is_sent(readings: int, per_message: int, gatew
     assert sent == {gateway: run.sent_by(gateway) for gateway in range(gateways)}
     assert len(names) == sum(sent.values()) == readings
     assert indexes == list(range(readings))
+
+
+def test_a_home_measures_in_its_order_over_two_weeks_and_no_two_at_once() -> None:
+    run = Run(1, 600, 10, 3)
+    ages = [[run.age(gateway, seq) for seq in range(1, run.sent_by(gateway) + 1)] for gateway in range(3)]
+    for of_home in ages:
+        first, again = of_home[:PARTS_MAX], of_home[PARTS_MAX:]
+        assert first == sorted(first, reverse=True)
+        assert again == first, "the next one begins at the oldest again"
+        assert SPREAD >= first[0] > SPREAD * 0.98
+        assert SPREAD * 0.02 > first[-1] > timedelta()
+    assert len({age for of_home in ages for age in of_home}) == 3 * PARTS_MAX
 
 
 def test_one_seed_says_the_same_and_another_run_is_no_repetition() -> None:
