@@ -1,17 +1,24 @@
-"""`rpm-cloud serve`: the pages, and (unless told otherwise) the worker beside them in the same process."""
+"""`rpm-cloud serve`: the pages, and (unless told otherwise) a worker beside them.
+
+It takes in readings in this process, and judges them in another: see `rpm.beside`.
+"""
 
 import errno
+import signal
 import socket
 import ssl
+import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final
 
 import structlog
 import typer
 
+from rpm import beside
 from rpm.commands.ca import keeping_lists
+from rpm.commands.worker import Part
 from rpm.errors import UserError
 from rpm.settings import Settings, read_settings
 from rpm.store.database import Database
@@ -63,23 +70,29 @@ def serve(
     if not web_only:
         _check_broker_url(settings)
     check_web_certificate(settings)
+    # uvicorn raises what it was told by once more when it has ended: only then is everything else to end, in order.
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(0))
     listening = bound_socket(settings.web_host, settings.web_port)
     database = open_current(settings.dsn, size_max=POOL_SIZE)
     try:
         app = create_app(database, settings, database.clock)
         _log.info("serving", host=settings.web_host, port=settings.web_port, worker=not web_only)
-        with (
-            keeping_lists(database, settings),
-            watch_silence(database, settings) if web_only else worker(database, settings),
-        ):
-            PageServer(app).run(sockets=[listening])
+        server = PageServer(app)
+        with keeping_lists(database, settings), watch_silence(database, settings):
+            if web_only:
+                server.run(sockets=[listening])
+            else:
+                with worker(database, settings, when_alone=server.leave) as judge:
+                    server.run(sockets=[listening])
+                if judge.gone:
+                    raise SystemExit(beside.EXIT_ALONE)
     finally:
         database.close()
 
 
 @contextmanager
 def watch_silence(database: Database, settings: Settings) -> Generator[None]:
-    """Beside the pages alone: who misses the workers must not be one of them."""
+    """Beside the pages: who misses those who judge must not be one of them."""
     from rpm.jobs import loops
 
     stop = threading.Event()
@@ -99,18 +112,19 @@ def _check_broker_url(settings: Settings) -> None:
 
 
 @contextmanager
-def worker(database: Database, settings: Settings) -> Generator[None]:
-    """The worker's threads in this process. Imported only now: `--web-only` needs no MQTT."""
+def worker(database: Database, settings: Settings, *, when_alone: Callable[[], object]) -> Generator[beside.Judge]:
+    """Take in readings in this process, with a judge beside it. Imported only now: `--web-only` needs no MQTT."""
     from rpm.ingest import worker as ingest
-    from rpm.jobs import loops
 
     stop = threading.Event()
-    threads = [*loops.start(database, settings, stop)]
+    threads: list[threading.Thread] = []
+    judge = beside.Judge.start({Part.JUDGE}, when_gone=when_alone)
     try:
         threads += ingest.start(database, settings, stop)
-        yield
+        yield judge
     finally:
         stop.set()
+        judge.stop()
         for thread in threads:
             thread.join(timeout=SHUTDOWN_S_MAX)
 

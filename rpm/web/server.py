@@ -32,6 +32,10 @@ class PageServer(uvicorn.Server):
         )
         self._watcher: Watcher | None = getattr(app.state, "watcher", None)
 
+    def leave(self) -> None:
+        """Stop serving, from any thread."""
+        self.should_exit = True
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams, then everything else."""
         if self._watcher is not None:

@@ -1,0 +1,139 @@
+"""A worker that takes in and judges is two processes; however one of them ends, the other does, and nothing is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from rpm.beside import EXIT_ALONE
+from rpm.demo.processes import free_port, page_answers
+from rpm.store.database import Database
+from rpm.store.gateways import register_gateway
+from schemas.codes import Kind
+from tests.services.settling import rows_of
+from tests.support.broker import Broker
+from tests.support.clinic import Clinic
+from tests.support.readings import pressure
+from tests.support.sender import Sender, eventually
+
+STARTED_S_MAX = 40.0
+#: A judge finishes its turn.
+ENDED_S_MAX = 15.0
+_CLINICAL = "select id from alert where kind = 'clinical'"
+WORKER = ("worker",)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "worker.log"
+
+
+@contextmanager
+def _started(
+    dsn: str, broker: Broker, log: Path, *, arguments: tuple[str, ...] = WORKER
+) -> Generator[subprocess.Popen[bytes]]:
+    """A process that takes in and has a judge beside it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RPM_")}
+    port = str(free_port())
+    told = {"RPM_DSN": dsn, "RPM_BROKER_URL": broker.url(), "RPM_WEB_PORT": port}
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "rpm", *arguments], env={**environment, **told}, stdout=output, stderr=output
+        )
+    try:
+
+        def begun() -> bool:
+            if arguments == ("serve",):
+                return page_answers(int(port))
+            return b"worker.started" in log.read_bytes()
+
+        assert eventually(begun, timeout_s=STARTED_S_MAX), log.read_text("utf-8")
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _judge_of(process: subprocess.Popen[bytes]) -> int:
+    """The process id of the one child."""
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text("utf-8").split()
+    assert len(children) == 1, children
+    return int(children[0])
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+@pytest.mark.parametrize("arguments", [WORKER, ("serve",)])
+def test_a_red_calls_and_both_end_in_order(
+    database: Database, dsn: str, broker: Broker, log: Path, arguments: tuple[str, ...]
+) -> None:
+    now = datetime.now(UTC)
+    clinic = Clinic(database, now=now)
+    _, cuff = clinic.patient("Maria", "Alvarez").devices[Kind.BLOOD_PRESSURE]
+    with database.transaction() as connection:
+        register_gateway(connection, "gw-home-a", practice_id=clinic.practice_id, label="Home", now=now)
+    sender = Sender(broker)
+    try:
+        with _started(dsn, broker, log, arguments=arguments) as process:
+            judge = _judge_of(process)
+            twice = {seq: pressure(192, 101, now - timedelta(minutes=3 - seq), address=cuff) for seq in (1, 2)}
+            assert sender.until_receipted(twice)
+            assert eventually(lambda: len(rows_of(database, _CLINICAL)) == 1)
+            process.send_signal(signal.SIGTERM)
+            process.wait(ENDED_S_MAX)
+            assert _is_gone(judge), "who is told to end waits for its judge"
+    finally:
+        sender.close()
+    assert b"Traceback" not in log.read_bytes()
+
+
+@pytest.mark.usefixtures("database")
+def test_kill_9_of_who_takes_in_ends_the_judge(dsn: str, broker: Broker, log: Path) -> None:
+    with _started(dsn, broker, log) as process:
+        judge = _judge_of(process)
+        process.kill()
+        process.wait()
+        assert eventually(lambda: _is_gone(judge), timeout_s=ENDED_S_MAX)
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("arguments", [WORKER, ("serve",)])
+def test_kill_9_of_the_judge_ends_who_takes_in_for_its_supervisor(
+    dsn: str, broker: Broker, log: Path, arguments: tuple[str, ...]
+) -> None:
+    with _started(dsn, broker, log, arguments=arguments) as process:
+        os.kill(_judge_of(process), signal.SIGKILL)
+        assert process.wait(ENDED_S_MAX) == EXIT_ALONE
+    assert b"worker.judge_gone" in log.read_bytes()
+    assert b"Traceback" not in log.read_bytes()
+
+
+@pytest.mark.usefixtures("database")
+def test_what_the_judge_cannot_start_with_is_one_line_and_status_2(dsn: str, broker: Broker, tmp_path: Path) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text("rules = 3", "utf-8")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("RPM_")}
+    told = {"RPM_DSN": dsn, "RPM_BROKER_URL": broker.url(), "RPM_RULES_FILE": str(rules)}
+    done = subprocess.run(
+        [sys.executable, "-m", "rpm", "worker"],
+        env={**environment, **told},
+        capture_output=True,
+        text=True,
+        timeout=STARTED_S_MAX,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert [line for line in done.stderr.splitlines() if line.startswith("rpm-cloud: ")] == done.stderr.splitlines()
+    assert done.stderr.count("\n") == 1
+    assert "ingest.subscribed" not in done.stdout
