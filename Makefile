@@ -12,6 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 EXTRAS := gateway,encrypted,cloud,virtual,test,dev
 # More for pytest: make test ARGS="-m services -k broker"
 ARGS ?=
+# Test files side by side: make test JOBS=0 runs one after the other.
+JOBS ?= 2
 
 .PHONY: help
 help: ## what can be made
@@ -50,7 +52,7 @@ test: setup assets ## everything the tests need, then every test; a skipped test
 	@deploy/provision.sh install
 	@deploy/tools.sh install
 	@deploy/chromium.sh >/dev/null
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
 .PHONY: bluez
 bluez: setup ## the gateway on BlueZ's own stack, in a machine of its own (10 minutes; no root, no adapter)
