@@ -96,7 +96,8 @@ class Case:
 
     `days` are already countable days in date order (`rpm.billing.days.count_days`). `locks` holds when the claim of the
     period that starts on a date was locked, where that was not the ordinary hold. `other_claims` are lines already
-    claimed for this patient, by this practice or another.
+    claimed for this patient, by this practice or another. `claimed_anchor` is the first day of the first period by which
+    a closed month claimed device supply of this episode.
     """
 
     as_of: datetime
@@ -107,6 +108,7 @@ class Case:
     set_up: date | datetime | None
     payer_profile: str = "medicare_ffs"
     anchor: date | None = None
+    claimed_anchor: date | None = None
     ended_on: date | None = None
     died_on: date | None = None
     hold_days: int | None = None

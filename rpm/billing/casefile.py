@@ -181,6 +181,7 @@ class CaseFile(_Model):
     anchor: Annotated[
         Day | None, Field(description="first day of the first period; default the first day with countable data")
     ] = None
+    claimed_anchor: Annotated[Day | None, Field(description="first day of the first period as claimed: kept")] = None
     episode_ended: Annotated[Day | None, Field(description="last day of the episode, where it has ended")] = None
     died: Annotated[Day | None, Field(description="date of death")] = None
     claim_hold_days: Annotated[
@@ -254,6 +255,7 @@ class CaseFile(_Model):
             ordered=self.order,
             set_up=self.set_up,
             anchor=self.anchor,
+            claimed_anchor=self.claimed_anchor,
             ended_on=self.episode_ended,
             died_on=self.died,
             hold_days=self.claim_hold_days,

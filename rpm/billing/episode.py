@@ -61,7 +61,10 @@ class Practice:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """One patient's monitoring from one enrolment, as the records have it."""
+    """One patient's monitoring from one enrolment, as the records have it.
+
+    `claimed_anchor`: the first day of its first device-supply period, once a closed month has claimed one.
+    """
 
     episode_id: int
     patient_id: int
@@ -78,6 +81,7 @@ class Episode:
     payer_profile: str
     started_at: datetime
     ended_at: datetime | None
+    claimed_anchor: date | None = None
 
     @property
     def name(self) -> str:

@@ -31,6 +31,7 @@ from rpm.billing.rules import CODES, FAMILY, NOT_IMPLEMENTED, PAYER_PROFILES, Fa
 from rpm.billing.supply import (
     anchor_of,
     idle_locks,
+    kept_anchor,
     out_of_reach,
     set_up_item,
     supply_items,
@@ -98,6 +99,7 @@ def billable_items(case: Case, *, months: Sequence[date] | None = None) -> Billi
         blockers=tuple(blockers),
         warnings=(
             *anchor_notices,
+            *kept_anchor(case, periods),
             *away_notices(case),
             *_too_long(periods),
             *idle_locks(case, periods),

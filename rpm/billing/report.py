@@ -77,6 +77,7 @@ def month_report(records: MonthRecords, *, late_counts: bool = False) -> MonthRe
             consented=episode.consented_at,
             ordered=episode.ordered_at,
             set_up=episode.set_up_at,
+            claimed_anchor=episode.claimed_anchor,
             ended_on=episode.last_day(zone),
             hold_days=NEVER_LOCKED_DAYS if late_counts else None,
             days=records.days.get(episode.episode_id, ()),

@@ -79,6 +79,7 @@ def month_records(
             "public_id": public_id,
             "since": month.before.before.begins(zone),
             "until": month.ends(zone),
+            "now": now,
         },
     ).fetchall()
     episodes = tuple(Episode(**row) for row in rows)

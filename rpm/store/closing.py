@@ -16,6 +16,7 @@ from rpm.billing.adjustments import Adjustment, Cause
 from rpm.billing.closing import Claim, Difference, Frozen, differences, freeze, thaw
 from rpm.billing.episode import Practice, ServiceMonth
 from rpm.billing.report import MonthReport, month_report
+from rpm.billing.rules import FAMILY, Family
 from rpm.errors import UserError
 from rpm.store import billing
 from rpm.store.database import Connection
@@ -75,6 +76,7 @@ def close(connection: Connection, of: Practice, month: ServiceMonth, *, actor: A
     ).fetchone()  # fmt: skip
     if row is None:
         raise UserError(f"{month} is closed already; what changed since is among its adjustments")
+    _claim_anchors(connection, report, now=now)
     patients = {one.episode.patient_id for one in report.rows}
     audit.record(
         connection, actor, audit.Action.MONTH_CLOSED, now=now, patients=patients, month=str(month),
@@ -83,6 +85,18 @@ def close(connection: Connection, of: Practice, month: ServiceMonth, *, actor: A
     made = closed(connection, of.practice_id, month)
     assert made is not None
     return made
+
+
+def _claim_anchors(connection: Connection, report: MonthReport, *, now: datetime) -> None:
+    """Keep where the periods of what was claimed begin: `rpm.billing.supply.anchor_of` says why."""
+    anchors = {
+        row.episode.episode_id: row.result.anchor
+        for row in report.rows
+        if row.result.anchor is not None and any(FAMILY[item.code] is Family.SUPPLY for item in row.codes)
+    }
+    said = {"practice_id": report.practice.practice_id, "now": now}
+    facts = {"episode_ids": list(anchors), "anchors": list(anchors.values())}
+    connection.execute(_SQL["claim_anchors"], {**said, **facts})
 
 
 def closed(connection: Connection, practice_id: int, month: ServiceMonth) -> Closed | None:

@@ -351,6 +351,9 @@ create table enrolment (
     started_at timestamp with time zone not null,
     ended_at timestamp with time zone,
     set_up_reading uuid,
+    claimed_anchor date,
+    anchor_claimed_at timestamp with time zone,
+    constraint enrolment_anchor_claimed CHECK (((claimed_anchor IS NULL) = (anchor_claimed_at IS NULL))),
     constraint enrolment_patient_id_tstzrange_excl EXCLUDE USING gist (patient_id WITH =, tstzrange(started_at, ended_at) WITH &&),
     constraint enrolment_pkey PRIMARY KEY (id)
 );

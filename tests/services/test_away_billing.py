@@ -7,20 +7,25 @@ worked out by hand: 16 days are 99454, 15 are 99445.
 import csv
 import io
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 
 from rpm.billing.adjustments import Adjustment
+from rpm.billing.outcome import SupplyPeriod
+from rpm.billing.report import month_report
 from rpm.jobs import pauses
-from rpm.store import billing
+from rpm.store import billing, migrate
 from rpm.store.database import Database
+from tests.services.settling import rows_of
 from tests.services.test_closed_months import CLOSED, LATER, MAY, Office, supply
 from tests.support.clinic import Person
 from tests.support.clock import SettableClock
 from tests.support.visitor import Visitor
 from tests.support.website import Website
 
+MIGRATION = Path(migrate.__file__).parent / "migrations" / "0024_pre_claimed_anchor.sql"
 #: 14:00 to 14:25 of 12 May in New York.
 WORKED = datetime(2026, 5, 12, 18, tzinfo=UTC)
 
@@ -48,6 +53,16 @@ def worked(office: Office, person: Person) -> None:
 
 def say(website: Website, person: Person, **fields: str) -> httpx.Response:
     return Visitor(website).sign_in("rosa").post(f"/patients/{person.public_id}/pause", **fields)
+
+
+def june(office: Office) -> tuple[SupplyPeriod, ...]:
+    """The periods that touch June, as they are known now."""
+    with office.database.transaction() as connection:
+        practice = billing.practice(connection, office.clinic.practice_id)
+        assert practice is not None
+        records = billing.month_records(connection, practice, MAY.after, now=LATER + timedelta(hours=2))
+    [row] = month_report(records).rows
+    return row.periods
 
 
 def words(one: Adjustment) -> str:
@@ -131,6 +146,47 @@ def test_what_a_bill_knew_at_an_instant(office: Office) -> None:
     with office.database.transaction() as connection:
         [told] = connection.execute("select reason from alert where rule_id = 'pause_ended'").fetchall()
     assert "Readings and minutes count for the bill again." in told["reason"]
+
+
+def test_a_stay_over_the_first_days_moves_no_period_that_was_claimed(office: Office) -> None:
+    """Periods cut anew would overlap the one that was paid, and bring days of May into a claim of June."""
+    maria = office.clinic.patient("Maria", "Alvarez")
+    office.measured(maria, *range(1, 21))
+    assert [str(period.start) for period in june(office)] == ["2026-05-31"]
+    closed = office.close()
+    with Website(office.database, SettableClock(LATER)) as website:
+        assert say(website, maria, why="hospital", since="2026-05-01", until="2026-05-06").status_code == 303
+        page = Visitor(website).sign_in("bill").page(f"/billing/patients/{maria.public_id}?month=2026-05")
+    assert "The first countable day is now 6 May 2026; the periods go on from 1 May 2026, as a closed month" in page
+    (one,) = office.adjustments()
+    assert supply(one) == ("99454x1 on 2026-05-30", "99445x1 on 2026-05-30")
+    assert (len(one.before.days), len(one.after.days)) == (20, 15)
+    assert one.why == "a stay in hospital from 2026-05-01 on was entered by Rosa"
+    assert office.kept() == closed, "the month is what it was"
+    assert [str(period.start) for period in june(office)] == ["2026-05-31"]
+
+
+def test_as_long_as_nothing_is_claimed_the_first_day_that_counts_begins_the_periods(office: Office) -> None:
+    maria = office.clinic.patient("Maria", "Alvarez")
+    office.measured(maria, *range(1, 21))
+    with Website(office.database, SettableClock(CLOSED)) as website:
+        assert say(website, maria, why="hospital", since="2026-05-01", until="2026-05-06").status_code == 303
+    assert [str(period.start) for period in june(office)] == ["2026-05-06", "2026-06-05"]
+
+
+def test_what_was_closed_before_this_was_kept_is_read_from_the_months_themselves(office: Office) -> None:
+    maria = office.clinic.patient("Maria", "Alvarez")
+    office.clinic.patient("Nobody", "Measured")
+    office.measured(maria, *range(1, 17))
+    office.close()
+    anchors = "select id, claimed_anchor, anchor_claimed_at from enrolment order by id"
+    kept = rows_of(office.database, anchors)
+    assert [str(row["claimed_anchor"]) for row in kept] == ["2026-05-01", "None"]
+    statement = MIGRATION.read_text("utf-8").split(";")[-2]
+    with office.database.transaction() as connection:
+        connection.execute("update enrolment set claimed_anchor = null, anchor_claimed_at = null")
+        connection.execute(statement.encode())
+    assert rows_of(office.database, anchors) == kept
 
 
 @pytest.mark.parametrize(

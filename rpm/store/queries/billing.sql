@@ -11,7 +11,8 @@ select id, name, time_zone from practice where id > 0 order by id;
 select enrolment.id as episode_id, enrolment.patient_id, patient.public_id, patient.given_name, patient.family_name,
     patient.birth_date, enrolment.established_patient, enrolment.consented_at, enrolment.ordered_at,
     enrolment.ordered_by, enrolment.condition_icd10, enrolment.set_up_at, enrolment.payer_profile,
-    enrolment.started_at, enrolment.ended_at
+    enrolment.started_at, enrolment.ended_at,
+    case when enrolment.anchor_claimed_at <= %(now)s then enrolment.claimed_anchor end as claimed_anchor
 from enrolment join patient on patient.id = enrolment.patient_id
 where enrolment.practice_id = %(practice_id)s and not patient.synthetic
     and (%(public_id)s::uuid is null or patient.public_id = %(public_id)s)

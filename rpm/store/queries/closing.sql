@@ -5,6 +5,12 @@ values (%(practice_id)s, %(month)s, %(now)s, %(staff_id)s, %(report)s, %(csv)s, 
 on conflict (practice_id, month) do nothing
 returning id;
 
+-- claim_anchors
+-- Some episodes claim device supply in a month that is closed now: their periods stay where they are. The first time stands.
+update enrolment set claimed_anchor = claimed.anchor, anchor_claimed_at = %(now)s
+from unnest(%(episode_ids)s::bigint[], %(anchors)s::date[]) as claimed (episode_id, anchor)
+where enrolment.id = claimed.episode_id and enrolment.practice_id = %(practice_id)s and enrolment.claimed_anchor is null;
+
 -- closed
 -- A practice's month as it was closed, and by whom.
 select closed_month.id, closed_month.closed_at, staff.display_name as closed_by, closed_month.report, closed_month.csv,

@@ -1,6 +1,7 @@
 """A patient in hospital or on a journey: what counts for the bill, and what the bill says of it."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -88,3 +89,52 @@ def test_stays_that_overlap_are_one() -> None:
     result = billable_items(case_of(daily("2026-07-01", 5), entries, as_of=AUGUST, start="2026-07-01", away=twice))
     july = next(month for month in result.months if month.start.month == 7)
     assert july.minutes == 10
+
+
+JULY_1 = date(2026, 7, 1)
+
+
+def test_a_stay_over_the_first_days_takes_days_and_moves_no_period_that_was_claimed() -> None:
+    """Twenty days from 1 July; in hospital to the 6th. Claimed by 1 July, 15 days are left of that period."""
+    readings = daily("2026-07-01", 20)
+    stay = (Away("hospital", at("2026-07-01", "00:00"), at("2026-07-06", "00:00")),)
+    free = billable_items(case_of(readings, as_of=AUGUST, start="2026-07-01", away=stay))
+    assert [str(one.start) for one in free.periods] == ["2026-07-06", "2026-08-05"]
+    kept = billable_items(case_of(readings, as_of=AUGUST, start="2026-07-01", away=stay, claimed_anchor=JULY_1))
+    assert [(str(one.start), len(one.days)) for one in kept.periods] == [("2026-07-01", 15), ("2026-07-31", 0)]
+    assert codes(kept.items) == {"99445": 1, "99453": 1}
+    assert [one.reason for one in kept.warnings if one.name == "ANCHOR_KEPT"] == [
+        "the first countable day is now 2026-07-06; the periods go on from 2026-07-01, as a closed month claimed them"
+    ]
+
+
+def test_a_whole_period_in_hospital_stays_a_period() -> None:
+    stay = (Away("hospital", at("2026-07-01", "00:00"), at("2026-08-01", "00:00")),)
+    facts: dict[str, Any] = {
+        "as_of": datetime(2026, 9, 20, tzinfo=UTC),
+        "start": "2026-07-01",
+        "claimed_anchor": JULY_1,
+    }
+    result = billable_items(case_of(daily("2026-07-01", 50), away=stay, **facts))
+    assert [(str(one.start), len(one.days)) for one in result.periods][:2] == [("2026-07-01", 0), ("2026-07-31", 19)]
+    nothing = billable_items(case_of(daily("2026-07-01", 20), away=stay, **facts))
+    assert [one.reason.partition(";")[0] for one in nothing.warnings if one.name == "ANCHOR_KEPT"] == [
+        "no day counts now"
+    ]
+    assert nothing.items == ()
+
+
+def test_days_found_before_what_was_claimed_are_told_and_in_no_period() -> None:
+    result = billable_items(
+        case_of(daily("2026-07-01", 20), as_of=AUGUST, start="2026-07-01", claimed_anchor=date(2026, 7, 3))
+    )
+    assert [(str(one.start), len(one.days)) for one in result.periods] == [("2026-07-03", 18), ("2026-08-02", 0)]
+    [said] = [one.reason for one in result.warnings if one.name == "ANCHOR_KEPT"]
+    assert said.endswith("as a closed month claimed them, and 2 days of data before that are in no period")
+
+
+def test_a_payer_that_counts_calendar_months_loses_no_day_of_the_month_claimed() -> None:
+    facts: dict[str, Any] = {"payer_profile": "calendar_month", "claimed_anchor": date(2026, 7, 3)}
+    result = billable_items(case_of(daily("2026-07-01", 20), as_of=AUGUST, start="2026-07-01", **facts))
+    assert len(result.periods[0].days) == 20
+    assert all("in no period" not in one.reason for one in result.warnings)

@@ -34,6 +34,7 @@ EXPECTED: dict[str, tuple[dict[str, int], dict[str, int], str]] = {
     "payer_not_known": ({}, {}, "PAYER_PROFILE_UNKNOWN"),
     "another_practice_billed_supply": ({}, {}, "ONE_PRACTITIONER"),
     "proposed_claim_refused": ({"99454": 1, "99453": 1, "99457": 1}, {}, "SUPPLY_SHORT_WITH_FULL"),
+    "stay_over_claimed_first_days": ({"99445": 1, "99453": 1, "99470": 1}, {}, "ANCHOR_KEPT"),
     "episode_ended_by_death": ({"99445": 1, "99453": 1}, {}, "TOO_FEW_DAYS"),
 }
 
