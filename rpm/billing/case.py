@@ -53,6 +53,16 @@ class LeftOut:
 
 
 @dataclass(frozen=True, slots=True)
+class InPart:
+    """A time entry of which only these instants count, [from, to) in UTC, and why the rest does not."""
+
+    entry_id: str
+    name: str
+    reason: str
+    counted: tuple[tuple[datetime, datetime], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TimeEntry:
     """Staff time for this patient. `entered_at` decides which of two services got a minute first."""
 

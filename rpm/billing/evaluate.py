@@ -114,6 +114,7 @@ def billable_items(case: Case, *, months: Sequence[date] | None = None) -> Billi
         months=managed,
         readings_left_out=case.readings_left_out,
         entries_left_out=time.left_out,
+        entries_in_part=time.in_part,
     )
 
 

@@ -126,4 +126,5 @@ def _row_json(row: ReportRow) -> Json:
         "warnings": plain(row.warnings),
         "still_possible": plain(row.still_possible),
         "entries_left_out": plain(row.result.entries_left_out),
+        "entries_in_part": plain(row.result.entries_in_part),
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from rpm.billing.case import Case, LeftOut, TimeEntry
+from rpm.billing.case import Case, InPart, LeftOut, TimeEntry
 from rpm.billing.days import first_moment, month_after
 
 RPM_SERVICE: Final = "RPM"
@@ -31,6 +31,11 @@ def _letters(activity: str) -> str:
 
 
 _NEVER_BY_LETTERS: Final = {_letters(activity): reason for activity, reason in NEVER_COUNTED.items()}
+
+_BEFORE: Final = "BEFORE_SERVICE_START", "before consent, order and set-up were all in place"
+_AFTER: Final = "AFTER_EPISODE", "the episode had ended"
+_IN_HOSPITAL: Final = "IN_HOSPITAL", "the patient was in hospital"
+_DOUBLE_TAG: Final = "DOUBLE_TAG", "these minutes were first entered for another service"
 
 Interval = tuple[datetime, datetime]
 
@@ -85,6 +90,7 @@ class CountedTime:
 
     counted: tuple[CountedEntry, ...]
     left_out: tuple[LeftOut, ...]
+    in_part: tuple[InPart, ...]
     conflicts: tuple[str, ...]
     double_tagged: tuple[str, ...]
 
@@ -105,6 +111,7 @@ def count_time(case: Case, start: datetime | None) -> CountedTime:
     """Decide, entry by entry, what counts as management time for this patient."""
     counted: list[CountedEntry] = []
     left_out: list[LeftOut] = []
+    in_part: list[InPart] = []
     conflicts: list[str] = []
     double: list[str] = []
     in_hospital = union(
@@ -134,17 +141,21 @@ def count_time(case: Case, start: datetime | None) -> CountedTime:
         remaining = tuple(piece for interval in within for piece in subtract(interval, taken))
         if remaining != within:
             double.append(entry.entry_id)
+        lost = [
+            *([_BEFORE] if span[0] < start else []),
+            *([_AFTER] if until is not None and span[1] > until else []),
+            *([_IN_HOSPITAL] if within != open_for else []),
+            *([_DOUBLE_TAG] if remaining != within else []),
+        ]
         if remaining:
             counted.append(CountedEntry(entry, remaining))
-        elif within:
-            left_out.append(
-                LeftOut(entry.entry_id, "DOUBLE_TAG", "these minutes were first entered for another service")
-            )
-        elif open_for:
-            left_out.append(LeftOut(entry.entry_id, "IN_HOSPITAL", "the patient was in hospital"))
-        else:
-            left_out.append(LeftOut(entry.entry_id, "AFTER_EPISODE", "the episode had ended"))
-    return CountedTime(tuple(counted), tuple(left_out), tuple(conflicts), tuple(double))
+        if remaining and lost:
+            reasons = "; ".join(reason for _, reason in lost)
+            in_part.append(InPart(entry.entry_id, lost[0][0], reasons, remaining))
+        elif lost:
+            # What took the last of it is why nothing of it counts.
+            left_out.append(LeftOut(entry.entry_id, *lost[-1]))
+    return CountedTime(tuple(counted), tuple(left_out), tuple(in_part), tuple(conflicts), tuple(double))
 
 
 def _entered(entry: TimeEntry, position: int) -> tuple[datetime, int]:
@@ -170,7 +181,7 @@ def _why_not(entry: TimeEntry, case: Case, start: datetime | None) -> tuple[str,
     if start is None:
         return "NOT_ELIGIBLE", "consent, order or set-up is missing"
     if entry.ended_at <= start:
-        return "BEFORE_SERVICE_START", "before consent, order and set-up were all in place"
+        return _BEFORE
     return None
 
 

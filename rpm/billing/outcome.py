@@ -5,7 +5,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import cast
 
-from rpm.billing.case import LeftOut
+from rpm.billing.case import InPart, LeftOut
 
 
 class ItemState(StrEnum):
@@ -105,7 +105,10 @@ class ManagementMonth:
 
 @dataclass(frozen=True, slots=True)
 class BillingResult:
-    """The whole answer. `items` may be claimed (those on hold from the day their hold ends); `so_far` may not yet."""
+    """The whole answer. `items` may be claimed (those on hold from the day their hold ends); `so_far` may not yet.
+
+    A time entry is left out, counts in part, or counts whole. (What was frozen by an older version knows no parts.)
+    """
 
     as_of: datetime
     payer_profile: str
@@ -121,6 +124,7 @@ class BillingResult:
     months: tuple[ManagementMonth, ...]
     readings_left_out: tuple[LeftOut, ...]
     entries_left_out: tuple[LeftOut, ...]
+    entries_in_part: tuple[InPart, ...] = ()
 
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]

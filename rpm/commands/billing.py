@@ -36,7 +36,7 @@ EVALUATE_HELP = f"""Judge one case, without a database, and print the answer as 
 \b
 The answer: items (may be claimed), so_far (period or month not over), not_billable (every other code, with the name
 of why and a sentence), blockers, warnings, still_possible, the periods and months as counted with the ids of the
-readings and entries behind them, what was left out and why, and refusals of proposed_claim.
+readings and entries behind them, what was left out or counts in part and why, and refusals of proposed_claim.
 Examples, one for each shape of case: rpm/billing/examples/*.json
 A file that cannot be used: one line that names the field, and exit status 2.
 """

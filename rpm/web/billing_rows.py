@@ -11,6 +11,7 @@ from typing import Final
 from rpm.billing.case import Away, LeftOut, ReadingState, Transmission
 from rpm.billing.days import count_days, local_day
 from rpm.billing.episode import LoggedTime, ServiceMonth
+from rpm.billing.minutes import Interval, clip, elapsed
 from rpm.billing.outcome import BillableItem, ItemState, Possibility, SupplyPeriod
 from rpm.billing.report import MonthReport, ReportRow
 from rpm.billing.rules import FAMILY, Family
@@ -176,15 +177,24 @@ def evidence_days(
 
 @dataclass(frozen=True, slots=True)
 class EvidenceEntry:
-    """A time entry of the patient, with the reason why it does not count, if there is one."""
+    """A time entry of the patient: why it does not count, or which instants of it count in the month.
+
+    `rest`: why not all of it does; empty where it counts whole.
+    """
 
     logged: LoggedTime
     left_out: LeftOut | None
+    counted: tuple[Interval, ...] = ()
+    rest: str = ""
+
+    @property
+    def worked(self) -> timedelta:
+        """How long the instants that count are together."""
+        return elapsed(self.counted)
 
 
 def evidence_entries(row: ReportRow, time: Sequence[LoggedTime], month: ServiceMonth, zone: str) -> list[EvidenceEntry]:
     """The patient's entries that touch the month, in order of time."""
-    reasons = {one.evidence_id: one for one in row.result.entries_left_out}
     begins, ends = month.begins(zone), month.ends(zone)
     own = [
         one
@@ -192,4 +202,18 @@ def evidence_entries(row: ReportRow, time: Sequence[LoggedTime], month: ServiceM
         if one.patient_id == row.episode.patient_id and one.entry.started_at < ends and one.entry.ended_at > begins
     ]
     own.sort(key=lambda one: one.entry.started_at)
-    return [EvidenceEntry(one, reasons.get(one.entry.entry_id)) for one in own]
+    return [_evidence_entry(one, row, begins, ends) for one in own]
+
+
+def _evidence_entry(logged: LoggedTime, row: ReportRow, begins: datetime, ends: datetime) -> EvidenceEntry:
+    entry, result = logged.entry, row.result
+    left_out = next((one for one in result.entries_left_out if one.evidence_id == entry.entry_id), None)
+    if left_out is not None:
+        return EvidenceEntry(logged, left_out)
+    part = next((one for one in result.entries_in_part if one.entry_id == entry.entry_id), None)
+    counts = part.counted if part else ((entry.started_at, entry.ended_at),)
+    here = clip(counts, begins, ends)
+    rest = [part.reason] if part else []
+    if here != counts:
+        rest.append("another month has its own part of it")
+    return EvidenceEntry(logged, None, here, "; ".join(rest))

@@ -6,6 +6,8 @@ worked out by hand: 16 days are 99454, 15 are 99445.
 
 import csv
 import io
+import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from tests.services.settling import rows_of
 from tests.services.test_closed_months import CLOSED, LATER, MAY, Office, supply
 from tests.support.clinic import Person
 from tests.support.clock import SettableClock
+from tests.support.commands import command
 from tests.support.visitor import Visitor
 from tests.support.website import Website
 
@@ -35,7 +38,7 @@ def office(database: Database) -> Office:
     return Office(database)
 
 
-def worked(office: Office, person: Person) -> None:
+def worked(office: Office, person: Person, started: datetime = WORKED) -> None:
     with office.database.transaction() as connection:
         connection.execute(
             "insert into time_entry (practice_id, patient_id, staff_id, started_at, ended_at, activity, interactive,"
@@ -44,9 +47,9 @@ def worked(office: Office, person: Person) -> None:
                 office.clinic.practice_id,
                 person.id,
                 office.rosa.staff_id,
-                WORKED,
-                WORKED + timedelta(minutes=25),
-                WORKED,
+                started,
+                started + timedelta(minutes=25),
+                started,
             ],
         )
 
@@ -111,6 +114,31 @@ def test_the_page_and_the_file_say_why(office: Office) -> None:
     assert row["warnings"].startswith("in hospital from 2026-05-12 to 2026-05-13")
     assert (row["period_1_days"], row["minutes"]) == ("14", "0")
     assert "2026-05-12" not in row["data_days"]
+
+
+def test_an_entry_that_lies_partly_within_a_stay_shows_the_part_that_counts(office: Office) -> None:
+    """Called from 23:50 on the evening before she went to hospital until 00:15, and from 23:50 of May's last day."""
+    maria = office.clinic.patient("Maria", "Alvarez")
+    office.measured(maria, *range(1, 17))
+    worked(office, maria, datetime(2026, 5, 12, 3, 50, tzinfo=UTC))
+    worked(office, maria, datetime(2026, 6, 1, 3, 50, tzinfo=UTC))
+    with Website(office.database, SettableClock(CLOSED)) as website:
+        assert say(website, maria, why="hospital", since="2026-05-12", until="2026-05-14").status_code == 303
+        bill = Visitor(website).sign_in("bill")
+        page = bill.page(f"/billing/patients/{maria.public_id}?month=2026-05")
+        after = bill.page(f"/billing/patients/{maria.public_id}?month=2026-06")
+    cells = [" ".join(cell.split()) for cell in re.findall(r"<td><strong.*?</td>", page + after)]
+    assert [re.sub(r"<[^>]+>", "", cell) for cell in cells] == [
+        "10:00 of 25:00, 23:50:00–00:00:00 not the rest: the patient was in hospital",
+        "10:00 of 25:00, 23:50:00–00:00:00 not the rest: another month has its own part of it",
+        "15:00 of 25:00, 00:00:00–00:15:00 not the rest: another month has its own part of it",
+    ]
+    told = command(office.database.dsn, "billing", "report", "--month", "2026-05", "--format", "json")
+    [part] = json.loads(told.out)["rows"][0]["entries_in_part"]
+    assert (part["name"], part["counted"]) == (
+        "IN_HOSPITAL",
+        [["2026-05-12T03:50:00+00:00", "2026-05-12T04:00:00+00:00"]],
+    )
 
 
 def test_a_journey_is_told_and_changes_nothing(office: Office) -> None:

@@ -11,6 +11,7 @@ from tests.unit.billing.cast import at, case_of, codes, daily, reading, work
 
 #: From the evening of 10 July to the noon of 14 July.
 STAY = Away("hospital", at("2026-07-10", "18:00"), at("2026-07-14", "12:00"))
+THERE = "the patient was in hospital"
 TRIP = Away("travel", STAY.begins_at, STAY.ends_at)
 AUGUST = datetime(2026, 8, 20, tzinfo=UTC)
 
@@ -47,6 +48,43 @@ def test_a_call_that_goes_on_into_the_stay_counts_until_then() -> None:
     july = next(month for month in result.months if month.start.month == 7)
     assert (july.minutes, july.live_contact) == (20, True)
     assert result.entries_left_out == ()
+    assert [(one.entry_id, one.name, one.reason, one.counted) for one in result.entries_in_part] == [
+        ("work-2026-07-10-17:50", "IN_HOSPITAL", THERE, ((at("2026-07-10", "17:50"), STAY.begins_at),)),
+        ("work-2026-07-14-11:50", "IN_HOSPITAL", THERE, ((STAY.ends_at, at("2026-07-14", "12:10")),)),
+    ]
+
+
+def test_a_stay_in_the_midst_of_an_entry_leaves_both_its_ends() -> None:
+    short = Away("hospital", at("2026-07-11", "09:05"), at("2026-07-11", "09:15"))
+    entries = [work("2026-07-11", "09:00", 20 * 60, live=True)]
+    result = billable_items(case_of(daily("2026-07-01", 5), entries, as_of=AUGUST, start="2026-07-01", away=(short,)))
+    [one] = result.entries_in_part
+    assert one.counted == (
+        (at("2026-07-11", "09:00"), short.begins_at),
+        (short.ends_at, at("2026-07-11", "09:20")),
+    )
+
+
+def test_every_reason_for_which_a_part_does_not_count_is_told() -> None:
+    """From before the order to after the death; the minutes between 09:50 and 10:00 were entered for another service first."""
+    other = work("2026-07-11", "09:50", 600, service="CCM", entered_at=at("2026-07-11", "08:00"))
+    entries = [
+        other,
+        work("2026-07-11", "09:00", 7200),
+        work("2026-07-12", "23:50", 1200),
+        work("2026-07-11", "14:00", 600),
+    ]
+    facts: dict[str, Any] = {"ordered": at("2026-07-11", "09:30"), "died_on": date(2026, 7, 12)}
+    result = billable_items(case_of(daily("2026-07-12", 1), entries, as_of=AUGUST, start="2026-07-01", **facts))
+    assert {one.entry_id: (one.name, one.reason) for one in result.entries_in_part} == {
+        "work-2026-07-11-09:00": (
+            "BEFORE_SERVICE_START",
+            "before consent, order and set-up were all in place; these minutes were first entered for another service",
+        ),
+        "work-2026-07-12-23:50": ("AFTER_EPISODE", "the episode had ended"),
+    }
+    [july] = [month for month in result.months if month.start.month == 7]
+    assert july.minutes == 20 + 60 + 10 + 10
 
 
 def test_a_call_to_the_ward_is_no_live_contact() -> None:
