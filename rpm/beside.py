@@ -18,6 +18,8 @@ from typing import Final, Self
 
 import structlog
 
+from rpm.errors import UserError
+
 #: The judge reads its rules and meets the database before it says that it works.
 READY_S_MAX: Final = 60.0
 #: It finishes the turn it is in.
@@ -85,10 +87,13 @@ class Judge:
 
 
 class Line:
-    """The judge's own end of the line. `stop` is set once whoever started it is gone."""
+    """The judge's own end of the line. `stop` is set once whoever started it is gone. UserError where there is no line."""
 
     def __init__(self, stop: threading.Event) -> None:
-        self._line = socket.socket(fileno=os.dup(_STANDARD_INPUT))
+        try:
+            self._line = socket.socket(fileno=os.dup(_STANDARD_INPUT))
+        except OSError as error:
+            raise UserError("--beside is for a worker that starts another; say --only judge") from error
         self._stop = stop
 
     def ready(self) -> None:

@@ -137,3 +137,18 @@ def test_what_the_judge_cannot_start_with_is_one_line_and_status_2(dsn: str, bro
     assert [line for line in done.stderr.splitlines() if line.startswith("rpm-cloud: ")] == done.stderr.splitlines()
     assert done.stderr.count("\n") == 1
     assert "ingest.subscribed" not in done.stdout
+
+
+@pytest.mark.usefixtures("database")
+def test_who_has_nobody_to_stand_beside_is_told_so(dsn: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "rpm", "worker", "--only", "judge", "--beside"],
+        env={**os.environ, "RPM_DSN": dsn},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=STARTED_S_MAX,
+        check=False,
+    )
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("rpm-cloud: --beside is for a worker that starts another")
