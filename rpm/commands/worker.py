@@ -57,7 +57,8 @@ def worker(
     database = open_current(settings.dsn, size_max=POOL_SIZE)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: stop.set())
+        # A terminal and a supervisor tell all processes at once: who stands beside another ends when that one says so.
+        signal.signal(number, signal.SIG_IGN if stand_beside else lambda _number, _frame: stop.set())
     line = beside.Line(stop) if stand_beside else None
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)

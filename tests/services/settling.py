@@ -3,7 +3,7 @@
 The pipeline's own queries take no part in the proof.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rpm.ingest.receipts import Settlement
@@ -13,7 +13,7 @@ from rpm.store.gateways import register_gateway
 from schemas.codes import Kind
 from schemas.reading import Reading
 from tests.support.clinic import Clinic, Person
-from tests.support.readings import batch
+from tests.support.readings import batch, pressure
 
 NOW = datetime(2026, 6, 10, 14, tzinfo=UTC)
 GATEWAY, OTHER_GATEWAY = "gw-home-a", "gw-home-b"
@@ -26,6 +26,19 @@ def two_homes(database: Database) -> Clinic:
         for gateway_id in (GATEWAY, OTHER_GATEWAY):
             register_gateway(connection, gateway_id, practice_id=made.practice_id, label="Home", now=NOW)
     return made
+
+
+def home_with_a_cuff(database: Database, *, now: datetime) -> str:
+    """A patient whose box may send; the address of the cuff there."""
+    clinic = Clinic(database, now=now)
+    with database.transaction() as connection:
+        register_gateway(connection, GATEWAY, practice_id=clinic.practice_id, label="Home", now=now)
+    return cuff_of(clinic.patient("Maria", "Alvarez"))
+
+
+def confirmed_red(cuff: str, *, now: datetime) -> dict[int, Reading]:
+    """A red and the second one that confirms it, by sequence number: a single one would wait."""
+    return {seq: pressure(192, 101, now - timedelta(minutes=3 - seq), address=cuff) for seq in (1, 2)}
 
 
 def cuff_of(person: Person) -> str:

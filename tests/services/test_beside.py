@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,17 +14,15 @@ import pytest
 from rpm.beside import EXIT_ALONE
 from rpm.demo.processes import free_port, page_answers
 from rpm.store.database import Database
-from rpm.store.gateways import register_gateway
-from schemas.codes import Kind
-from tests.services.settling import rows_of
+from tests.services.settling import confirmed_red, home_with_a_cuff, rows_of
 from tests.support.broker import Broker
-from tests.support.clinic import Clinic
-from tests.support.readings import pressure
 from tests.support.sender import Sender, eventually
 
 STARTED_S_MAX = 40.0
 #: A judge finishes its turn.
 ENDED_S_MAX = 15.0
+#: By then a judge that listened to signals would have ended.
+TOLD_S = 6.0
 _CLINICAL = "select id from alert where kind = 'clinical'"
 WORKER = ("worker",)
 
@@ -39,12 +37,11 @@ def _started(
     dsn: str, broker: Broker, log: Path, *, arguments: tuple[str, ...] = WORKER
 ) -> Generator[subprocess.Popen[bytes]]:
     """A process that takes in and has a judge beside it."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RPM_")}
     port = str(free_port())
     told = {"RPM_DSN": dsn, "RPM_BROKER_URL": broker.url(), "RPM_WEB_PORT": port}
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "rpm", *arguments], env={**environment, **told}, stdout=output, stderr=output
+            [sys.executable, "-m", "rpm", *arguments], env={**os.environ, **told}, stdout=output, stderr=output
         )
     try:
 
@@ -79,23 +76,25 @@ def test_a_red_calls_and_both_end_in_order(
     database: Database, dsn: str, broker: Broker, log: Path, arguments: tuple[str, ...]
 ) -> None:
     now = datetime.now(UTC)
-    clinic = Clinic(database, now=now)
-    _, cuff = clinic.patient("Maria", "Alvarez").devices[Kind.BLOOD_PRESSURE]
-    with database.transaction() as connection:
-        register_gateway(connection, "gw-home-a", practice_id=clinic.practice_id, label="Home", now=now)
+    cuff = home_with_a_cuff(database, now=now)
     sender = Sender(broker)
     try:
         with _started(dsn, broker, log, arguments=arguments) as process:
             judge = _judge_of(process)
-            twice = {seq: pressure(192, 101, now - timedelta(minutes=3 - seq), address=cuff) for seq in (1, 2)}
-            assert sender.until_receipted(twice)
+            assert sender.until_receipted(confirmed_red(cuff, now=now))
             assert eventually(lambda: len(rows_of(database, _CLINICAL)) == 1)
+            # As a terminal or a supervisor does: it tells all.
+            os.kill(judge, signal.SIGINT)
+            os.kill(judge, signal.SIGTERM)
+            assert not eventually(lambda: _is_gone(judge), timeout_s=TOLD_S), "the judge goes by who started it"
             process.send_signal(signal.SIGTERM)
-            process.wait(ENDED_S_MAX)
+            assert process.wait(ENDED_S_MAX) == 0
             assert _is_gone(judge), "who is told to end waits for its judge"
     finally:
         sender.close()
-    assert b"Traceback" not in log.read_bytes()
+    said = log.read_bytes()
+    assert b"Traceback" not in said
+    assert b"worker.judge_gone" not in said
 
 
 @pytest.mark.usefixtures("database")
@@ -123,11 +122,10 @@ def test_kill_9_of_the_judge_ends_who_takes_in_for_its_supervisor(
 def test_what_the_judge_cannot_start_with_is_one_line_and_status_2(dsn: str, broker: Broker, tmp_path: Path) -> None:
     rules = tmp_path / "rules.toml"
     rules.write_text("rules = 3", "utf-8")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RPM_")}
     told = {"RPM_DSN": dsn, "RPM_BROKER_URL": broker.url(), "RPM_RULES_FILE": str(rules)}
     done = subprocess.run(
         [sys.executable, "-m", "rpm", "worker"],
-        env={**environment, **told},
+        env={**os.environ, **told},
         capture_output=True,
         text=True,
         timeout=STARTED_S_MAX,

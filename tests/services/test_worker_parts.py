@@ -6,15 +6,11 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from rpm.store.database import Database
-from rpm.store.gateways import register_gateway
-from schemas.codes import Kind
-from tests.services.settling import count_of, rows_of
+from tests.services.settling import confirmed_red, count_of, home_with_a_cuff, rows_of
 from tests.support.broker import Broker
-from tests.support.clinic import Clinic
-from tests.support.readings import pressure
 from tests.support.sender import Sender, eventually
 
 #: Somebody who judges would have by then: news wakes him.
@@ -40,16 +36,11 @@ def _only(part: str, dsn: str, **more: str) -> Generator[None]:
 
 def test_taking_in_and_judging_may_be_two_processes(database: Database, dsn: str, broker: Broker) -> None:
     now = datetime.now(UTC)
-    clinic = Clinic(database, now=now)
-    _, cuff = clinic.patient("Maria", "Alvarez").devices[Kind.BLOOD_PRESSURE]
-    with database.transaction() as connection:
-        register_gateway(connection, "gw-home-a", practice_id=clinic.practice_id, label="Home", now=now)
+    cuff = home_with_a_cuff(database, now=now)
     sender = Sender(broker)
     try:
         with _only("ingest", dsn, RPM_BROKER_URL=broker.url()):
-            # Confirmed: a single one would wait for its second.
-            twice = {seq: pressure(192, 101, now - timedelta(minutes=3 - seq), address=cuff) for seq in (1, 2)}
-            assert sender.until_receipted(twice)
+            assert sender.until_receipted(confirmed_red(cuff, now=now))
             time.sleep(JUDGED_WITHIN_S)
             assert (count_of(database, "patient_news"), len(rows_of(database, _CLINICAL))) == (1, 0)
     finally:
