@@ -25,6 +25,7 @@ from rpm.store import worklist
 from rpm.store.database import Connection, Database
 from rpm.store.migrate import upgrade
 from tests.bench.ground import Ground, utc_now, wait_started
+from tests.bench.machine import resident_mib
 from tests.bench.results import Result
 from tests.support.clinic import URGENT, Clinic, Person
 from tests.support.mail import MailSink
@@ -88,7 +89,7 @@ def measure(ground: Ground, *, reps: int, alerts: int, open_alerts: int) -> Iter
             yield from _times(ground, which, clinic, person, sink, worker, chance, reps=reps, alerts=alerts)
             memory = Result("escalate and send, resident", "MiB")
             with ground.meter(callers=worker.pid) as meter:
-                resident = _resident_mib(worker.pid)
+                resident = resident_mib(worker.pid)
             memory.add(resident, meter.cpus)
             yield memory
         finally:
@@ -162,9 +163,3 @@ def _claims(ground: Ground, database: Database, clinic: Clinic, person: Person, 
 def _execute(connection: Connection, statement: str, **values: Any) -> Any:
     cursor = connection.execute(statement.encode(), {**values, "now": utc_now()})
     return cursor.fetchone() if cursor.description else None
-
-
-def _resident_mib(pid: int) -> float:
-    text = Path(f"/proc/{pid}/status").read_text("ascii")
-    line = next(line for line in text.splitlines() if line.startswith("VmRSS:"))
-    return round(int(line.split()[1]) / 1024, 1)

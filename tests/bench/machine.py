@@ -58,6 +58,14 @@ def versions(dsn: str) -> dict[str, str]:
     }
 
 
+def resident_mib(pid: int) -> float:
+    """What a process and its children have in memory now. What they share counts for each."""
+    status = Path(f"/proc/{pid}/status").read_text("utf-8")
+    kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split()
+    return round(kib / 1024 + sum(resident_mib(int(child)) for child in children), 2)
+
+
 def _commit_s(dsn: str) -> float:
     """The median time of a commit of one row."""
     taken: list[float] = []

@@ -20,6 +20,7 @@ from rpm.broker.roles import LOAD
 from rpm.demo.processes import Child
 from rpm.store.migrate import upgrade
 from tests.bench.ground import BenchFailed
+from tests.bench.machine import resident_mib
 from tests.support.broker import Broker
 from tests.support.database import DatabaseServer
 
@@ -89,14 +90,6 @@ def _watch(worker: Child, named: dict[str, str], minutes: float, step: Callable[
     if load.returncode != 0:
         raise BenchFailed(f"the load ended with status {load.returncode}: {said.strip()[-300:]}")
     return {**summary(series), "load": json.loads(said)}
-
-
-def resident_mib(pid: int) -> float:
-    """What a process and its children have in memory now. What they share counts for each."""
-    status = Path(f"/proc/{pid}/status").read_text("utf-8")
-    kib = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8").split()
-    return round(kib / 1024 + sum(resident_mib(int(child)) for child in children), 2)
 
 
 def summary(series: list[tuple[float, float]]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.bench import grown, growth, soak
 from tests.bench.ground import utc_now
+from tests.bench.machine import resident_mib
 
 DAYS = 21
 
@@ -50,4 +51,4 @@ def test_a_line_through_memory_tells_growth_from_noise() -> None:
     rising = [(float(second), 150.0 + second / 36) for second in range(100, 400, 5)]
     assert abs(soak.summary(starting + flat)["mib_per_hour"]) < 5
     assert 95 < soak.summary(starting + rising)["mib_per_hour"] < 105
-    assert soak.resident_mib(os.getpid()) > 10
+    assert resident_mib(os.getpid()) > 10
