@@ -285,6 +285,12 @@ class Rule(Strict):
                     )
 
     @property
+    def quiet_text(self) -> str:
+        """How long a closed alert of it keeps it quiet, for whoever reads the rule; empty: not at all."""
+        days = self.again_after_days
+        return f"once closed, not again for {days} day{'s' * (days != 1)} unless more severe" if days else ""
+
+    @property
     def measure_name(self) -> str | None:
         """The name of what it compares; None: the value itself."""
         return next((name for name in KINDS if getattr(self, name) is not None), None)

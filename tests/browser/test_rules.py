@@ -19,7 +19,7 @@ def test_each_limit_says_whose_it_is_and_who_approved_it(night: Night, screen: S
     expect(own).to_contain_text("this patient’s own")
     expect(own).to_contain_text("Dr. Shah, 2026-05-04")
     default = page.get_by_role("row", name="diastolic above 120 mmHg or 16 kPa")
-    expect(default).to_contain_text("product default, version 3")
+    expect(default).to_contain_text("product default, version 4")
     expect(default).to_contain_text("nobody has signed it")
     expect(page.get_by_text("only in pregnancy and six weeks after")).to_be_visible()
     assert complaints(page) == []

@@ -40,7 +40,7 @@ def test_a_crisis_becomes_one_alert_that_says_why(desk: Desk) -> None:
     report = desk.judge()
     assert (report.patients, report.written, report.more) == (1, 1, False)
     [alert] = desk.alerts()
-    assert (alert["patient_id"], alert["rule_id"], alert["rule_version"]) == (patient.id, "blood_pressure_high", "3")
+    assert (alert["patient_id"], alert["rule_id"], alert["rule_version"]) == (patient.id, "blood_pressure_high", "4")
     assert (alert["severity"], alert["kind"], alert["confirmed"], alert["status"]) == (3, "clinical", False, "open")
     assert alert["reason"] == "Blood pressure 192/118 mmHg; limit systolic above 180 mmHg"
     assert (alert["measured_at"], alert["next_step_at"], alert["armed"]) == (MORNING, MORNING, 1)

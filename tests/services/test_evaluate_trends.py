@@ -41,7 +41,10 @@ def closed(desk: Desk, nurse: int, disposition: str) -> None:
         ).done
 
 
-@pytest.mark.parametrize("disposition, told", [("no_action", ["closed"]), ("false_reading", ["closed", "open"])])
+@pytest.mark.parametrize(
+    "disposition, told",
+    [("no_action", ["closed"]), ("false_reading", ["closed", "open"]), ("no_answer", ["closed", "open"])],
+)
 def test_a_mean_that_was_closed_is_quiet_the_next_morning(desk: Desk, disposition: str, told: list[str]) -> None:
     nurse, patient = desk.clinic.staff("nora"), desk.clinic.patient("Maria", "Alvarez")
     a_week(desk, patient, systolic=141)
@@ -51,7 +54,9 @@ def test_a_mean_that_was_closed_is_quiet_the_next_morning(desk: Desk, dispositio
     desk.forward(hours=24)
     desk.clinic.pressure(patient, 142, 70)
     desk.judge()
-    assert [one["status"] for one in desk.alerts()] == told, "who closes a false reading has not looked at the patient"
+    assert [one["status"] for one in desk.alerts()] == told, (
+        "who closes a false reading, or reached nobody, has not looked at the patient"
+    )
 
 
 def test_and_speaks_after_a_month(desk: Desk) -> None:

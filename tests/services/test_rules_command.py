@@ -44,13 +44,14 @@ def test_explain_prints_each_limit_with_its_authority(database: Database, dsn: s
     told = cli(dsn, "rules", "explain", str(maria.public_id), "--as", "nora")
     assert told.returncode == 0, told.stderr
     assert (
-        "    urgent   systolic above 180 mmHg or 24 kPa  (product default, version 3; nobody has signed it)"
+        "    urgent   systolic above 180 mmHg or 24 kPa  (product default, version 4; nobody has signed it)"
         in told.stdout.splitlines()
     )
     assert (
         "    asks for a second reading and judges the mean of two; none within 15 minutes: unconfirmed"
         in told.stdout.splitlines()
     )
+    assert "    once closed, not again for 1 day unless more severe" in told.stdout.splitlines()
     assert "    at once, without a second reading: systolic above 260 mmHg | 34.7 kPa" in told.stdout.splitlines()
     assert "    says nothing: only in pregnancy and six weeks after" in told.stdout.splitlines()
     assert cli(dsn, "rules", "explain", str(child.public_id), "--as", "nora").stdout.startswith("NO RULES APPLY")

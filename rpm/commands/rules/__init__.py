@@ -39,8 +39,8 @@ def check(
             print(f"    {line}")
         for line in _repeat(rule):
             print(f"    {line}")
-        if rule.again_after_days:
-            print(f"    once closed, not again for {rule.again_after_days} days unless more severe")
+        if rule.quiet_text:
+            print(f"    {rule.quiet_text}")
 
 
 def explain(
@@ -60,6 +60,8 @@ def explain(
         print(f"{one.rule.id}  version {one.rule.version}  {one.rule.title}")
         if one.silent:
             print(f"    says nothing: {one.silent}")
+        if one.rule.quiet_text:
+            print(f"    {one.rule.quiet_text}")
         for line in _repeat(one.rule):
             print(f"    {line}")
         for band in one.bands:

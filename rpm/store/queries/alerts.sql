@@ -1,8 +1,9 @@
 -- of_patients
 -- Open alerts of some patients, and closed ones young enough to own a reading still in the window, or to keep their rule quiet
--- (who closed a false reading has not looked at the patient). Locked: nobody acknowledges or closes between reading and writing.
+-- (who closed a false reading, or reached nobody, has not looked at the patient). Locked: nobody acknowledges or closes between
+-- reading and writing.
 select id, patient_id, rule_id, rule_version, band, severity, status, late, reason, evidence, measured_at,
-    back_in_range_at, version, case when disposition is distinct from 'false_reading' then closed_at end as closed_at,
+    back_in_range_at, version, case when disposition not in ('false_reading', 'no_answer') then closed_at end as closed_at,
     status = 'acknowledged' and snoozed_until is not null as snoozed
 from alert
 where patient_id = any(%(patients)s) and kind in ('clinical', 'review') and held_id is null

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -174,6 +175,60 @@ def test_what_is_more_severe_and_every_red_speaks_all_the_same() -> None:
     closed.append(Answered(1, Severity.URGENT, NOW))
     assert Settled.of([], closed).just_answered(one, at_us, told, days=7).tolist() == [True, True, False]
     assert not Settled.of([], closed).just_answered(2 * one, at_us, told, days=7).any(), "of somebody else"
+
+
+@pytest.mark.parametrize(
+    "rule_id, orange, red",
+    [
+        ("blood_pressure_high", {"systolic": 165, "diastolic": 80}, {"systolic": 190, "diastolic": 80}),
+        ("blood_pressure_low", {"systolic": 85, "diastolic": 50}, {"systolic": 75, "diastolic": 50}),
+        ("heart_rate_high", {"pulse_rate": 120}, {"pulse_rate": 140}),
+    ],
+)
+def test_an_orange_that_was_answered_calls_again_after_a_day_and_a_red_at_once(
+    rule_id: str, orange: dict[str, float], red: dict[str, float]
+) -> None:
+    """§2.2 of the clinical rules: again only on worsening or after 24 h. Of a red it lets nothing wait."""
+
+    def at(hours: float, number: int, values: dict[str, float]) -> list[Row]:
+        units = {"pulse_rate": "/min"}
+        return reading(
+            1, -hours, number, **{name: (value, units.get(name, "mm[Hg]")) for name, value in values.items()}
+        )
+
+    def told(ward: Ward, hours: float, number: int, values: dict[str, float]) -> list[tuple[str, Severity, bool]]:
+        changes = ward.hears(at(hours, number, values), now=NOW + timedelta(hours=hours))
+        return [(str(change.reason), change.alert.severity, change.rearm) for change in changes]
+
+    ward = Ward(tuple(rule for rule in RULES if rule.id == rule_id))
+    ward.hears(at(-2, 1, orange))
+    ward.hears(at(-1, 2, orange))
+    assert ward.open[(1, rule_id)].severity is Severity.PRIORITY
+    ward.close(rule_id)
+    assert told(ward, 8, 3, orange) == []
+    assert told(ward, 9, 4, red) == [("opened", Severity.URGENT, True)]
+    ward.close(rule_id, now=NOW + timedelta(hours=10))
+    assert told(ward, 11, 5, red) == [("opened", Severity.URGENT, True)], "no red waits, whatever was closed before it"
+    ward.close(rule_id, now=NOW + timedelta(hours=12))
+    assert told(ward, 35.9, 6, orange) == [], "no worse than what was answered"
+    assert told(ward, 36, 7, orange) == [("opened", Severity.PRIORITY, True)], "a day is over"
+
+
+def test_what_changes_within_hours_keeps_calling() -> None:
+    """A low is eaten away and comes back, a pregnancy turns within hours: the rules without a quiet day are these."""
+    calling = {rule.id for rule in read_rules(CARE / "rules.toml") if rule.bands[0].severity > Severity.ROUTINE}
+    quiet = {rule.id for rule in RULES if rule.again_after_days}
+    assert calling - quiet == {
+        "blood_pressure_pregnancy",
+        "heart_rate_low",
+        "glucose_low",
+        "glucose_high",
+        "weight_gain_24h",
+        "weight_gain_7d",
+        "oxygen_saturation_low",
+        "temperature_high",
+        "temperature_low",
+    }
 
 
 def test_time_passing_turns_no_alert_into_a_review_item() -> None:
