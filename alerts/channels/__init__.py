@@ -32,11 +32,15 @@ class Name(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of one attempt. `detail` is a sentence of ours, free of addresses; `provider` who took it."""
+    """What became of one attempt. `detail` is a sentence of ours, free of addresses; `provider` who took it.
+
+    `message_ids`: what it calls what it took (one for each part), where its reports say so; empty where their address does.
+    """
 
     accepted: bool
     detail: str
     provider: str = ""
+    message_ids: tuple[str, ...] = ()
 
 
 class Channel(Protocol):

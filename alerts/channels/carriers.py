@@ -7,7 +7,7 @@ such a URL and means something there (`/`, `+`, `@`) is percent-encoded.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -55,12 +55,13 @@ class Came:
 class Told:
     """What a carrier says of one message. `why`: a sentence of ours, never the carrier's own words.
 
-    `picked_up`: a call waits to be told what to say. `keys`: what was pressed when it asked ("": nothing in time; None: this
-    is not about keys).
+    `message`: its name for the message, where its signature does not cover the address that it says this to. `picked_up`: a
+    call waits to be told what to say. `keys`: what was pressed when it asked ("": nothing in time; None: this is not about keys).
     """
 
     outcome: Outcome = Outcome.ON_ITS_WAY
     why: str = ""
+    message: str = ""
     picked_up: bool = False
     keys: str | None = None
 
@@ -157,15 +158,17 @@ def is_number(address: str) -> bool:
     return address.isascii() and address.removeprefix("+").isdigit()
 
 
-def hand_over(name: str, address: str, call: Callable[[], bool]) -> Answer:
-    """What came of one attempt; `call` says whether it was taken. What it raises names no address."""
+def hand_over(name: str, address: str, call: Callable[[], Sequence[str] | None]) -> Answer:
+    """What came of one attempt; `call` says what its reports will call it (None: not taken). What it raises names no address."""
     if not is_number(address):
         return Answer(False, f"{name} cannot write to this address")
     try:
         taken = call()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         return Answer(False, f"it could not be handed to {name} ({type(error).__name__})")
-    return Answer(True, f"{name} took it", name) if taken else Answer(False, f"{name} did not take it")
+    if taken is None:
+        return Answer(False, f"{name} did not take it")
+    return Answer(True, f"{name} took it", name, tuple(taken))
 
 
 def post(url: str, *, auth: tuple[str, str] | None = None, **content: Any) -> tuple[int, Any]:

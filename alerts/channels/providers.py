@@ -6,7 +6,7 @@ or one of a carrier of ours (`twiliosms://…`), which says what it delivered.
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -91,7 +91,7 @@ class ByProviders:
             answer = provider.send(address, subject=subject, body=body, report_to=report_to, asks=asks)
             if answer.accepted:
                 said = "; ".join((*refused, answer.detail))
-                return Answer(True, said, answer.provider)
+                return replace(answer, detail=said)
             refused.append(answer.detail)
         return Answer(False, "; ".join(refused))
 

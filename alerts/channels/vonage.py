@@ -67,7 +67,7 @@ class VonageTexts:
         return hand_over(name, address, lambda: self._post(form))
 
     def believed(self, came: Came, *, now: datetime) -> Fields | None:
-        """What Vonage signed within SIGNED_WITHIN of now."""
+        """What Vonage signed within SIGNED_WITHIN of now, and says of which message."""
         if came.headers.get("content-type", "").startswith("application/json"):
             fields = {name: str(value) for name, value in object_of(came).items()}
         else:
@@ -76,15 +76,17 @@ class VonageTexts:
         if not hmac.compare_digest(expected.encode(), fields.get("sig", "").lower().encode("utf-8", "replace")):
             return None
         at = _instant(fields.get("timestamp", ""))
-        return fields if at is not None and abs(now - at) <= SIGNED_WITHIN else None
+        if at is None or abs(now - at) > SIGNED_WITHIN or not fields.get("messageId"):
+            return None
+        return fields
 
     def told(self, fields: Fields) -> Told:
-        """Of a message, by Vonage's word for its status."""
-        status = fields.get("status", "")
+        """Of the message it names, by Vonage's word for its status: anybody could send it on to another message's address."""
+        status, message = fields.get("status", ""), fields["messageId"]
         if status == "delivered":
-            return Told(Outcome.DELIVERED, "it arrived")
+            return Told(Outcome.DELIVERED, "it arrived", message)
         if status in {"expired", "failed", "rejected"}:
-            return Told(Outcome.NOT_DELIVERED, "it did not arrive")
+            return Told(Outcome.NOT_DELIVERED, "it did not arrive", message)
         return Told()
 
     def text(self, fields: Fields) -> Text:
@@ -96,13 +98,14 @@ class VonageTexts:
         self.send(to, name="vonage", body=said, report_to="", asks="")
         return Written("", "text/plain")
 
-    def _post(self, form: dict[str, str]) -> bool:
+    def _post(self, form: dict[str, str]) -> list[str] | None:
         status, said = post(f"{self.account.api}/sms/json", data=form)
         if status != httpx.codes.OK or not isinstance(said, dict):
-            return False
+            return None
         found: object = cast("dict[str, Any]", said).get("messages")
         parts = cast("list[object]", found) if isinstance(found, list) else []
-        return bool(parts) and all(map(_is_taken, parts))
+        names = [_name(part) for part in parts]
+        return [name for name in names if name] if names and None not in names else None
 
 
 def texts(url: str) -> VonageTexts | None:
@@ -118,5 +121,7 @@ def _instant(text: str) -> datetime | None:
         return None
 
 
-def _is_taken(part: object) -> bool:
-    return isinstance(part, dict) and cast("dict[str, Any]", part).get("status") == _TAKEN
+def _name(part: object) -> str | None:
+    """What Vonage calls a part it took; None for one it did not."""
+    told = cast("dict[str, Any]", part) if isinstance(part, dict) else {}
+    return str(told.get("message-id", "")) if told.get("status") == _TAKEN else None

@@ -4,6 +4,7 @@ Between the call and the written answer lies a moment in which a killed process 
 out and the message is sent again: a duplicate, which the text shows by naming the alert and the call. Never the reverse.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -52,12 +53,13 @@ class Result:
     answer: str
     due_at: datetime
     provider: str = ""
+    message_ids: tuple[str, ...] = ()
 
 
 def after(answer: Answer, *, attempts: int, now: datetime) -> Result:
     """What an answer makes of a message that was tried `attempts` times: sent, to be tried again, or given up."""
     if answer.accepted:
-        return Result(State.SENT, answer.detail, now, answer.provider)
+        return Result(State.SENT, answer.detail, now, answer.provider, answer.message_ids)
     if attempts >= ATTEMPTS_MAX:
         return Result(State.FAILED, f"given up after {attempts} attempts: {answer.detail}", now)
     return Result(State.PENDING, answer.detail, now + BACK_OFF * 2 ** (attempts - 1))
@@ -100,7 +102,9 @@ def _send(
     if not wanted.ours:
         return None
     if not wanted.waiting:
-        return _finish(database, claimed, Result(State.CANCELLED, "acknowledged before it was sent", now), now=now)
+        return _finish(
+            database, claimed, Result(State.CANCELLED, "acknowledged before it was sent", now), others={}, now=now
+        )
     if claimed.attempts > ATTEMPTS_MAX:
         # Its senders died one after the other without an answer: stop before it takes more of them along.
         answer = Answer(False, "senders ended without an answer")
@@ -111,12 +115,7 @@ def _send(
         report_to = f"{base_url}/hooks/{{provider}}/report/{claimed.token}" if claimed.token else ""
         asks = notice.asks_for(claimed.channel)
         answer = channel.send(claimed.address, subject=subject, body=body, report_to=report_to, asks=asks)
-    state = _finish(database, claimed, after(answer, attempts=claimed.attempts, now=now), now=now)
-    if others and state is State.SENT:
-        # Killed before this, the others are told again: a duplicate, never the reverse.
-        with database.transaction() as connection:
-            paces.told(connection, claimed, others, provider=answer.provider, now=now)
-    return state
+    return _finish(database, claimed, after(answer, attempts=claimed.attempts, now=now), others=others, now=now)
 
 
 def notice_of(claimed: Claimed, base_url: str, *, others: int = 0) -> Notice:
@@ -133,10 +132,12 @@ def notice_of(claimed: Claimed, base_url: str, *, others: int = 0) -> Notice:
     )
 
 
-def _finish(database: Database, claimed: Claimed, result: Result, *, now: datetime) -> State | None:
+def _finish(
+    database: Database, claimed: Claimed, result: Result, *, others: Mapping[int, int], now: datetime
+) -> State | None:
     sent_at = now if result.state is State.SENT else None
     with database.transaction() as connection:
-        notifications.lock_alert(connection, claimed.alert_id)
+        notifications.lock_alert(connection, claimed.alert_id, *others.values())
         ours = notifications.finish(
             connection,
             claimed,
@@ -145,6 +146,7 @@ def _finish(database: Database, claimed: Claimed, result: Result, *, now: dateti
             due_at=result.due_at,
             sent_at=sent_at,
             provider=result.provider,
+            message_ids=result.message_ids,
         )
         if not ours:
             log.warning("lease_lost", notification=claimed.notification_id)
@@ -160,6 +162,9 @@ def _finish(database: Database, claimed: Claimed, result: Result, *, now: dateti
                 reason=f"{claimed.channel}: {result.answer}",
                 detail={"step": claimed.step + 1, "attempts": claimed.attempts},
             )
+            paces.told(connection, claimed, others, provider=result.provider, now=now)
+            # Its provider may have said what became of it while this was not written yet.
+            delivery.settle(connection, claimed.notification_id, now=now)
         if result.state is State.FAILED:
             delivery.not_reached(connection, [claimed], answer=result.answer, now=now)
     if result.state is State.PENDING:

@@ -1,7 +1,7 @@
 """Messages to people as rows: at least once, because a lease that runs out is taken again; counted, because each has a key."""
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -196,9 +196,9 @@ def still_wanted(connection: Connection, claimed: Claimed) -> Wanted:
     return Wanted(row["ours"], row["waiting"]) if row else Wanted(False, False)
 
 
-def lock_alert(connection: Connection, alert_id: int) -> None:
-    """Take the alert's row before the message's, in the order an acknowledgement takes them."""
-    connection.execute(_SQL["lock_alert"], {"alert_id": alert_id})
+def lock_alert(connection: Connection, alert_id: int, *others: int) -> None:
+    """Take the alert's row before the message's, in the order an acknowledgement takes them; of several, in one order."""
+    connection.execute(_SQL["lock_alert"], {"alerts": sorted({alert_id, *others})})
 
 
 def finish(
@@ -210,6 +210,7 @@ def finish(
     due_at: datetime,
     sent_at: datetime | None = None,
     provider: str = "",
+    message_ids: Sequence[str] = (),
 ) -> bool:
     """Write what became of this attempt; False where the lease went to another meanwhile."""
     row = connection.execute(
@@ -222,6 +223,7 @@ def finish(
             "due_at": due_at,
             "sent_at": sent_at,
             "provider": provider or None,
+            "message_ids": list(message_ids),
         },
     ).fetchone()
     return row is not None

@@ -46,8 +46,9 @@ def waiting(connection: Connection, claimed: Claimed) -> dict[int, int]:
 
 
 def told(connection: Connection, claimed: Claimed, others: Mapping[int, int], *, provider: str, now: datetime) -> int:
-    """These were told in `claimed`, which was sent; how many still waited."""
-    connection.execute(_SQL["lock_alerts"], {"alerts": sorted(set(others.values()))})
+    """These were told in `claimed`, which was sent; how many still waited. Their alerts are locked."""
+    if not others:
+        return 0
     answer = f"told with {len(others)} others in one message"
     rows = connection.execute(
         _SQL["told"],

@@ -1,12 +1,16 @@
 """What comes back after a message went: that it arrived or did not, and what its reader answers."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from psycopg.types.json import Jsonb
+
 from alerts.channels import Name
+from alerts.channels.carriers import Outcome
 from alerts.notices import SHORT_ID
+from alerts.receipts import Receipt, verdict
 from alerts.replies import KEYS_MAX, Call
 from rpm.store import notifications
 from rpm.store.database import Connection
@@ -15,6 +19,8 @@ from rpm.store.queries import load
 
 _SQL = load("reports")
 
+#: What is kept of one message: more than any provider says of all its parts.
+RECEIPTS_MAX: Final = 50
 #: An older call is answered on its page.
 ANSWERED_WITHIN: Final = timedelta(hours=24)
 
@@ -37,22 +43,37 @@ class Sender:
     role: str
 
 
-def delivered(connection: Connection, token: str, *, provider: str, now: datetime) -> Delivered | None:
-    """It arrived; None where this provider has no such message."""
-    asked = {"token": token, "provider": provider, "now": now}
-    found = connection.execute(_SQL["of_token"], asked).fetchone()
-    if found is None:
+def keep(connection: Connection, token: str, receipt: Receipt) -> int | None:
+    """Keep what a provider says, also of a message that is not written as sent yet; which it is (None: there is none)."""
+    row = connection.execute(_SQL["of_token"], {"token": token}).fetchone()
+    if row is None:
         return None
-    # The alert before the message, as everywhere: a key may be pressed in the same second.
-    notifications.lock_alert(connection, found["alert_id"])
-    row = connection.execute(_SQL["delivered"], asked).fetchone()
+    # The alert before the message, as everywhere: a sender may write its end, or a key be pressed, in the same second.
+    notifications.lock_alert(connection, row["alert_id"])
+    said = Jsonb([asdict(receipt)])
+    connection.execute(_SQL["keep"], {"notification_id": row["id"], "receipt": said, "most": RECEIPTS_MAX})
+    return int(row["id"])
+
+
+def said_of(connection: Connection, notification_id: int) -> Receipt | None:
+    """What became of a message, as far as its provider has said; None also while nobody has taken it."""
+    row = connection.execute(_SQL["said_of"], {"notification_id": notification_id}).fetchone()
+    if row is None or row["provider"] is None:
+        return None
+    receipts = [Receipt(**{**one, "outcome": Outcome(one["outcome"])}) for one in row["reports"]]
+    return verdict(receipts, provider=row["provider"], messages=row["message_ids"])
+
+
+def delivered(connection: Connection, notification_id: int, *, now: datetime) -> Delivered | None:
+    """It arrived; None where that is known already. Its alert is locked."""
+    row = connection.execute(_SQL["delivered"], {"notification_id": notification_id, "now": now}).fetchone()
     return None if row is None else Delivered(**row)
 
 
-def refused(connection: Connection, token: str, *, provider: str, answer: str) -> list[Claimed]:
-    """It did not arrive, says its provider; the messages that failed with it (none: it is not known, or has arrived)."""
-    row = connection.execute(_SQL["of_token"], {"token": token, "provider": provider}).fetchone()
-    return [] if row is None else _fail(connection, row["id"], row["alert_id"], answer)
+def refused(connection: Connection, notification_id: int, *, answer: str) -> list[Claimed]:
+    """It did not arrive; the messages that failed with it (none: it has arrived, or is given up). Its alert is locked."""
+    rows = connection.execute(_SQL["not_delivered"], {"notification_id": notification_id, "answer": answer}).fetchall()
+    return [notifications.claimed_of(row) for row in rows]
 
 
 def overdue(
@@ -72,13 +93,11 @@ def overdue(
     ).fetchall()
     # Alerts are locked in one order, as everywhere.
     ordered = sorted(rows, key=lambda row: (row["alert_id"], row["id"]))
-    return [failed for row in ordered for failed in _fail(connection, row["id"], row["alert_id"], answer)]
-
-
-def _fail(connection: Connection, notification_id: int, alert_id: int, answer: str) -> list[Claimed]:
-    notifications.lock_alert(connection, alert_id)
-    rows = connection.execute(_SQL["not_delivered"], {"notification_id": notification_id, "answer": answer}).fetchall()
-    return [notifications.claimed_of(row) for row in rows]
+    found: list[Claimed] = []
+    for row in ordered:
+        notifications.lock_alert(connection, row["alert_id"])
+        found += refused(connection, row["id"], answer=answer)
+    return found
 
 
 def told_besides(connection: Connection, token: str) -> int:

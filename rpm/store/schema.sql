@@ -262,6 +262,7 @@ create table contact (
     code_tries smallint not null default 0,
     created_at timestamp with time zone not null,
     removed_at timestamp with time zone,
+    stopped_at timestamp with time zone,
     constraint contact_address_check CHECK ((address <> ''::text)),
     constraint contact_channel_check CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'voice'::text, 'chat'::text, 'push'::text, 'webhook'::text]))),
     constraint contact_pkey PRIMARY KEY (id)
@@ -574,6 +575,8 @@ create table notification (
     delivered_at timestamp with time zone,
     told_in bigint,
     keys_heard smallint not null default 0,
+    reports jsonb not null default '[]'::jsonb,
+    message_ids text[] not null default '{}'::text[],
     constraint notification_key_key UNIQUE (key),
     constraint notification_pkey PRIMARY KEY (id),
     constraint notification_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'sending'::text, 'sent'::text, 'failed'::text, 'cancelled'::text]))),

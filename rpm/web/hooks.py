@@ -15,10 +15,11 @@ from fastapi.responses import Response
 
 from alerts.channels.carriers import Calls, Came, Carrier, Fields, Outcome, Texts, Told, Written
 from alerts.notices import CLINIC_SPOKEN, Notice
+from alerts.receipts import Receipt
 from alerts.replies import Pressed, Reply, pressed, reply_to
 from rpm import delivery
 from rpm.access import Actor, Role
-from rpm.store import alerts, notifications, reports
+from rpm.store import notifications, reports
 from rpm.store.database import Connection
 from rpm.store.notifications import Linked
 from rpm.web.answer import Token, refusal, take
@@ -110,22 +111,11 @@ def answered(connection: Connection, address: str, text: str, *, now: datetime) 
 
 def _note(connection: Connection, token: str, told: Told, *, provider: str, now: datetime) -> None:
     """On the message's row and its alert's timeline; what failed goes by the next way."""
-    said = f"{provider} says that {told.why}"
-    if told.outcome is Outcome.DELIVERED:
-        found = reports.delivered(connection, token, provider=provider, now=now)
-        if found is not None:
-            alerts.add_event(
-                connection,
-                practice_id=found.practice_id,
-                alert_id=found.alert_id,
-                at=now,
-                kind="delivered",
-                staff_id=found.recipient_id,
-                reason=f"{found.channel}: {said}",
-            )
-    elif told.outcome is Outcome.NOT_DELIVERED:
-        failed = reports.refused(connection, token, provider=provider, answer=said)
-        delivery.not_reached(connection, failed, answer=said, now=now)
+    if told.outcome is Outcome.ON_ITS_WAY:
+        return
+    found = reports.keep(connection, token, Receipt(provider, told.message, told.outcome, told.why))
+    if found is not None:
+        delivery.settle(connection, found, now=now)
 
 
 def _greeting(connection: Connection, token: str, linked: Linked, told: Told, *, now: datetime) -> Pressed:

@@ -71,7 +71,7 @@ WITHOUT = {
     ("rebuilding", OPERATOR): "*",
     ("repeats", BY_KEY): "waiting finish again asked woken",
     ("repeats", JOB): "due to_ask to_withdraw",
-    ("reports", BEFORE): "delivered of_token calls_of_number told_besides hear_key hear_no_more",
+    ("reports", BEFORE): "delivered of_token keep said_of calls_of_number told_besides hear_key hear_no_more",
     ("reports", JOB): "overdue not_delivered",
     ("requests", JOB): "claim answer say_again expire",
     (

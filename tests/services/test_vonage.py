@@ -1,6 +1,7 @@
 """Texts by a second provider that speaks Vonage's own HTTP: receipts and answers, signed, as a form or as JSON (F59, F62)."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -110,3 +111,36 @@ def test_what_another_signed_or_signed_long_ago_is_not_looked_at(
     assert desk.events(alert_id)[-1] == "notified"
     desk.call()
     assert desk.outbox.sent == []
+
+
+@pytest.mark.usefixtures("pages")
+def test_a_receipt_speaks_of_its_own_message_alone(desk: Desk, vonage: Vonage) -> None:
+    """Its signature covers the fields and not the address: who has one could send it to another message's."""
+    crisis(desk)
+    other = crisis(desk, "Weiss")
+    desk.call()
+    first, second = vonage.texts
+    for said in ("delivered", "failed"):
+        assert vonage.reports(replace(first, report_to=second.report_to), said).status_code == httpx.codes.OK
+    desk.call()
+    assert (desk.events(other)[-1], desk.outbox.sent) == ("notified", [])
+    assert vonage.reports(second, "failed").status_code == httpx.codes.OK
+    desk.call()
+    assert desk.outbox.addresses == [MAIL]
+
+
+@pytest.mark.usefixtures("pages")
+def test_a_text_in_parts_has_arrived_when_all_have(desk: Desk, vonage: Vonage) -> None:
+    """Half a code acknowledges nothing."""
+    vonage.parts = 2
+    whole, half = crisis(desk), crisis(desk, "Weiss")
+    desk.call()
+    for part in (1, 1, 0):
+        assert "delivered" not in desk.events(whole)
+        assert vonage.reports(vonage.texts[0], "delivered", part=part).status_code == httpx.codes.OK
+    assert desk.events(whole)[-1] == "delivered"
+    for part, said in enumerate(("delivered", "failed")):
+        assert vonage.reports(vonage.texts[1], said, part=part).status_code == httpx.codes.OK
+    desk.call()
+    assert desk.events(half)[-2:] == ["notification_failed", "notified"]
+    assert desk.outbox.addresses == [MAIL]

@@ -60,13 +60,13 @@ where notification.id = %(notification_id)s;
 
 -- lock_alert
 -- Before a message's end is written: the alert first, as everywhere.
-select id from alert where id = %(alert_id)s for update;
+select id from alert where id = any(%(alerts)s) order by id for update;
 
 -- finish
 -- What became of this attempt. An attempt that lost its lease to another says nothing.
 update notification
 set state = %(state)s, answer = %(answer)s, due_at = %(due_at)s, sent_at = %(sent_at)s, provider = %(provider)s,
-    lease_until = null
+    message_ids = %(message_ids)s, lease_until = null
 where id = %(notification_id)s and state = 'sending' and attempts = %(attempts)s
 returning id;
 

@@ -22,10 +22,6 @@ where notification.contact_id = %(contact_id)s and notification.state = 'pending
 order by notification.id
 limit %(limit)s;
 
--- lock_alerts
--- The alerts first, as everywhere, in one order.
-select id from alert where id = any(%(alerts)s) order by id for update;
-
 -- told
 -- These were told in another message; not those somebody has acknowledged meanwhile.
 update notification

@@ -1,12 +1,21 @@
 -- delivered
--- Its provider says that a message arrived; no row where it has said so before.
+-- A message arrived; no row where that is known already.
 update notification set delivered_at = %(now)s
-where token = %(token)s and provider = %(provider)s and delivered_at is null
+where id = %(notification_id)s and delivered_at is null
 returning practice_id, alert_id, recipient_id, channel;
 
 -- of_token
 -- The message a report is about, before it is locked.
-select id, alert_id from notification where token = %(token)s and provider = %(provider)s;
+select id, alert_id from notification where token = %(token)s;
+
+-- keep
+-- What a provider said of a message, once. It may come before we have written that the message was taken.
+update notification set reports = reports || %(receipt)s
+where id = %(notification_id)s and not reports @> %(receipt)s and jsonb_array_length(reports) < %(most)s;
+
+-- said_of
+-- Who took a message, under which names, and all that was said of it.
+select provider, message_ids, reports from notification where id = %(notification_id)s;
 
 -- overdue
 -- Messages that a provider took long enough ago, would have reported on, and did not: their alerts still wait for somebody.

@@ -31,6 +31,8 @@ class Vonage(ProviderServer):
         super().__init__(port=port)
         self.texts: list[Text] = []
         self.as_json = False
+        #: Into how many it cuts each text it takes.
+        self.parts = 1
 
     @property
     def url(self) -> str:
@@ -49,23 +51,36 @@ class Vonage(ProviderServer):
             return 200, {"message-count": "1", "messages": [{"status": "6", "error-text": "Invalid Message"}]}, None
         text = Text(f"{len(self.texts):016X}", form["to"], form["text"], form.get("callback", ""))
         self.texts.append(text)
-        return 200, {"message-count": "1", "messages": [{"status": "0", "message-id": text.sid, "to": text.to}]}, text
+        parts = [{"status": "0", "message-id": name, "to": text.to} for name in self._names(text)]
+        return 200, {"message-count": str(len(parts)), "messages": parts}, text
 
-    def reports(self, text: Text, status: str, *, secret: str = SIGNATURE_SECRET) -> httpx.Response:
-        """Say what became of a message: accepted, buffered, delivered, expired, failed, rejected, unknown."""
-        fields = {"msisdn": text.to, "to": CALLER, "messageId": text.sid, "status": status, "err-code": "0"}
-        return self._post(text.report_to, fields, secret)
+    def _names(self, text: Text) -> list[str]:
+        """Of each part one."""
+        return [text.sid if part == 0 else f"{text.sid}-{part}" for part in range(self.parts)]
+
+    def reports(self, text: Text, status: str, *, part: int = 0, secret: str = SIGNATURE_SECRET) -> httpx.Response:
+        """Say what became of a part of a message: accepted, buffered, delivered, expired, failed, rejected, unknown."""
+        name = self._names(text)[part]
+        fields = {"msisdn": text.to, "to": CALLER, "messageId": name, "status": status, "err-code": "0"}
+        return self.says(text.report_to, fields, secret)
 
     def brings(self, sender: str, body: str, *, provider: str = "vonage", secret: str = SIGNATURE_SECRET) -> str:
         """An answer by text; what is said back to its sender, by a text of its own."""
         before = len(self.texts)
-        fields = {"msisdn": sender.removeprefix("+"), "to": CALLER, "text": body, "type": "text"}
-        self._post(f"{self.outside}/hooks/{provider}/message", fields, secret).raise_for_status()
+        fields = {
+            "msisdn": sender.removeprefix("+"),
+            "to": CALLER,
+            "messageId": f"in{before}",
+            "text": body,
+            "type": "text",
+        }
+        self.says(f"{self.outside}/hooks/{provider}/message", fields, secret).raise_for_status()
         [said] = self.texts[before:]
         assert said.to == sender.removeprefix("+")
         return said.body
 
-    def _post(self, url: str, fields: dict[str, str], secret: str) -> httpx.Response:
+    def says(self, url: str, fields: dict[str, str], secret: str = SIGNATURE_SECRET) -> httpx.Response:
+        """These fields, and what makes them Vonage's."""
         sent = {**fields, "timestamp": str(int(self.now().timestamp())), "nonce": f"n{len(self.sent)}"}
         signed = "".join(f"&{name}={sent[name].replace('&', '_').replace('=', '_')}" for name in sorted(sent))
         sent["sig"] = hmac.new(secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
