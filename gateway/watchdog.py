@@ -86,9 +86,11 @@ class Watchdog:
 
     def _look_on(self) -> None:
         looked_at_s = time.monotonic()
+        # Not time.sleep: where a wall clock is moved beneath the process (libfaketime) that can fail, and this must go on.
+        pause = threading.Event()
         while True:
             faulthandler.dump_traceback_later(STUCK_S_MAX, exit=True)
-            time.sleep(LOOK_S)
+            pause.wait(LOOK_S)
             gap_s, looked_at_s = time.monotonic() - looked_at_s, time.monotonic()
             if gap_s > STOOD_STILL_S:
                 log.warning("process_stood_still", for_s=round(gap_s, 1))
