@@ -5,7 +5,7 @@ what the rule's measure makes of the readings up to it (`alerts.amounts`). Every
 is looked up afterwards, for the few rows that have one (`alerts.findings`).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
@@ -55,6 +55,7 @@ class _Evaluation:
     facts: Facts
     now_us: int
     portion: slice
+    unasked: Ints
     whole: dict[tuple[str, ...], tuple[Ints, Ints]] = field(default_factory=dict[tuple[str, ...], tuple[Ints, Ints]])
     rows: dict[_Looked, Ints] = field(default_factory=dict[_Looked, Ints])
     picked: dict[_Looked, Rows] = field(default_factory=dict[_Looked, Rows])
@@ -119,19 +120,22 @@ def evaluate(
     now: datetime,
     settled: Mapping[str, Settled] = NOTHING_SETTLED,
     facts: Facts = NO_FACTS,
+    unasked: Collection[int] = (),
 ) -> Findings:
     """Every breach within the last RAISE_WINDOW_H that no alert knows yet, and where each patient stands per rule.
 
     The series must reach `RAISE_WINDOW_H` plus the rules' longest look-back into the past. A rule that raises becomes a
     RuleFailure; the others still speak (H2), and so does what it said of other portions of the patients (`alerts.joins`). `facts`: who is under 18 or pregnant, where who lives; of whom nothing is known
-    an adult in UTC. A rule over silence speaks only of patients in `facts`.
+    an adult in UTC. A rule over silence speaks only of patients in `facts`. `unasked`: readings, by number, of which nobody at home
+    can be asked for a second: none of them waits for one.
     """
     now_us = microseconds(now)
+    alone = np.array(sorted(unasked), np.int64)
     parts: dict[str, list[RuleFindings]] = {rule.id: [] for rule in rules}
     failures: dict[str, RuleFailure] = {}
 
     def apply(rules: Sequence[Rule], portion: slice) -> None:
-        given = _Evaluation(series, limits, facts, now_us, portion)
+        given = _Evaluation(series, limits, facts, now_us, portion, alone)
         for rule in rules:
             try:
                 parts[rule.id].append(_apply(given, rule, settled.get(rule.id)))
@@ -162,7 +166,7 @@ def _apply(given: _Evaluation, rule: Rule, settled: Settled | None) -> RuleFindi
         judged = judge(rule, given.limits, picked, amount, given.facts)
         if rule.repeat is None or not judged.out.any():
             return _found(given, rule, picked, judged, amount, settled)
-        repeats = Repeats.of(rule, rule.repeat, given.series, picked, amount, judged.out)
+        repeats = Repeats.of(rule, rule.repeat, given.series, picked, amount, judged.out, given.unasked)
         if repeats.changed:
             averaged = judge(rule, given.limits, picked, repeats.amount, given.facts)
             apart = repeats.with_reds_apart(given.series, amount, judged, averaged)

@@ -12,7 +12,18 @@ from numpy.typing import NDArray
 
 from alerts.facts import NO_FACTS, Facts
 from alerts.limits import Limits
-from alerts.repeats import MEAN, SINGLE, UNCONFIRMED, Outcome, Repeated, Waiting, mean_values, unconfirmed_as
+from alerts.repeats import (
+    ALONE,
+    MEAN,
+    SINGLE,
+    UNASKED,
+    UNCONFIRMED,
+    Outcome,
+    Repeated,
+    Waiting,
+    mean_values,
+    unconfirmed_as,
+)
 from alerts.rules import Comparison, Rule
 from alerts.sentences import (
     ASK_AGAIN,
@@ -67,14 +78,19 @@ class Finding:
     limit: CrossedLimit
     sentence: str
     ask: str | None = None
-    #: SINGLE, MEAN or UNCONFIRMED (alerts.repeats), and the mean that was judged.
+    #: SINGLE, MEAN, UNCONFIRMED or UNASKED (alerts.repeats), and the mean that was judged.
     how: int = SINGLE
     mean: tuple[Value, ...] = ()
 
     @property
+    def unconfirmed(self) -> bool:
+        """It waited for a second reading in vain, or nobody could be asked for one."""
+        return self.how in ALONE
+
+    @property
     def told(self) -> Severity:
         """What it asks of a person: `severity` is its band's."""
-        return unconfirmed_as(self.severity) if self.how == UNCONFIRMED else self.severity
+        return unconfirmed_as(self.severity) if self.unconfirmed else self.severity
 
     @property
     def kind(self) -> FindingKind:
@@ -251,6 +267,8 @@ class Findings:
                     words = threshold_sentence(rule, judged, limit, condition=band.condition, pair=(first, values))
                     if how == UNCONFIRMED and rule.repeat is not None:
                         words += f"; unconfirmed: no second reading within {rule.repeat.within}"
+                    if how == UNASKED:
+                        words += "; unconfirmed: nobody there can be asked for a second reading"
                     return (*first, *values), judged if first else (), limit, words
         raise AssertionError(f"{rule.id}: a finding without a crossed limit")
 

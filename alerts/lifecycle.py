@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from alerts.findings import Finding, FindingKind, Findings
-from alerts.repeats import MEAN, SINGLE, UNCONFIRMED, unconfirmed_as
+from alerts.repeats import MEAN, SINGLE, UNASKED, UNCONFIRMED, unconfirmed_as
 from alerts.rules import Rule
 from alerts.settled import Answered, Settled
 from alerts.severity import Severity
@@ -29,8 +29,9 @@ from alerts.severity import Severity
 JUDGED_MAX: Final = 1000
 
 
-#: In an alert's evidence: a second reading was asked for and did not come; its value is the mean of two.
+#: In an alert's evidence: a second reading was asked for and did not come; nobody could be asked; its value is the mean of two.
 UNREPEATED: Final = "none"
+UNASKABLE: Final = "unasked"
 REPEATED: Final = "mean"
 
 
@@ -87,8 +88,8 @@ class Headline:
 
     @property
     def unconfirmed(self) -> bool:
-        """A second reading was asked for, and none came in time."""
-        return self.evidence.get("repeat", {}).get("how") == UNREPEATED
+        """A second reading was asked for, and none came in time; or nobody could be asked."""
+        return self.evidence.get("repeat", {}).get("how") in {UNREPEATED, UNASKABLE}
 
     @property
     def mean(self) -> bool:
@@ -272,6 +273,8 @@ def _repeat_of(finding: Finding) -> dict[str, Any]:
     """What an alert shows of a second reading."""
     if finding.how == UNCONFIRMED:
         return {"repeat": {"how": UNREPEATED}}
+    if finding.how == UNASKED:
+        return {"repeat": {"how": UNASKABLE}}
     if finding.how == MEAN:
         return {"repeat": {"how": REPEATED, "mean": [value.as_json() for value in finding.mean]}}
     return {}

@@ -6,6 +6,7 @@
     judged         the mean of the two, as of the second; the first by itself says nothing any more
     no second      at the deadline it is raised as unconfirmed: a red as a red, the rest one severity lower
     at once        beyond the rule's `at_once` nothing waits, and nothing is averaged away
+    unasked        where nobody at home can be asked for a second one nothing waits either: raised as unconfirmed, at once
 
 A second that is out of range itself is a first to the one after it: of three readings in a row the last two are judged, and
 nobody is asked twice. All of it follows from when the readings were measured, so the order in which they came does not matter,
@@ -31,8 +32,9 @@ from alerts.series import Bools, Floats, Ints, Series, instant_of
 from alerts.severity import Severity
 from schemas.codes import UNIT_NUMBER
 
-#: How a reading was judged: by itself; as the mean of two; by itself, because no second one came.
-SINGLE, MEAN, UNCONFIRMED = 0, 1, 2
+#: How a reading was judged: by itself; as the mean of two; by itself, because no second one came, or nobody could be asked for one.
+SINGLE, MEAN, UNCONFIRMED, UNASKED = 0, 1, 2, 3
+ALONE: Final = (UNCONFIRMED, UNASKED)
 #: As in `unconfirmed_as`, by number.
 _UNCONFIRMED_AS: Final = np.array([0, Severity.ROUTINE, Severity.ROUTINE, Severity.URGENT], np.int8)
 
@@ -70,11 +72,11 @@ class Pairs:
 
 def told(severity: NDArray[np.int8], how: NDArray[np.int8]) -> NDArray[np.int8]:
     """What findings ask of a person: unconfirmed a red is a red, and the rest one severity lower, but never nothing."""
-    return np.where(how == UNCONFIRMED, _UNCONFIRMED_AS[severity], severity)
+    return np.where(np.isin(how, ALONE), _UNCONFIRMED_AS[severity], severity)
 
 
 def unconfirmed_as(severity: Severity) -> Severity:
-    """The same of one."""
+    """The same of one that is."""
     return severity if severity is Severity.URGENT else severity.lower
 
 
@@ -116,7 +118,8 @@ class Repeats:
     """One rule's readings and how each is judged.
 
     `amount`, beside each row: its value, the mean of two, or NaN where a second speaks for it. Per reading: its number, its
-    pair, `how` (SINGLE …), and `until_us`, when it no longer waits (0: it does not). `asks`: whether it waits where it has no pair.
+    pair, `how` (SINGLE …), and `until_us`, when it no longer waits (0: it does not). `asks`: whether it waits where it has no pair;
+    `unasked`: whether nobody could be asked for its second.
     """
 
     rows: Rows
@@ -125,11 +128,17 @@ class Repeats:
     how: NDArray[np.int8]
     until_us: Ints
     asks: Bools
+    unasked: Bools
     within_us: int
 
     @classmethod
-    def of(cls, rule: Rule, repeat: Repeat, series: Series, rows: Rows, amount: Floats, out: Bools) -> "Repeats":
-        """What repeats make of a rule's rows. `amount`: their values; `out`: per reading, whether any limit is breached."""
+    def of(
+        cls, rule: Rule, repeat: Repeat, series: Series, rows: Rows, amount: Floats, out: Bools, unasked: Ints
+    ) -> "Repeats":
+        """What repeats make of a rule's rows. `amount`: their values; `out`: per reading, whether any limit is breached.
+
+        `unasked`: the numbers of readings of which nobody can be asked for a second.
+        """
         starts = rows.starts
         patient, at_us = rows.patient[starts], rows.at_us[starts]
         doubted = series.doubted[rows.rows[starts]]
@@ -141,22 +150,23 @@ class Repeats:
         first, second = _paired(order, patient, at_us, out & ~doubted, sound, within_us)
         at_once = rows.any(_at_once(rule, repeat, rows, amount))
         pairs = Pairs(np.where(at_once, -1, first), np.where(at_once, -1, second))
-        return cls._of_pairs(series, rows, amount, pairs, out & ~doubted & ~at_once, within_us)
+        alone = np.isin(series.reading_no[rows.rows[starts]], unasked)
+        return cls._of_pairs(series, rows, amount, pairs, out & ~doubted & ~at_once, alone, within_us)
 
     @classmethod
     def _of_pairs(
-        cls, series: Series, rows: Rows, amount: Floats, pairs: Pairs, asks: Bools, within_us: int
+        cls, series: Series, rows: Rows, amount: Floats, pairs: Pairs, asks: Bools, unasked: Bools, within_us: int
     ) -> "Repeats":
         """The same of pairs that are known. `asks`: per reading, whether it waits where it is in no pair."""
         at_us = rows.at_us[rows.starts]
         how = np.full(len(rows.starts), SINGLE, np.int8)
         alone = asks & (pairs.first < 0) & (pairs.second < 0)
-        how[alone] = UNCONFIRMED
+        how[alone] = np.where(unasked[alone], UNASKED, UNCONFIRMED)
         how[pairs.first >= 0] = MEAN
-        until = np.where(alone, at_us + within_us, 0)
+        until = np.where(alone & ~unasked, at_us + within_us, 0)
         if (pairs.first >= 0).any() or (pairs.second >= 0).any():
             amount = _amounts(series, rows, amount, pairs.first, pairs.second)
-        return cls(rows, pairs, amount, how, until, asks, within_us)
+        return cls(rows, pairs, amount, how, until, asks, unasked, within_us)
 
     def with_reds_apart(self, series: Series, amount: Floats, alone: Judged, averaged: Judged) -> "Repeats":
         """The same, where no red is averaged away by what came before it: such a one is nobody's second.
@@ -168,7 +178,7 @@ class Repeats:
         if not hidden.any():
             return self
         pairs = Pairs(np.where(hidden, -1, first), np.where((second >= 0) & hidden[second], -1, second))
-        return self._of_pairs(series, self.rows, amount, pairs, self.asks, self.within_us)
+        return self._of_pairs(series, self.rows, amount, pairs, self.asks, self.unasked, self.within_us)
 
     @property
     def changed(self) -> bool:

@@ -140,6 +140,7 @@ def _judge(
         now=now,
         settled=settled((*known.open, *known.closed), judgement.rules),
         facts=Facts.of(facts.of_patients(connection, patients, now=now)),
+        unasked=repeats.unasked(connection, patients, now=now),
     )
     return len(loaded), findings, fold(known.open, findings, now=now, rules=judgement.rules)
 

@@ -1,11 +1,12 @@
 """Ask at home for a second reading, take back what nobody needs any more, and have those judged whose time is over.
 
 What waits, and until when, is rows: a turn that comes late, or a process that was killed, acts at its next turn. That a box
-has no line delays nothing: the deadline is the first reading's, and needs no answer.
+has no line delays nothing: the deadline is the first reading's, and needs no answer. Where nobody can be asked nothing waits.
 """
 
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from rpm.errors import UserError
 from rpm.jobs.report import Done
@@ -20,6 +21,7 @@ LIMIT: Final = 100
 def run_once(database: Database, *, now: datetime, limit: int = LIMIT) -> Done:
     """Each of the three, `limit` at most: the deadlines first."""
     with database.transaction() as connection:
+        repeats.give_up(connection, now=now)
         woken = repeats.wake(connection, now=now, limit=limit)
         if woken:
             readings.tell(connection)
@@ -37,17 +39,23 @@ def _ask(connection: Connection, *, now: datetime, limit: int) -> int:
     away = pauses.running(connection, [one.patient_id for one in found], now=now) if found else frozenset[int]()
     # By gateway, as everybody locks them.
     for one in sorted(found, key=lambda one: (one.gateway_id or "", one.patient_id, one.reading_no)):
-        request_id = None
-        if one.gateway_id is not None and one.kind is not None and one.patient_id not in away:
-            slot = {} if one.user_slot is None else {"user_slot": one.user_slot}
-            try:
-                request_id = requests.ask(
-                    connection, one.gateway_id, RequestKind.MEASURE_AGAIN, {"kind": one.kind, **slot},
-                    practice_id=one.practice_id, staff_id=None, patient_id=one.patient_id, expires_at=one.until_at,
-                    now=now,
-                )  # fmt: skip
-            except UserError:
-                # Asked already, too much asked of this box, or it is gone: the deadline holds all the same.
-                request_id = None
+        request_id = None if one.patient_id in away else _request(connection, one, now=now)
         repeats.asked(connection, one, request_id, now=now)
     return len(found)
+
+
+def _request(connection: Connection, one: repeats.ToAsk, *, now: datetime) -> UUID | None:
+    """By which request somebody at home is asked; None: nobody can be, for there is no box, or too much is asked of it."""
+    if one.gateway_id is None or one.kind is None:
+        return None
+    slot = {} if one.user_slot is None else {"user_slot": one.user_slot}
+    try:
+        return requests.ask(
+            connection, one.gateway_id, RequestKind.MEASURE_AGAIN, {"kind": one.kind, **slot},
+            practice_id=one.practice_id, staff_id=None, patient_id=one.patient_id, expires_at=one.until_at, now=now,
+        )  # fmt: skip
+    except requests.AskedAlready as error:
+        # Of whom that was asked does not matter: the box asks whoever stands before it.
+        return error.request_id
+    except UserError:
+        return None

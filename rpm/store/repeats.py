@@ -63,6 +63,12 @@ def waiting(connection: Connection, patients: Sequence[int]) -> list[Known]:
         return cursor.execute(_SQL["waiting"], {"patients": list(patients)}).fetchall()
 
 
+def unasked(connection: Connection, patients: Sequence[int], *, now: datetime) -> frozenset[int]:
+    """Of these patients, the readings that would wait still, were there somebody who can be asked for a second."""
+    rows = connection.execute(_SQL["unasked"], {"patients": list(patients), "now": now})
+    return frozenset(row["reading_no"] for row in rows)
+
+
 def save(connection: Connection, found: Iterable[Waiting], practice_of: Mapping[int, int], *, now: datetime) -> None:
     """These wait."""
     for one in found:
@@ -111,9 +117,14 @@ def to_ask(connection: Connection, *, now: datetime, limit: int) -> list[ToAsk]:
 
 
 def asked(connection: Connection, one: ToAsk, request_id: UUID | None, *, now: datetime) -> None:
-    """It was seen to; `request_id` None: there is nobody to be asked, or they are asked already."""
+    """It was seen to; `request_id` None: there is nobody to be asked, and it is judged without a second reading."""
     fields = {"patient_id": one.patient_id, "reading_no": one.reading_no, "request_id": request_id, "now": now}
     connection.execute(_SQL["asked"], fields)
+
+
+def give_up(connection: Connection, *, now: datetime) -> int:
+    """Have those judged whose box does not know how to ask; how many."""
+    return connection.execute(_SQL["give_up"], {"now": now}).rowcount
 
 
 def to_withdraw(connection: Connection, *, now: datetime, limit: int) -> list[ToWithdraw]:

@@ -52,6 +52,14 @@ class Asked:
     asked_by: str
 
 
+class AskedAlready(UserError):
+    """The same is being asked of this box."""
+
+    def __init__(self, request_id: UUID) -> None:
+        super().__init__("this is being asked already: wait for the answer")
+        self.request_id = request_id
+
+
 def ask(
     connection: Connection,
     gateway_id: str,
@@ -67,7 +75,8 @@ def ask(
     """Write a request down, to be published at once. `patient_id`: whom it is about, where it is about somebody.
 
     `staff_id` None: nobody asks but this program itself.
-    UserError where the practice has no such gateway, is asking the same already, or asks for more than a box can show.
+    AskedAlready where the same is being asked; UserError where the practice has no such gateway, or asks for more than a
+    box can show.
     """
     asked = {
         "gateway_id": gateway_id, "kind": kind, "arguments": Jsonb(dict(arguments)), "practice_id": practice_id,
@@ -75,8 +84,9 @@ def ask(
     }  # fmt: skip
     connection.execute(_SQL["lock"], asked)
     waiting = connection.execute(_SQL["open"], asked).fetchall()
-    if any(each["kind"] == kind and each["arguments"] == dict(arguments) for each in waiting):
-        raise UserError("this is being asked already: wait for the answer")
+    for each in waiting:
+        if each["kind"] == kind and each["arguments"] == dict(arguments):
+            raise AskedAlready(each["id"])
     if len(waiting) >= OPEN_MAX:
         raise UserError(f"{len(waiting)} things are being asked of this box already: wait until they end")
     row = connection.execute(_SQL["ask"], asked).fetchone()

@@ -14,7 +14,7 @@ from alerts.facts import NO_FACTS
 from alerts.findings import Finding
 from alerts.limits import Limits
 from alerts.observations import Observations, ObservationsError, read_observations, read_patients
-from alerts.repeats import MEAN, UNCONFIRMED, Waiting
+from alerts.repeats import MEAN, Waiting
 from alerts.replay import RuleFailed, replay
 from alerts.scoring import score, table
 from alerts.sentences import Value
@@ -137,6 +137,6 @@ def _line(finding: Finding, observed: Observations) -> dict[str, Any]:
         "limit": finding.limit.as_json(),
         "values": values,
         **({"ask": finding.ask} if finding.ask else {}),
-        **({"band": finding.severity.word, "unconfirmed": True} if finding.how == UNCONFIRMED else {}),
+        **({"band": finding.severity.word, "unconfirmed": True} if finding.unconfirmed else {}),
         **({"mean": [_named(value, observed) for value in finding.mean]} if finding.how == MEAN else {}),
     }

@@ -2,6 +2,14 @@
 -- Of these patients, the readings that wait for a second one.
 select patient_id, reading_no, rule_id from repeat_wait where patient_id = any(%(patients)s) and ended_at is null;
 
+-- unasked
+-- Of these patients, the readings whose deadline is to come, and nobody can be asked for a second one: no box, nobody at it,
+-- or a box that does not know how to ask. What has ended counts as well, or it would wait at the next look.
+select repeat_wait.reading_no
+from repeat_wait left join gateway_request on gateway_request.id = repeat_wait.request_id
+where repeat_wait.patient_id = any(%(patients)s) and repeat_wait.until_at > %(now)s
+    and repeat_wait.asked_at is not null and (repeat_wait.request_id is null or gateway_request.state = 'unknown');
+
 -- save
 -- A first reading out of range waits. It may have waited before: then nobody is asked again.
 insert into repeat_wait (patient_id, reading_no, practice_id, rule_id, severity, measured_at, began_at, until_at, due_at)
@@ -54,9 +62,17 @@ limit %(limit)s
 for update of repeat_wait skip locked;
 
 -- asked
--- It was seen to: by this request, or there was nobody to ask.
-update repeat_wait set asked_at = %(now)s, request_id = %(request_id)s
+-- It was seen to: by this request; or there was nobody to ask, and waiting is in vain.
+update repeat_wait set asked_at = %(now)s, request_id = %(request_id)s,
+    due_at = case when %(request_id)s::uuid is null then least(due_at, %(now)s) else due_at end
 where patient_id = %(patient_id)s and reading_no = %(reading_no)s;
+
+-- give_up
+-- A box has answered that it does not know how to ask: waiting is in vain.
+update repeat_wait set due_at = %(now)s
+from gateway_request
+where gateway_request.id = repeat_wait.request_id and gateway_request.state = 'unknown'
+    and repeat_wait.ended_at is null and repeat_wait.due_at > %(now)s;
 
 -- to_withdraw
 -- Requests that are still shown or on their way although the second reading came, or the first is no longer out of range.
@@ -64,6 +80,10 @@ select repeat_wait.request_id, repeat_wait.practice_id
 from repeat_wait join gateway_request on gateway_request.id = repeat_wait.request_id
 where gateway_request.state in ('asked', 'sent', 'shown') and repeat_wait.ended_at <= %(ended_before)s
     and repeat_wait.outcome <> 'unanswered'
+    and not exists (
+        select from repeat_wait as other
+        where other.request_id = repeat_wait.request_id and other.ended_at is null
+    )
 order by repeat_wait.ended_at
 limit %(limit)s
 for update of repeat_wait skip locked;

@@ -5,6 +5,7 @@ same alerts as who sees everything at once, as long as all of it came before its
 """
 
 import random
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 
 import pytest
@@ -16,7 +17,7 @@ from alerts.facts import NO_FACTS, Facts, PatientFacts
 from alerts.findings import Findings
 from alerts.lifecycle import Alert, ChangeReason, fold, settled
 from alerts.limits import Limits
-from alerts.repeats import MEAN, UNCONFIRMED, Outcome
+from alerts.repeats import MEAN, UNASKED, UNCONFIRMED, Outcome
 from alerts.rulefile import RulesError, parse_rules, read_rules
 from alerts.severity import Severity
 from rpm.settings import CARE
@@ -39,8 +40,8 @@ def pressure(
     )
 
 
-def judge(rows: list[Row], *, now: datetime = NOW, facts: Facts = NO_FACTS) -> Findings:
-    found = evaluate(series_of(rows), ASKING, limits=Limits.of([], ASKING), now=now, facts=facts)
+def judge(rows: list[Row], *, now: datetime = NOW, facts: Facts = NO_FACTS, unasked: Collection[int] = ()) -> Findings:
+    found = evaluate(series_of(rows), ASKING, limits=Limits.of([], ASKING), now=now, facts=facts, unasked=unasked)
     assert found.failures == ()
     return found
 
@@ -58,6 +59,26 @@ def test_a_first_red_waits_for_a_second_reading_and_not_a_minute_longer() -> Non
         "Blood pressure 192/118 mmHg; limit systolic above 180 mmHg; unconfirmed: no second reading within 15 minutes"
     )
     assert found.outcome(1, HIGH.id) is Outcome.UNANSWERED
+
+
+def test_of_whom_nobody_can_be_asked_nothing_waits() -> None:
+    found = judge(pressure(1, 1, 192, 118), unasked=[1])
+    assert list(found.waiting()) == []
+    [red] = found
+    assert (red.told, red.how) == (Severity.URGENT, UNASKED)
+    assert red.sentence == (
+        "Blood pressure 192/118 mmHg; limit systolic above 180 mmHg;"
+        " unconfirmed: nobody there can be asked for a second reading"
+    )
+    assert found.outcome(1, HIGH.id) is Outcome.UNANSWERED
+    yesterday = pressure(24 * 60, 3, 170) + pressure(24 * 60 - 2, 4, 170)
+    [orange] = judge(yesterday + pressure(1, 1, 172), unasked=[1])
+    assert (orange.severity, orange.told) == (Severity.PRIORITY, Severity.ROUTINE), "as of one that was not repeated"
+    # Of others it changes nothing, and who measures twice by himself is judged by both.
+    assert [one.reading_no for one in judge(pressure(1, 1, 192, 118), unasked=[2]).waiting()] == [1]
+    both = judge(pressure(5, 1, 192, 118) + pressure(3, 2, 186, 112), unasked=[1])
+    assert [(one.reading_no, one.how) for one in both] == [(2, MEAN)]
+    assert list(judge(pressure(5, 1, 184, 96) + pressure(3, 2, 128, 80), unasked=[1])) == []
 
 
 def test_the_mean_of_the_two_is_judged_and_both_are_named() -> None:
