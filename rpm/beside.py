@@ -4,7 +4,9 @@ Measured on two processors, 500 readings a second coming in and being judged: a 
 one process did both, after 12 and 24 with two.
 
 The two hold one line, which is the judge's standard input. However one of them goes (kill -9), the other hears it at once:
-the judge finishes its turn and ends; who takes in ends too, for its supervisor to start both anew.
+the judge finishes its turn and ends; who takes in ends too, for its supervisor to start both anew. The judge gives a sign of
+life on it as well: one that stands still as a whole is killed, for another worker's beats would hide it (`rpm.outage`), and its
+own watchdog stands still with it.
 """
 
 import contextlib
@@ -24,9 +26,15 @@ from rpm.errors import UserError
 READY_S_MAX: Final = 60.0
 #: It finishes the turn it is in.
 END_S_MAX: Final = 12.0
+SIGN_EVERY_S: Final = 5.0
+#: No sign for so long: it stands still, and is over before somebody is called for it.
+STANDS_S_MAX: Final = 60.0
 #: Told to whoever started the process: it ended because its judge did, start it again (EX_SOFTWARE).
 EXIT_ALONE: Final = 70
 _READY: Final = b"r"
+_SIGN: Final = b"."
+_SIGNS_MAX: Final = 4096
+_HALVES: Final = 2
 _STANDARD_INPUT: Final = 0
 
 _log = structlog.get_logger()
@@ -79,11 +87,29 @@ class Judge:
         return False
 
     def _listen(self, when_gone: Callable[[], object]) -> None:
-        _wait_for_end(self._line)
+        if not self._lives_on():
+            _log.critical("worker.judge_stands_still", for_s=STANDS_S_MAX)
+            self._process.kill()
         if not self._told.is_set():
             self.gone = True
             _log.critical("worker.judge_gone", status=self._process.wait())
             when_gone()
+
+    def _lives_on(self) -> bool:
+        """False as soon as it stands still; True when it has ended."""
+        # In two halves: where both of us stood still, it has its time to say so after that.
+        self._line.settimeout(STANDS_S_MAX / 2)
+        missed = 0
+        with contextlib.suppress(ConnectionError):
+            while missed < _HALVES:
+                try:
+                    if not self._line.recv(_SIGNS_MAX):
+                        return True
+                    missed = 0
+                except TimeoutError:
+                    missed += 1
+            return False
+        return True
 
 
 class Line:
@@ -103,12 +129,15 @@ class Line:
         threading.Thread(target=self._listen, name="line", daemon=True).start()
 
     def _listen(self) -> None:
-        _wait_for_end(self._line)
+        """Until the other end is closed: nobody says anything on it. A sign of life every so often."""
+        self._line.settimeout(SIGN_EVERY_S)
+        with contextlib.suppress(OSError):
+            while True:
+                try:
+                    if not self._line.recv(_SIGNS_MAX):
+                        break
+                except TimeoutError:
+                    # Who stands still itself does not read, and its line fills: that is no reason to end.
+                    with contextlib.suppress(TimeoutError):
+                        self._line.sendall(_SIGN)
         self._stop.set()
-
-
-def _wait_for_end(line: socket.socket) -> None:
-    """Until the other end is closed. Nobody says anything on it any more."""
-    with contextlib.suppress(OSError):
-        while line.recv(16):
-            pass

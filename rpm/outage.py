@@ -3,6 +3,9 @@
 No part judges itself: a stage is missed by whoever reads the table of heartbeats, and that is the worker's silence loop, the
 same loop beside the pages, and, from elsewhere, `rpm-cloud watch`. Nothing here looks at whether readings are fresh: that
 would silence the alarm for the very case it is there for (H4).
+
+Each loop beats by its own name, whichever worker runs it: what is missed here is work that nobody does any more. That one
+loop of one worker hangs while another's goes on is its own process's to end (`rpm.jobs.watchdog`).
 """
 
 import re
@@ -12,8 +15,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-#: A stage beats every five seconds, and one turn of it may take as long as a lease of the sender, a minute.
+#: A stage beats every five seconds, and one turn of it may take as long as a lease of the sender, a minute and a half.
 STAGE_SILENT_AFTER: Final = timedelta(minutes=3)
+#: What looks seldom is silent when so many of its looks are missing.
+LOOKS_MISSED: Final = 3
 #: What waits for a stage that beats is due at once; it may retry for 75 seconds.
 WAITS_TOO_LONG: Final = timedelta(minutes=5)
 #: Boxes tell a heartbeat every minute.
@@ -26,7 +31,7 @@ BOXES_SHARE: Final = 0.5
 
 
 class Stage(StrEnum):
-    """A part of the pipeline that beats."""
+    """A part of the pipeline that beats: the way from a reading to a call, then every other loop of a worker."""
 
     INGEST = "ingest"
     #: Beaten by a worker while the broker lets it in.
@@ -34,9 +39,41 @@ class Stage(StrEnum):
     EVALUATE = "evaluate"
     ESCALATE = "escalate"
     SEND = "send"
-    #: Everything else a worker looks after, known by the loop of it that is due most often.
-    UPKEEP = "deliveries"
+    REPEATS = "repeats"
+    DELIVERIES = "deliveries"
+    PAUSES = "pauses"
+    SILENCE = "silence"
+    CONTACTS = "contacts"
+    COVER = "cover"
+    EXPIRIES = "expiries"
+    SYNTHETIC = "synthetic"
+    ROLLUP = "rollup"
+    RETENTION = "retention"
+    ADJUST = "adjust_closed_months"
+    SESSIONS = "expire_sessions"
 
+
+#: From a reading to a call.
+WAY: Final = (Stage.INGEST, Stage.BROKER, Stage.EVALUATE, Stage.ESCALATE, Stage.SEND)
+#: Everything else a worker looks after.
+UPKEEP: Final = tuple(stage for stage in Stage if stage not in WAY)
+#: What of it nobody is called for: it is a fault on support's list, and no patient is worse off tonight.
+CAN_WAIT: Final = frozenset(
+    {
+        Stage.CONTACTS, Stage.COVER, Stage.EXPIRIES, Stage.SYNTHETIC, Stage.ROLLUP, Stage.RETENTION, Stage.ADJUST,
+        Stage.SESSIONS,
+    }
+)  # fmt: skip
+#: How often what changes slowly is looked at. Everything else takes a turn every second.
+LOOKS_EVERY: Final[Mapping[Stage, timedelta]] = {
+    Stage.DELIVERIES: timedelta(seconds=5),
+    Stage.PAUSES: timedelta(minutes=1),
+    Stage.SESSIONS: timedelta(minutes=5),
+    Stage.EXPIRIES: timedelta(minutes=10),
+    Stage.COVER: timedelta(hours=1),
+    Stage.RETENTION: timedelta(hours=1),
+    Stage.ADJUST: timedelta(hours=1),
+}
 
 #: What does not happen while a stage is silent.
 NOT_DONE: Final[Mapping[Stage, str]] = {
@@ -45,8 +82,23 @@ NOT_DONE: Final[Mapping[Stage, str]] = {
     Stage.EVALUATE: "nothing is judged",
     Stage.ESCALATE: "nobody is called",
     Stage.SEND: "no message is sent",
-    Stage.UPKEEP: "nobody looks for messages that did not arrive, or after anything else that is due by itself",
+    Stage.REPEATS: "a first reading out of range is not asked for again, and is not judged when its time is over",
+    Stage.DELIVERIES: "nobody looks for messages that did not arrive",
+    Stage.PAUSES: "what was set aside while somebody was away is not looked at again",
+    Stage.SILENCE: "nobody misses boxes and people who fall silent",
+    Stage.CONTACTS: "contacts are not asked whether they still reach their owner",
+    Stage.COVER: "nobody looks ahead for hours in which a call would reach nobody",
+    Stage.EXPIRIES: "nobody looks for certificates that end and backups that are not tried",
+    Stage.SYNTHETIC: "the synthetic patient’s alerts are not closed",
+    Stage.ROLLUP: "the charts of weeks and months are not brought up to date",
+    Stage.RETENTION: "nothing is let go of that need not be kept any longer",
+    Stage.ADJUST: "closed months of billing are not compared with what became known since",
+    Stage.SESSIONS: "sessions that ended are not tidied away",
 }
+#: How it is told where all of the upkeep is silent at once, as where nobody runs it.
+NO_UPKEEP: Final = (
+    "nobody looks after anything that is due by itself: second readings, messages that did not arrive, pauses"
+)
 #: How a stage that beats and does not get on is told.
 NOT_GETTING_ON: Final[Mapping[Stage, str]] = {
     Stage.EVALUATE: "readings wait to be judged",
@@ -75,31 +127,61 @@ class Boxes:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One thing that does not work, and since when; `since` None: it never did."""
+    """One thing that does not work, and since when; `since` None: it never did. `can_wait`: see CAN_WAIT."""
 
     said: str
     since: datetime | None
+    can_wait: bool = False
+
+
+def silent_after(stage: Stage) -> timedelta:
+    """How old the last beat of a stage may be."""
+    return max(STAGE_SILENT_AFTER, LOOKS_MISSED * LOOKS_EVERY.get(stage, timedelta(0)))
 
 
 def pipeline_parts(known: Pipeline, *, watching_since: datetime, now: datetime) -> list[Part]:
-    """What of the pipeline's own stages does not work, the first in the path of a reading first.
+    """What of the way from a reading to a call does not work, the first in the path of a reading first.
 
     `watching_since`: since when whoever asks could have seen a beat. After the database was away every beat is old, and
     nothing follows from that until there was time for a new one.
     """
     parts: list[Part] = []
-    patient = now - watching_since <= STAGE_SILENT_AFTER
-    for stage in Stage:
-        beat_at = known.beats.get(stage)
+    for stage in WAY:
+        if not _could_be_seen(stage, watching_since, now=now):
+            continue
         waiting = known.waiting_since.get(stage)
-        if beat_at is None or now - beat_at > STAGE_SILENT_AFTER:
+        if _is_silent(known, stage, now=now):
             # A broker that nobody could ask about says nothing of its own.
             told_already = stage is Stage.BROKER and any(part.said == NOT_DONE[Stage.INGEST] for part in parts)
-            if not patient and not told_already:
-                parts.append(Part(NOT_DONE[stage], beat_at))
-        elif waiting is not None and now - waiting > WAITS_TOO_LONG and stage in NOT_GETTING_ON and not patient:
+            if not told_already:
+                parts.append(Part(NOT_DONE[stage], known.beats.get(stage)))
+        elif waiting is not None and now - waiting > WAITS_TOO_LONG and stage in NOT_GETTING_ON:
             parts.append(Part(NOT_GETTING_ON[stage], waiting))
     return parts
+
+
+def upkeep_parts(known: Pipeline, *, watching_since: datetime, now: datetime) -> list[Part]:
+    """What of everything else does not work, what cannot wait first. `watching_since`: see `pipeline_parts`."""
+    silent = [
+        stage
+        for stage in UPKEEP
+        if _is_silent(known, stage, now=now) and _could_be_seen(stage, watching_since, now=now)
+    ]
+    # What looks seldom is silent later; whoever misses the others beats himself.
+    soon = {stage for stage in UPKEEP if silent_after(stage) == STAGE_SILENT_AFTER} - {Stage.SILENCE}
+    if soon <= set(silent):
+        beats = [known.beats.get(stage) for stage in soon]
+        return [Part(NO_UPKEEP, None if None in beats else max(beat for beat in beats if beat is not None))]
+    return [Part(NOT_DONE[stage], known.beats.get(stage), stage in CAN_WAIT) for stage in silent]
+
+
+def _is_silent(known: Pipeline, stage: Stage, *, now: datetime) -> bool:
+    beat_at = known.beats.get(stage)
+    return beat_at is None or now - beat_at > silent_after(stage)
+
+
+def _could_be_seen(stage: Stage, watching_since: datetime, *, now: datetime) -> bool:
+    return now - watching_since > silent_after(stage)
 
 
 def boxes_part(boxes: Boxes) -> Part | None:
@@ -112,11 +194,17 @@ def boxes_part(boxes: Boxes) -> Part | None:
     return None
 
 
+#: What it means where a patient may be worse off, and where nobody is.
+HARMS: Final = "Patients may be unwell without an alert until this works again."
+WAITS: Final = "Alerts go on. Tell whoever keeps this installation."
+
+
 def sentence(parts: list[Part]) -> str:
     """The parts as an alert tells them; no part, no sentence."""
     told = [f"{part.said} since {part.since:%Y-%m-%d %H:%M} UTC" if part.since else part.said for part in parts]
     words = "; ".join(told)
-    return f"{words[:1].upper()}{words[1:]}. Patients may be unwell without an alert until this works again."
+    means = WAITS if all(part.can_wait for part in parts) else HARMS
+    return f"{words[:1].upper()}{words[1:]}. {means}"
 
 
 def adds_to(said: str, parts: list[Part]) -> bool:

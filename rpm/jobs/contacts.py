@@ -21,7 +21,8 @@ log = structlog.get_logger()
 ASK_AGAIN_AFTER: Final = timedelta(days=28)
 #: Between two questions to one contact that does not answer.
 PATIENCE: Final = timedelta(days=2)
-LIMIT: Final = 5
+#: Each may take as long as its providers may: a turn of several would seem to hang.
+LIMIT: Final = 1
 CODE_DIGITS: Final = 6
 TOKEN_BYTES: Final = 16
 

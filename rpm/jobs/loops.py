@@ -1,7 +1,8 @@
 """The loops of a worker: plain threads that ask what is due, do it, and wait.
 
 Each turn asks the clock once and passes it down; waiting is by the monotonic clock (T6). A turn that fails is logged by
-name and tried again; the loop goes on. NOTIFY only shortens a wait.
+name and tried again; the loop goes on. NOTIFY only shortens a wait. Each beats by its name (`rpm.outage.Stage`) after a turn
+that went well; one that hangs ends its process (`rpm.jobs.watchdog`).
 """
 
 import threading
@@ -34,6 +35,7 @@ from rpm.jobs import (
     send,
     silence,
     synthetic,
+    watchdog,
 )
 from rpm.jobs.report import Done
 from rpm.rulebook import read_layers, read_rulebook
@@ -49,6 +51,8 @@ TICK_S: Final = 1.0
 #: After a turn that failed: the database may be on its way back.
 AFTER_FAILURE_S: Final = 2.0
 HEARTBEAT_S: Final = 5.0
+#: A turn that takes as long hangs: longer than any sender's lease, and over before somebody is called for it.
+TURN_MAX: Final = timedelta(seconds=150)
 #: Senders side by side: a mail server that answers one late does not hold up the other.
 SENDERS: Final = 2
 NEWS: Final = "patient_news"
@@ -85,6 +89,11 @@ class Loop:
     channel: str | None = None
     every: timedelta = timedelta(0)
 
+    @property
+    def turn_max(self) -> timedelta:
+        """How long a turn may take; what looks seldom may have much to do."""
+        return max(TURN_MAX, self.every / 4)
+
 
 def start(
     database: Database,
@@ -100,11 +109,15 @@ def start(
     the escalation file or the mail URL cannot be used.
     """
     ask = clock or database.clock
-    threads = [
-        threading.Thread(target=run, args=(loop, database, stop, ask), name=loop.name, daemon=True)
-        for loop in loops(database, settings)
-        if not only or (loop.name if loop.name in STAGES else UPKEEP) in only
+    chosen = [
+        loop for loop in loops(database, settings) if not only or (loop.name if loop.name in STAGES else UPKEEP) in only
     ]
+    rounds = [watchdog.Round(loop.name, loop.turn_max.total_seconds()) for loop in chosen]
+    threads = [
+        threading.Thread(target=run, args=(loop, database, stop, ask, own), name=loop.name, daemon=True)
+        for loop, own in zip(chosen, rounds, strict=True)
+    ]
+    threads.append(threading.Thread(target=watchdog.watch, args=(rounds, stop), name="watchdog", daemon=True))
     if not only or UPKEEP in only:
         threads.append(
             threading.Thread(target=_keep_house, args=(database, stop, ask), name="housekeeping", daemon=True)
@@ -183,12 +196,14 @@ def start_silence(
     return thread
 
 
-def run(loop: Loop, database: Database, stop: threading.Event, clock: Clock) -> None:
-    """The life of one loop: turn, wait, until `stop`."""
+def run(loop: Loop, database: Database, stop: threading.Event, clock: Clock, own: watchdog.Round | None = None) -> None:
+    """The life of one loop: turn, wait, until `stop`. `own`: where somebody counts its turns."""
     waiter = Waiter(database.dsn, loop.channel, stop)
     beat_at = -HEARTBEAT_S
     looked_at: datetime | None = None
     while not stop.is_set():
+        if own is not None:
+            own.turns += 1
         try:
             now = clock()
             report = Done(0)

@@ -1,7 +1,7 @@
 """APScheduler as a metronome for housekeeping, in memory: nothing whose lateness would matter is scheduled here.
 
 Evaluate, escalate and send are plain loops (`rpm.jobs.loops`): a job store loses deadlines over a restart, and a full pool
-drops them.
+drops them. Each chore that was done beats by its name, and is missed like a loop where it is not (`rpm.outage`).
 """
 
 from collections.abc import Callable
@@ -13,7 +13,8 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from rpm.jobs import adjust
-from rpm.store import sessions
+from rpm.outage import Stage
+from rpm.store import heartbeats, sessions
 from rpm.store.database import Clock, Database
 
 log = structlog.get_logger()
@@ -26,7 +27,7 @@ ADJUST_EVERY_S: Final = 3600
 class Chore:
     """A thing done every so often. It must bear being late, and being done twice."""
 
-    name: str
+    name: Stage
     every_s: float
     run: Callable[[Database, datetime], None]
 
@@ -42,8 +43,8 @@ def _adjust(database: Database, now: datetime) -> None:
 
 
 CHORES: Final = (
-    Chore("adjust_closed_months", ADJUST_EVERY_S, _adjust),
-    Chore("expire_sessions", SESSIONS_EVERY_S, _expire_sessions),
+    Chore(Stage.ADJUST, ADJUST_EVERY_S, _adjust),
+    Chore(Stage.SESSIONS, SESSIONS_EVERY_S, _expire_sessions),
 )
 
 
@@ -52,7 +53,7 @@ def start(database: Database, clock: Clock) -> Callable[[], None]:
     made: Any = BackgroundScheduler(timezone="UTC")
     for chore in CHORES:
         made.add_job(
-            _run,
+            do,
             "interval",
             args=(chore, database, clock),
             seconds=chore.every_s,
@@ -69,8 +70,12 @@ def start(database: Database, clock: Clock) -> Callable[[], None]:
     return stop
 
 
-def _run(chore: Chore, database: Database, clock: Clock) -> None:
+def do(chore: Chore, database: Database, clock: Clock) -> None:
+    """One turn of a chore, and its sign of life where it went well."""
     try:
-        chore.run(database, clock())
+        now = clock()
+        chore.run(database, now)
+        with database.transaction() as connection:
+            heartbeats.beat(connection, chore.name, now=now)
     except Exception as error:  # noqa: BLE001 - the outer edge of a chore, by name: the next turn tries again
         log.error("chore_failed", chore=chore.name, error=type(error).__name__)

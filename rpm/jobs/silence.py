@@ -1,7 +1,7 @@
 """Nothing is silent without somebody being told: the pipeline, boxes, people of whom nothing comes (F46, F61, H3, S4).
 
 Runs in every worker that is not for one part alone, and beside the pages, each for itself; what two of them find is one alert. What a site-wide outage
-explains (no box can be heard) is one alert of each practice, and while it stands no box and no person is told besides.
+explains (no box can be heard) is one alert of each practice (`rpm.jobs.outages`), and while it stands no box and no person is told besides.
 Only technical alerts are held back: what has been measured is judged, and calls, whatever is silent.
 
 Absence is looked for here and nowhere behind a check that data is fresh (H4).
@@ -12,20 +12,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-import structlog
-
-from alerts.escalation import Plan, Queue, first_step_at
+from alerts.escalation import Plan
 from alerts.severity import Severity
 from rpm import silence
 from rpm.fleet import Home
-from rpm.outage import STAGE_SILENT_AFTER, adds_to, boxes_part, pipeline_parts, sentence
+from rpm.jobs import outages
+from rpm.jobs.outages import first_call
+from rpm.outage import STAGE_SILENT_AFTER
 from rpm.store import calls, homes, plans, silences
 from rpm.store.database import Connection, Database
 from rpm.store.plans import Plans
 from rpm.store.silences import BOX, READINGS, SITE, Opening, SilentBox, SilentPatient
 from rpm.upkeep import span
-
-_log = structlog.get_logger()
 
 LOOK_EVERY: Final = timedelta(seconds=30)
 #: Boxes and people are silent for days: looked for this often.
@@ -34,13 +32,9 @@ HOMES_EVERY: Final = timedelta(minutes=10)
 LIMIT: Final = 100
 #: Nothing from somebody for so long: their own support is asked to call, and to look at the device.
 CALL_AFTER: Final = timedelta(days=6)
-#: An outage that comes and goes is told again no sooner than this.
-FLAPS_FOR: Final = timedelta(minutes=5)
 #: What has been back for so long closes itself: longer than a box is silent before it is missed, so that one that comes and
 #: goes is one alert with a history.
 CLOSES_AFTER: Final = timedelta(days=3)
-#: An alert of an outage says what else has become silent, or less so, this often.
-RETOLD_EVERY: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,14 +107,14 @@ def run_once(
     """One look at everything, at most `limit` alerts of each kind. `watching_since`: see `rpm.outage.pipeline_parts`."""
     with database.transaction() as connection:
         current = plans.current(connection, plan)
-        opened, ended = _pipeline(connection, current, watching_since=watching_since, now=now)
+        opened, ended = outages.tell(connection, current, watching_since=watching_since, now=now)
     if not homes_too:
         return Report(opened, ended)
     with database.transaction() as connection:
         again = silences.heard_again(connection, limit=limit, now=now)
         silences.back(connection, again, said="heard again", now=now)
         closed = silences.close_old(connection, back_for=CLOSES_AFTER, limit=limit, now=now)
-        out = [each.practice_id for each in silences.outages(connection).values() if each.back_at is None]
+        out = [each.practice_id for each in silences.outages(connection, SITE).values() if each.back_at is None]
         gone = silences.silent_boxes(connection, before=now - patience.box, left_out=out, limit=limit, now=now)
         missed = silences.silent_patients(
             connection, before=now - patience.readings, left_out=out, limit=limit, now=now
@@ -137,61 +131,13 @@ def run_once(
             now=now,
         )
         for alert_id, practice_id in raised:
-            calls.set_next_step(connection, alert_id, _first_call(current, practice_id, Severity.PRIORITY, now=now))
+            calls.set_next_step(connection, alert_id, first_call(current, practice_id, Severity.PRIORITY, now=now))
     full = limit in {len(gone), len(missed), len(raised), len(closed)} or len(again) >= limit
     return Report(opened + told + len(raised), ended + len(again) + len(closed), full)
 
 
 #: What support does about somebody of whom nothing has come for CALL_AFTER.
 ASK_AND_LOOK: Final = "Now: call them, and have the device looked at."
-
-
-def _pipeline(connection: Connection, current: Plans, *, watching_since: datetime, now: datetime) -> tuple[int, int]:
-    """One alert of each practice while the pipeline, or most of its boxes, is silent; how many opened and ended."""
-    parts = pipeline_parts(silences.pipeline(connection, now=now), watching_since=watching_since, now=now)
-    standing = silences.outages(connection)
-    opened = ended = 0
-    for counted in silences.boxes(connection, now=now):
-        practice_id, outage = counted.practice_id, standing.pop(counted.practice_id, None)
-        of_boxes = boxes_part(counted)
-        # Boxes that are quiet because nobody can hear them are no second finding.
-        told = parts or ([of_boxes] if of_boxes else [])
-        if not told:
-            if outage is not None and outage.back_at is None and now - outage.updated_at >= FLAPS_FOR:
-                silences.back(connection, [(outage.alert_id, practice_id)], said="it works again", now=now)
-                ended += 1
-            continue
-        reason = sentence(told)
-        since = min((part.since for part in told if part.since), default=now)
-        if outage is not None and outage.back_at is None:
-            if outage.snoozed and adds_to(outage.reason, told):
-                first = _first_call(current, practice_id, Severity.PRIORITY, now=now)
-                silences.retell_and_call(connection, outage, reason, next_step_at=first, now=now)
-                opened += 1
-            elif outage.reason != reason and now - outage.updated_at >= RETOLD_EVERY:
-                silences.retell(connection, outage, reason, now=now)
-            continue
-        opening = Opening(
-            practice_id,
-            SITE,
-            Severity.PRIORITY,
-            reason,
-            since,
-            _first_call(current, practice_id, Severity.PRIORITY, now=now),
-        )
-        if silences.open_alert(connection, opening, now=now):
-            opened += 1
-            _log.error("pipeline_silent", said=reason)
-    for outage in standing.values():
-        if not parts and outage.back_at is None:
-            # Of a practice whose boxes were all given back meanwhile.
-            silences.back(connection, [(outage.alert_id, outage.practice_id)], said="it works again", now=now)
-            ended += 1
-    return opened, ended
-
-
-def _first_call(current: Plans, practice_id: int, severity: Severity, *, now: datetime) -> datetime | None:
-    return first_step_at(current.of(practice_id), severity, queue=Queue.TECHNICAL, now=now)
 
 
 def _of_boxes(gone: Iterable[SilentBox], current: Plans, *, now: datetime) -> Iterable[Opening]:
@@ -207,7 +153,7 @@ def _of_boxes(gone: Iterable[SilentBox], current: Plans, *, now: datetime) -> It
             Severity.PRIORITY,
             reason,
             box.heard_at,
-            _first_call(current, box.practice_id, Severity.PRIORITY, now=now),
+            first_call(current, box.practice_id, Severity.PRIORITY, now=now),
         )
 
 
@@ -233,6 +179,6 @@ def _of_people(
             severity,
             reason,
             each.since,
-            _first_call(current, each.practice_id, severity, now=now),
+            first_call(current, each.practice_id, severity, now=now),
             silent.patient_id,
         )

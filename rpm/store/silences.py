@@ -21,6 +21,7 @@ from rpm.store.queries import load
 _SQL = load("silences")
 #: The names under which silences stand among the alerts.
 SITE: Final = "silence.pipeline"
+UPKEEP: Final = "silence.upkeep"
 BOX: Final = "silence.box."
 READINGS: Final = "silence.readings"
 ALL: Final = "silence.%"
@@ -53,6 +54,7 @@ class Outage:
 
     alert_id: int
     practice_id: int
+    severity: Severity
     reason: str
     back_at: datetime | None
     updated_at: datetime
@@ -192,15 +194,16 @@ def worsen(
     return [(row["id"], row["practice_id"]) for row in rows]
 
 
-def outages(connection: Connection) -> dict[int, Outage]:
-    """The open alerts of a silent pipeline, by practice."""
-    rows = connection.execute(_SQL["outages"], {"rule": SITE}).fetchall()
+def outages(connection: Connection, rule_id: str) -> dict[int, Outage]:
+    """The open alerts of a silent pipeline (SITE) or of silent upkeep (UPKEEP), by practice."""
+    rows = connection.execute(_SQL["outages"], {"rule": rule_id}).fetchall()
     return {
         row["practice_id"]: Outage(
-            row["id"], row["practice_id"], row["reason"], row["back_in_range_at"], row["updated_at"], row["snoozed"]
+            row["id"], row["practice_id"], Severity(row["severity"]), row["reason"], row["back_in_range_at"],
+            row["updated_at"], row["snoozed"],
         )
         for row in rows
-    }
+    }  # fmt: skip
 
 
 def retell(connection: Connection, outage: Outage, reason: str, *, now: datetime) -> None:
@@ -210,10 +213,19 @@ def retell(connection: Connection, outage: Outage, reason: str, *, now: datetime
 
 
 def retell_and_call(
-    connection: Connection, outage: Outage, reason: str, *, next_step_at: datetime | None, now: datetime
+    connection: Connection,
+    outage: Outage,
+    reason: str,
+    *,
+    severity: Severity,
+    next_step_at: datetime | None,
+    now: datetime,
 ) -> None:
-    """Another part is silent than whoever let it wait knew of: it calls now."""
-    asked = {"alert_id": outage.alert_id, "reason": reason, "next_step_at": next_step_at, "now": now}
+    """Another part is silent than whoever let it wait knew of, or one that cannot wait: it calls now."""
+    asked = {
+        "alert_id": outage.alert_id, "reason": reason, "next_step_at": next_step_at, "now": now,
+        "severity": int(max(severity, outage.severity)), "band": max(severity, outage.severity).word,
+    }  # fmt: skip
     if not connection.execute(_SQL["retell_and_call"], asked).rowcount:
         return  # Somebody took or closed it meanwhile, or another process has just called.
     _happened(connection, outage.alert_id, outage.practice_id, "worsened", reason, now=now)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from rpm.health import Health
-from rpm.outage import NOT_DONE, NOT_GETTING_ON, Stage
+from rpm.outage import CAN_WAIT, NOT_DONE, NOT_GETTING_ON, Stage
 from rpm.watch.settings import WatchSettings
 
 #: An age is told over a network: an alert's instant is known to so much.
@@ -113,6 +113,8 @@ def findings(
 def _of_stages(health: Health, settings: WatchSettings, *, started_at: datetime, now: datetime) -> list[Finding]:
     found: list[Finding] = []
     for stage in Stage:
+        if stage in CAN_WAIT:
+            continue  # Told on the lists inside, and nobody is woken for it.
         told = health.stages.get(stage)
         age_s = (now - started_at).total_seconds() if told is None or told.age_s is None else told.age_s
         if age_s > settings.silent_after_s:

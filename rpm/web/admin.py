@@ -1,13 +1,16 @@
 """Administration: who may sign in, whether the pipeline lives, who saw what of whom."""
 
+from datetime import timedelta
 from typing import Annotated, Final
 from uuid import UUID
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
+from rpm import drills
 from rpm.access import Role, WeakPassword, hash_password
 from rpm.audit import Action, record
+from rpm.outage import Stage, silent_after
 from rpm.store import audit, patients, sessions, staff
 from rpm.store.heartbeats import heartbeats
 from rpm.web.live import SILENT_AFTER, STAGES
@@ -28,17 +31,23 @@ def show(request: Request, actor: Admin, store: Store, now: Now) -> Response:
         members = staff.of_practice(connection, actor.practice_id)
         beats = {beat.stage: beat.beat_at for beat in heartbeats(connection)}
         broken = audit.broken_links(connection)
-    stages = [(stage, beats.get(stage)) for stage in (*STAGES, *sorted(beats.keys() - set(STAGES)))]
+    stages = [(stage, beats.get(stage), _patience(stage)) for stage in (*STAGES, *sorted(beats.keys() - set(STAGES)))]
     return render(
         request,
         "admin.html",
         now=now,
         members=members,
         stages=stages,
-        silent_after=SILENT_AFTER,
         roles=list(Role),
         broken=broken,
     )
+
+
+def _patience(name: str) -> timedelta:
+    """How old this sign of life may be."""
+    if name == drills.STAGE:
+        return drills.DRILL_AGE_MAX
+    return silent_after(Stage(name)) if name in set(Stage) - set(STAGES) else SILENT_AFTER
 
 
 @router.post("/admin/users")

@@ -21,6 +21,7 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from rpm.access import Actor
+from rpm.outage import CAN_WAIT, Stage
 from rpm.store import worklist
 from rpm.store.database import Clock, Database, DatabaseUnavailable
 from rpm.store.heartbeats import heartbeats
@@ -39,8 +40,9 @@ LOOK_AGE_MAX_S: Final = 10.0
 #: An open stream asks this often whether its session still lives: a revoked one is cut off soon.
 SESSION_EVERY_S: Final = 10.0
 STREAMS_MAX: Final = 400
-#: The stages without which readings do not become alerts that reach a person.
-STAGES: Final = ("ingest", "evaluate", "escalate", "send")
+#: The stages without which readings, or their silence, do not become alerts that reach a person. Not the broker, which is
+#: away for a moment whenever a worker starts.
+STAGES: Final = tuple(str(stage) for stage in Stage if stage not in CAN_WAIT and stage is not Stage.BROKER)
 #: A stage that has not beaten for this long is silent.
 SILENT_AFTER: Final = timedelta(seconds=30)
 

@@ -21,6 +21,7 @@ from rpm.ingest.unpack import Message
 from rpm.jobs import evaluate
 from rpm.store import heartbeats
 from rpm.store.database import Database
+from rpm.web.live import STAGES
 from schemas.reading import Reading
 from tests.support import readings
 from tests.support.clock import SettableClock
@@ -85,7 +86,7 @@ def clinic(database: Database, clock: SettableClock, tmp_path: Path) -> Iterator
     judgement = Past.of(seeded.practice_id, 0).judgement
     evaluate.run_once(database, now=AFTERNOON - timedelta(minutes=5), judgement=judgement)
     with database.transaction() as connection:
-        for stage in ("ingest", "evaluate", "escalate", "send"):
+        for stage in STAGES:
             heartbeats.beat(connection, stage, now=AFTERNOON, done=0)
     with Website(database, clock) as website:
         yield website

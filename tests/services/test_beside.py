@@ -4,14 +4,18 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
+from rpm import beside
 from rpm.beside import EXIT_ALONE
+from rpm.commands.worker import Part
 from rpm.demo.processes import free_port, page_answers
 from rpm.store.database import Database
 from tests.services.settling import confirmed_red, home_with_a_cuff, rows_of
@@ -116,6 +120,26 @@ def test_kill_9_of_the_judge_ends_who_takes_in_for_its_supervisor(
         assert process.wait(ENDED_S_MAX) == EXIT_ALONE
     assert b"worker.judge_gone" in log.read_bytes()
     assert b"Traceback" not in log.read_bytes()
+
+
+@pytest.mark.usefixtures("database")
+def test_a_judge_that_stands_still_is_ended_by_who_started_it(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGSTOP: it is not dead, and says nothing. Before that it is let be for longer than it may be silent. Seconds for a minute."""
+    monkeypatch.setattr(beside, "STANDS_S_MAX", 3 * beside.SIGN_EVERY_S)
+    monkeypatch.setenv("RPM_DSN", dsn)
+    gone = threading.Event()
+    judge = beside.Judge.start({Part.JUDGE}, when_gone=gone.set)
+    try:
+        pid = judge._process.pid
+        assert not gone.wait(beside.STANDS_S_MAX + beside.SIGN_EVERY_S)
+        os.kill(pid, signal.SIGSTOP)
+        with capture_logs() as said:
+            assert gone.wait(beside.STANDS_S_MAX + ENDED_S_MAX)
+        assert [each["event"] for each in said] == ["worker.judge_stands_still", "worker.judge_gone"]
+        assert judge.gone
+        assert _is_gone(pid)
+    finally:
+        judge.stop()
 
 
 @pytest.mark.usefixtures("database")

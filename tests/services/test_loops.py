@@ -1,9 +1,12 @@
 """The threads of a worker: from a stored reading to a mail, by themselves; and what they do when something breaks."""
 
+import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +17,8 @@ from structlog.testing import capture_logs
 from rpm.errors import UserError
 from rpm.jobs import loops, scheduler
 from rpm.jobs.loops import AFTER_FAILURE_S, Loop
+from rpm.jobs.watchdog import EXIT_HANGS
+from rpm.outage import Stage
 from rpm.settings import Settings
 from rpm.store import readings, sessions
 from rpm.store.database import Database
@@ -23,6 +28,8 @@ from tests.support.clock import MORNING, SettableClock
 from tests.support.mail import MailSink
 
 JOIN_S = 15.0
+#: What beats in a worker that takes nothing in: its chores only once they were due.
+LOOPS = {stage for stage in Stage if stage not in {Stage.INGEST, Stage.BROKER, Stage.ADJUST, Stage.SESSIONS}}
 
 
 @pytest.fixture
@@ -62,11 +69,7 @@ def test_from_a_reading_to_a_mail_by_themselves(
     for thread in threads:
         thread.join(JOIN_S)
     assert not any(thread.is_alive() for thread in threads)
-    with database.transaction() as connection:
-        beats = {one.stage: one.beat_at for one in heartbeats(connection)}
-    assert {stage: beats[stage] for stage in ("evaluate", "escalate", "send")} == dict.fromkeys(
-        ("evaluate", "escalate", "send"), MORNING
-    )
+    assert _beats(database) == dict.fromkeys(LOOPS, MORNING)
 
 
 @dataclass
@@ -168,6 +171,46 @@ def test_a_clock_that_was_put_back_holds_nothing_up(
     assert turns == [MORNING, MORNING - timedelta(days=1)]
 
 
+#: A worker as it is started, of which one thing hangs: its process ends by itself. Seconds in place of minutes.
+_HANGS = """
+import sys, threading
+from datetime import timedelta
+from rpm.jobs import loops, watchdog
+from rpm.settings import Settings
+from rpm.store.database import Database
+
+once = threading.Lock()
+
+def hangs(*_, **__):
+    once.acquire()  # of two senders one
+    threading.Event().wait()
+
+if sys.argv[1] == "send":
+    sound = loops.send.run_once
+    loops.send.run_once = lambda *given, **named: sound(*given, **named) if once.locked() else hangs()
+else:
+    loops.repeats.run_once = hangs
+loops.TURN_MAX = timedelta(seconds=4)
+loops.watchdog.watch.__kwdefaults__["every_s"] = 0.5
+stop = threading.Event()
+loops.start(Database(sys.argv[2]).open(), Settings(), stop)
+print("started", flush=True)
+stop.wait()
+"""
+
+
+@pytest.mark.parametrize("loop", ["repeats", "send"])
+def test_a_process_of_which_one_loop_hangs_is_ended_for_its_supervisor(database: Database, dsn: str, loop: str) -> None:
+    """The rest of it goes on until then: it is the hanging one that is named. Of two senders one is enough."""
+    done = subprocess.run(
+        [sys.executable, "-c", _HANGS, loop, dsn], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == EXIT_HANGS, done.stderr
+    assert "loop_hangs" in done.stdout
+    assert f"loop={loop}" in re.sub(r"\x1b\[[0-9;]*m", "", done.stdout)
+    assert set(_beats(database)) == LOOPS - ({Stage.REPEATS} if loop == "repeats" else set())
+
+
 @pytest.mark.parametrize(
     "wrong, said",
     [
@@ -191,6 +234,24 @@ def test_housekeeping_forgets_dead_sessions(database: Database) -> None:
         token = sessions.start(connection, staff_id=nurse, now=clock())
     clock.forward(days=30)
     [chore] = [chore for chore in scheduler.CHORES if chore.name == "expire_sessions"]
-    chore.run(database, clock())
+    scheduler.do(chore, database, clock)
     with database.transaction() as connection:
         assert sessions.find(connection, token) is None
+
+
+@pytest.mark.parametrize("chore", scheduler.CHORES, ids=lambda chore: chore.name)
+def test_a_chore_beats_when_it_was_done_and_not_when_it_failed(database: Database, chore: scheduler.Chore) -> None:
+    def fails(_database: Database, _now: datetime) -> None:
+        raise ZeroDivisionError("82.1 kg")
+
+    with capture_logs() as said:
+        scheduler.do(replace(chore, run=fails), database, SettableClock())
+    assert said == [{"event": "chore_failed", "chore": chore.name, "error": "ZeroDivisionError", "log_level": "error"}]
+    assert _beats(database) == {}
+    scheduler.do(chore, database, SettableClock())
+    assert _beats(database) == {chore.name: MORNING}
+
+
+def _beats(database: Database) -> dict[str, datetime]:
+    with database.transaction() as connection:
+        return {one.stage: one.beat_at for one in heartbeats(connection)}

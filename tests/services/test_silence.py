@@ -12,7 +12,7 @@ import pytest
 from alerts.channels import Name
 from rpm.jobs import escalate, evaluate, send, silence
 from rpm.jobs.silence import Patience, Silences
-from rpm.outage import STAGE_SILENT_AFTER, Stage
+from rpm.outage import STAGE_SILENT_AFTER, WAY, Stage
 from rpm.store import heartbeats
 from rpm.store.database import Database
 from schemas.codes import Kind
@@ -239,7 +239,7 @@ def test_while_the_pipeline_is_silent_nobody_is_called_for_someone_elses_silence
 # The pipeline --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("stage", Stage)
+@pytest.mark.parametrize("stage", WAY)
 def test_a_stage_that_stops_is_one_alert_and_is_back_when_it_beats(watch: Watch, stage: Stage) -> None:
     watch.turn()
     for _ in range(8):

@@ -4,12 +4,18 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from rpm.jobs import loops, scheduler
 from rpm.outage import (
     BOXES_MIN,
+    CAN_WAIT,
+    LOOKS_EVERY,
+    NO_UPKEEP,
     NOT_DONE,
     NOT_GETTING_ON,
     STAGE_SILENT_AFTER,
+    UPKEEP,
     WAITS_TOO_LONG,
+    WAY,
     Boxes,
     Part,
     Pipeline,
@@ -17,7 +23,11 @@ from rpm.outage import (
     boxes_part,
     pipeline_parts,
     sentence,
+    silent_after,
+    upkeep_parts,
 )
+from rpm.settings import Settings
+from rpm.store.database import Database
 from tests.support.clock import MORNING
 
 LONG_AGO = MORNING - timedelta(days=1)
@@ -29,7 +39,19 @@ def _all_but(*silent: Stage, at: datetime = MORNING) -> dict[str, datetime]:
 
 
 def _said(known: Pipeline, *, watching_since: datetime = LONG_AGO) -> list[str]:
-    return [part.said for part in pipeline_parts(known, watching_since=watching_since, now=MORNING)]
+    found = (of(known, watching_since=watching_since, now=MORNING) for of in (pipeline_parts, upkeep_parts))
+    return [part.said for parts in found for part in parts]
+
+
+def test_every_loop_and_chore_of_a_worker_is_a_stage_and_looked_for_by_its_own_interval() -> None:
+    """A loop that is added and not missed when it falls silent fails here."""
+    run = loops.loops(Database("dbname=nowhere"), Settings())
+    every = {loop.name: loop.every for loop in run}
+    every |= {chore.name: timedelta(seconds=chore.every_s) for chore in scheduler.CHORES}
+    assert {*every, Stage.INGEST, Stage.BROKER} == set(Stage)
+    assert {name: each for name, each in every.items() if each} == LOOKS_EVERY
+    for loop in run:
+        assert loop.turn_max < silent_after(Stage(loop.name)), "its process ends before anybody is called"
 
 
 def test_nothing_is_said_while_all_beat() -> None:
@@ -43,9 +65,33 @@ def test_a_stage_without_a_single_beat_is_missed(stage: Stage) -> None:
 
 @pytest.mark.parametrize("stage", Stage)
 def test_a_stage_whose_beat_is_old_is_missed_and_not_a_moment_earlier(stage: Stage) -> None:
-    just = {**_all_but(), stage: MORNING - STAGE_SILENT_AFTER}
+    just = {**_all_but(), stage: MORNING - silent_after(stage)}
     assert _said(Pipeline(just)) == []
-    assert NOT_DONE[stage] in _said(Pipeline({**just, stage: MORNING - STAGE_SILENT_AFTER - A_MOMENT}))
+    assert _said(Pipeline({**just, stage: MORNING - silent_after(stage) - A_MOMENT})) == [NOT_DONE[stage]]
+
+
+def test_what_looks_seldom_is_missed_after_three_of_its_looks() -> None:
+    assert silent_after(Stage.REPEATS) == STAGE_SILENT_AFTER == timedelta(minutes=3)
+    assert (silent_after(Stage.SESSIONS), silent_after(Stage.RETENTION)) == (timedelta(minutes=15), timedelta(hours=3))
+
+
+def test_all_of_the_upkeep_at_once_is_one_part_since_its_last_beat() -> None:
+    """Whoever runs it is gone: what looks seldom is no further finding, and who misses the others goes on beside the pages."""
+    last = MORNING - STAGE_SILENT_AFTER - A_MOMENT
+    beats = {**_all_but(at=last), **dict.fromkeys(WAY, MORNING), Stage.SILENCE: MORNING, Stage.COVER: LONG_AGO}
+    beats[Stage.ROLLUP] -= A_MOMENT
+    assert upkeep_parts(Pipeline(beats), watching_since=LONG_AGO, now=MORNING) == [Part(NO_UPKEEP, last)]
+    beats[Stage.REPEATS] = MORNING
+    assert NO_UPKEEP not in _said(Pipeline(beats)), "one of them goes on"
+
+
+def test_what_harms_nobody_tonight_says_so_and_calls_nobody() -> None:
+    """Nobody is woken for a chart; a first red that waits for its second is no chart."""
+    calls = {stage for stage in UPKEEP if stage not in CAN_WAIT}
+    assert calls == {Stage.REPEATS, Stage.DELIVERIES, Stage.PAUSES, Stage.SILENCE}
+    chart, red = Part(NOT_DONE[Stage.ROLLUP], None, can_wait=True), Part(NOT_DONE[Stage.REPEATS], None)
+    assert sentence([chart]).endswith("Alerts go on. Tell whoever keeps this installation.")
+    assert "Patients may be unwell" in sentence([red, chart])
 
 
 def test_a_broker_nobody_could_ask_is_no_second_finding() -> None:
@@ -64,7 +110,10 @@ def test_nothing_follows_from_old_beats_before_there_was_time_for_new_ones() -> 
     """The database was away for an hour: every beat is as old, and the stages are about to beat."""
     old = Pipeline(_all_but(at=MORNING - timedelta(hours=1)))
     assert _said(old, watching_since=MORNING - STAGE_SILENT_AFTER) == []
-    assert len(_said(old, watching_since=MORNING - STAGE_SILENT_AFTER - A_MOMENT)) == len(Stage) - 1
+    soon = [NOT_DONE[stage] for stage in WAY if stage is not Stage.BROKER]
+    assert _said(old, watching_since=MORNING - STAGE_SILENT_AFTER - A_MOMENT) == [*soon, NO_UPKEEP]
+    slow = Pipeline({**old.beats, Stage.SESSIONS: LONG_AGO, **dict.fromkeys(WAY, MORNING), Stage.REPEATS: MORNING})
+    assert NOT_DONE[Stage.SESSIONS] not in _said(slow, watching_since=MORNING - silent_after(Stage.SESSIONS))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 
 from rpm.errors import UserError
 from rpm.health import Health, StageHealth, SyntheticHealth
-from rpm.outage import NOT_DONE, NOT_GETTING_ON, Stage
+from rpm.outage import CAN_WAIT, NOT_DONE, NOT_GETTING_ON, Stage
 from rpm.watch.arrivals import MaildirDoor, alert_of
 from rpm.watch.judge import Alarm, Answer, Arrival, Look, Memory, Standing, alarm, findings, learn, told
 from rpm.watch.settings import WatchSettings, read_watch_settings
@@ -102,13 +102,21 @@ def test_a_day_on_which_all_is_well_is_silent(night: Night) -> None:
     assert night.told == []
 
 
-@pytest.mark.parametrize("stage", Stage)
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage not in CAN_WAIT])
 @pytest.mark.parametrize("how", [StageHealth(age_s=181.0), StageHealth(age_s=None)])
 def test_a_stage_that_is_silent_is_told_at_the_next_look(night: Night, stage: Stage, how: StageHealth) -> None:
     night.stages[stage] = how
     night.look()
     assert len(night.told) == 1
     assert NOT_DONE[stage] in night.bodies().lower()
+
+
+@pytest.mark.parametrize("stage", CAN_WAIT)
+def test_nobody_is_woken_for_what_can_wait(night: Night, stage: Stage) -> None:
+    """The lists inside tell it; the pages and the way from a reading to a call beat."""
+    night.stages[stage] = StageHealth(age_s=None)
+    night.passes(days=1)
+    assert night.told == []
 
 
 @pytest.mark.parametrize("stage", NOT_GETTING_ON)

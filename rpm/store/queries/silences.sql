@@ -86,8 +86,9 @@ values (%(practice_id)s, null, 'technical', %(rule_id)s, %(rule_version)s, %(ban
     %(evidence)s, %(since)s, %(now)s, %(now)s, %(next_step_at)s, (%(next_step_at)s::timestamptz is not null)::integer)
 on conflict (practice_id, rule_id) where status <> 'closed' and patient_id is null and held_id is null do update
 set back_in_range_at = null, reason = excluded.reason, measured_at = excluded.measured_at, updated_at = excluded.updated_at,
-    status = 'open', acknowledged_at = null, acknowledged_by = null, snoozed_until = null, step = 0, armed = alert.armed + 1,
-    next_step_at = excluded.next_step_at, version = alert.version + 1
+    band = excluded.band, severity = excluded.severity, status = 'open', acknowledged_at = null, acknowledged_by = null,
+    snoozed_until = null, snooze_reason = null, step = 0, armed = alert.armed + 1, next_step_at = excluded.next_step_at,
+    version = alert.version + 1
 where alert.back_in_range_at is not null
 returning id;
 
@@ -128,7 +129,7 @@ returning id, practice_id, reason;
 
 -- outages
 -- The practices whose pipeline is told to be silent, and since when that alert was last written.
-select id, practice_id, reason, back_in_range_at, updated_at,
+select id, practice_id, severity, reason, back_in_range_at, updated_at,
     status = 'acknowledged' and snoozed_until is not null as snoozed
 from alert
 where kind = 'technical' and rule_id = %(rule)s and status <> 'closed' and patient_id is null and held_id is null;
@@ -170,12 +171,13 @@ limit %(limit)s
 for update skip locked;
 
 -- retell_and_call
--- A part is silent of which nobody knew who let this wait: the wait is over, and it calls.
+-- A part is silent of which nobody knew who let this wait, or one that cannot wait at all: it calls.
 update alert
-set reason = %(reason)s, updated_at = %(now)s, status = 'open', acknowledged_at = null, acknowledged_by = null,
+set reason = %(reason)s, band = %(band)s, severity = %(severity)s, updated_at = %(now)s, status = 'open', acknowledged_at = null, acknowledged_by = null,
     snoozed_until = null, snooze_reason = null, step = 0, armed = armed + 1, next_step_at = %(next_step_at)s,
     version = version + 1
-where id = %(alert_id)s and status = 'acknowledged' and snoozed_until is not null;
+where id = %(alert_id)s and status <> 'closed'
+    and (severity < %(severity)s or (status = 'acknowledged' and snoozed_until is not null));
 
 -- back
 -- It is heard again: nobody is called any more, neither now nor when a wait would have ended.

@@ -24,6 +24,10 @@
     evaluate: "new readings are not judged",
     escalate: "nobody is called about alerts",
     send: "messages to people on call are not sent",
+    repeats: "second readings are not asked for, and first ones wait to be judged",
+    deliveries: "messages that did not arrive are not sent another way",
+    pauses: "what was set aside while somebody was away is not looked at again",
+    silence: "boxes and people who fall silent are not missed",
   };
 
   function silence(facts) {

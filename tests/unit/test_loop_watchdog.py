@@ -1,0 +1,54 @@
+"""A loop that no longer comes round ends its process, whatever the other loops of it do; a process that stood still ends none."""
+
+import threading
+from typing import Final
+
+from structlog.testing import capture_logs
+
+from rpm.jobs.watchdog import EXIT_HANGS, LOOK_EVERY_S, Round, late, watch
+
+LIMIT_S: Final = 150.0
+
+
+def _looks(*rounds: Round, seconds: float, goes_on: tuple[Round, ...] = ()) -> Round | None:
+    found = None
+    for _ in range(round(seconds / LOOK_EVERY_S)):
+        for each in goes_on:
+            each.turns += 1
+        found = found or late(rounds, passed_s=LOOK_EVERY_S)
+    return found
+
+
+def test_one_of_two_of_the_same_name_is_found_though_the_other_goes_on() -> None:
+    """Both senders beat by one name: what the table of heartbeats cannot see."""
+    hangs, sends = Round("send", LIMIT_S), Round("send", LIMIT_S)
+    assert _looks(hangs, sends, seconds=LIMIT_S, goes_on=(sends,)) is None, "not a moment early"
+    assert _looks(hangs, sends, seconds=LOOK_EVERY_S, goes_on=(sends,)) is hangs
+
+
+def test_each_has_its_own_time() -> None:
+    slow, soon = Round("retention", 900.0), Round("repeats", LIMIT_S)
+    assert _looks(slow, soon, seconds=600, goes_on=(soon,)) is None
+    assert _looks(slow, soon, seconds=600, goes_on=(soon,)) is slow
+
+
+def test_nobody_is_late_for_the_time_in_which_nobody_looked() -> None:
+    """The process was stopped, or its machine slept, for an hour: one look is one look."""
+    only = Round("evaluate", LIMIT_S)
+    assert _looks(only, seconds=LOOK_EVERY_S) is None
+
+
+def test_it_leaves_and_says_whose_fault_it_is() -> None:
+    left, stop = list[int](), threading.Event()
+    goes_on, hangs = Round("evaluate", LIMIT_S), Round("repeats", 0.02)
+    with capture_logs() as said:
+        watch([goes_on, hangs], stop, every_s=0.01, leave=left.append)
+    assert left == [EXIT_HANGS]
+    assert [(each["event"], each["loop"]) for each in said] == [("loop_hangs", "repeats")]
+
+
+def test_a_worker_that_ends_is_not_ended() -> None:
+    left, stop = list[int](), threading.Event()
+    stop.set()
+    watch([Round("evaluate", -1.0)], stop, every_s=0.01, leave=left.append)
+    assert left == []
