@@ -264,6 +264,11 @@ class AlertLife(RuleBasedStateMachine):
             assert [(row["status"], row["severity"], row["late"]) for row in found] == [
                 (str(one.status), one.severity, one.late) for one in patient.episodes
             ]
+            assert all(
+                (row["snoozed_until"], row["snooze_reason"]) == (None, None)
+                for row, one in zip(found, patient.episodes, strict=True)
+                if one.snoozed_until is None or one.status is Status.CLOSED
+            ), "nothing of a wait that is over"
             said = self._alerts(person, of_pauses=True)
             assert [(row["status"], row["kind"]) for row in said] == ([("open", "review")] if patient.back else [])
             assert sum(self.desk.events(row["id"]).count("opened") for row in said) == patient.back

@@ -119,6 +119,35 @@ def test_who_takes_it_ends_the_snooze(desk: Desk) -> None:
     assert desk.outbox.sent == []
 
 
+@pytest.mark.parametrize("how", ["ended", "taken", "closed"])
+def test_of_a_snooze_that_is_over_only_the_record_is_left(desk: Desk, how: str) -> None:
+    """Nothing of it stands on the alert, which may be opened or let wait anew; until when and why stays in its life."""
+    alert_id = crisis(desk)
+    assert snooze(desk, alert_id, 30).done
+    if how == "ended":
+        desk.forward(minutes=30)
+        desk.call()
+    elif how == "taken":
+        assert act(desk, alert_id, "ada").done
+    else:
+        with desk.database.transaction() as connection:
+            closed = alerts.close(
+                connection,
+                alert_id=alert_id,
+                staff_id=staff_id(desk, "nora"),
+                disposition="called",
+                note="",
+                now=desk.now,
+            )
+        assert closed.done
+    [alert] = desk.rows("select snoozed_until, snooze_reason from alert where id = %(id)s", id=alert_id)
+    assert (alert["snoozed_until"], alert["snooze_reason"]) == (None, None)
+    reasons = desk.rows("select reason from alert_event where alert_id = %(id)s order by id", id=alert_id)
+    said = [row["reason"] for row in reasons if "she measures again" in row["reason"]]
+    assert said[0] == "for 30 minutes: she measures again after her tablet"
+    assert said[1:] == (["it was to wait until now: she measures again after her tablet"] if how == "ended" else [])
+
+
 def test_on_the_page_with_its_end_and_its_reason(desk: Desk, clock: SettableClock) -> None:
     alert_id = crisis(desk)
     path = desk.rows("select public_id from alert where id = %(id)s", id=alert_id)[0]["public_id"]

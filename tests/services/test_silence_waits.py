@@ -104,5 +104,5 @@ def test_people_of_whom_nothing_comes_for_six_days_do_not_wait(watch: Watch) -> 
     watch.homes.says()
     watch.look()
     [alert] = watch.alerts()
-    assert (alert["severity"], alert["snoozed_until"]) == (2, None)
+    assert (alert["severity"], alert["snoozed_until"], alert["snooze_reason"]) == (2, None, None)
     assert len(watch.mail.sent) == 1

@@ -101,5 +101,5 @@ where id = %(alert_id)s;
 -- It is dealt with.
 update alert
 set status = 'closed', closed_at = %(now)s, closed_by = %(staff_id)s, disposition = %(disposition)s, note = %(note)s,
-    next_step_at = null, version = version + 1
+    next_step_at = null, snoozed_until = null, snooze_reason = null, version = version + 1
 where id = %(alert_id)s;

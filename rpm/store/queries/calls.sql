@@ -63,18 +63,20 @@ returning alert.id, alert.practice_id, alert.severity, forgotten.acknowledged_at
 
 -- end_snoozes
 -- Alerts whose snooze is over: open again, and due from the first step where they ever called.
-update alert
-set status = 'open', acknowledged_at = null, acknowledged_by = null, step = 0,
-    next_step_at = case when armed > 0 then %(now)s::timestamptz end, armed = armed + (armed > 0)::integer,
-    updated_at = %(now)s, version = version + 1
-where id in (
-    select id from alert
+with over as (
+    select id, snooze_reason from alert
     where status = 'acknowledged' and snoozed_until <= %(now)s
     order by severity desc, snoozed_until, id
     limit %(limit)s
     for update skip locked
 )
-returning id, practice_id, snooze_reason;
+update alert
+set status = 'open', acknowledged_at = null, acknowledged_by = null, step = 0, snoozed_until = null, snooze_reason = null,
+    next_step_at = case when armed > 0 then %(now)s::timestamptz end, armed = armed + (armed > 0)::integer,
+    updated_at = %(now)s, version = version + 1
+from over
+where alert.id = over.id
+returning alert.id, alert.practice_id, over.snooze_reason;
 
 -- set_next_step
 -- When the step after this one is due.

@@ -198,9 +198,9 @@ where practice_id = %(practice_id)s and alert_id in (
 -- alert
 -- Alerts say no more than that there was one: minutes of work refer to them.
 update alert
-set rule_id = 'purged', rule_version = '', band = '', severity = 1, reason = 'purged', evidence = '{}', note = null, snooze_reason = null,
-    disposition = null, held_id = null, patient_id = %(patient_id)s, status = 'closed', next_step_at = null,
-    closed_at = coalesce(closed_at, %(now)s)
+set rule_id = 'purged', rule_version = '', band = '', severity = 1, reason = 'purged', evidence = '{}', note = null,
+    snoozed_until = null, snooze_reason = null, disposition = null, held_id = null, patient_id = %(patient_id)s,
+    status = 'closed', next_step_at = null, closed_at = coalesce(closed_at, %(now)s)
 where practice_id = %(practice_id)s and (
     patient_id = %(patient_id)s or held_id in (
         select id from held

@@ -100,8 +100,9 @@ values (%(practice_id)s, %(patient_id)s, 'technical', %(rule_id)s, %(rule_versio
     %(evidence)s, %(since)s, %(now)s, %(now)s, %(next_step_at)s, (%(next_step_at)s::timestamptz is not null)::integer)
 on conflict (patient_id, rule_id) where status <> 'closed' and held_id is null do update
 set back_in_range_at = null, reason = excluded.reason, measured_at = excluded.measured_at, updated_at = excluded.updated_at,
-    band = excluded.band, severity = excluded.severity, status = 'open', acknowledged_at = null, acknowledged_by = null, snoozed_until = null,
-    step = 0, armed = alert.armed + 1, next_step_at = excluded.next_step_at, version = alert.version + 1
+    band = excluded.band, severity = excluded.severity, status = 'open', acknowledged_at = null, acknowledged_by = null,
+    snoozed_until = null, snooze_reason = null, step = 0, armed = alert.armed + 1, next_step_at = excluded.next_step_at,
+    version = alert.version + 1
 where alert.back_in_range_at is not null
 returning id;
 
@@ -109,8 +110,8 @@ returning id;
 -- People silent since before then whose alert still says that it can wait: it cannot.
 update alert
 set band = %(band)s, severity = %(severity)s, reason = reason || %(more)s, updated_at = %(now)s, status = 'open',
-    acknowledged_at = null, acknowledged_by = null, snoozed_until = null, step = 0, armed = armed + 1, next_step_at = null,
-    version = version + 1
+    acknowledged_at = null, acknowledged_by = null, snoozed_until = null, snooze_reason = null, step = 0, armed = armed + 1,
+    next_step_at = null, version = version + 1
 where id in (
     select id from alert
     where status <> 'closed' and kind = 'technical' and rule_id = %(rule)s and severity < %(severity)s
@@ -193,7 +194,8 @@ where id = any(%(ids)s);
 -- What has been back for so long needs nobody: these alerts close themselves, and say so.
 update alert
 set status = 'closed', closed_at = %(now)s, disposition = 'no_action', next_step_at = null, updated_at = %(now)s,
-    note = 'Closed by itself: heard again, and not missed since.', version = version + 1
+    snoozed_until = null, snooze_reason = null, note = 'Closed by itself: heard again, and not missed since.',
+    version = version + 1
 where id in (
     select id from alert
     where kind = 'technical' and rule_id like %(rules)s and status <> 'closed' and back_in_range_at <= %(before)s

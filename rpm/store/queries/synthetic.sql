@@ -49,7 +49,7 @@ limit 1;
 -- Alerts of synthetic patients whose message was taken, or that are old: the next red has to be an alert of its own.
 update alert
 set status = 'closed', closed_at = %(now)s, disposition = 'no_action', note = 'Synthetic: closed by itself.',
-    next_step_at = null, updated_at = %(now)s, version = version + 1
+    next_step_at = null, snoozed_until = null, snooze_reason = null, updated_at = %(now)s, version = version + 1
 where id in (
     select alert.id
     from patient join alert on alert.patient_id = patient.id
