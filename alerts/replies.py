@@ -5,8 +5,10 @@ have taken, and has not, is a silent one.
 """
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 #: What a person can type at night, and what is enough to tell his open calls apart.
@@ -15,6 +17,13 @@ CODE_DIGITS: Final = 4
 KEY: Final = "4"
 KEYS_MAX: Final = 3
 NO_KEY: Final = "No key was pressed. Nothing was acknowledged, and others are called."
+#: What carriers and the law (47 CFR 64.1200(a)(10)) take for "no more", where it is the whole text; ARRET in Canada. It is not
+#: answered: a carrier may take even that for another message.
+STOP_WORDS: Final = frozenset(
+    {"stop", "stopall", "unsubscribe", "cancel", "end", "quit", "revoke", "optout", "arret", "arrêt"}
+)
+START_WORDS: Final = frozenset({"start", "unstop", "yes"})
+STARTED: Final = "Calls about alerts reach you here again. To have no more of them, reply STOP."
 _WORD: Final = re.compile(r"\s*ack\b", re.IGNORECASE)
 _CODE: Final = re.compile(rf"(?<!\d)\d{{{CODE_DIGITS}}}(?!\d)")
 _HOW: Final = "Reply ACK and the four digits of one call, such as ACK 4711."
@@ -38,6 +47,21 @@ class Reply:
 
     said: str
     call: Call | None = None
+
+
+class Wish(StrEnum):
+    """What a text says of texts themselves."""
+
+    STOP = "stop"
+    START = "start"
+
+
+def wish_of(text: str) -> Wish | None:
+    """Whether somebody wants no more texts, or wants them again; None: the text is about something else."""
+    word = "".join(letter for letter in unicodedata.normalize("NFKC", text).casefold() if letter.isalnum())
+    if word in STOP_WORDS:
+        return Wish.STOP
+    return Wish.START if word in START_WORDS else None
 
 
 def reply_to(text: str, calls: Sequence[Call]) -> Reply:

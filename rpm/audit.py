@@ -78,6 +78,8 @@ class Action(StrEnum):
     RESTORED = "the database was restored from a backup"
     CONTACT_ADDED = "added a contact of his own"
     CONTACT_REMOVED = "took out a contact of his own"
+    CONTACT_STOPPED = "wrote STOP: no texts go to this contact"
+    CONTACT_STARTED = "wrote START: texts go to this contact again"
     USER_ADDED = "added a user"
     USER_ENABLED = "switched a user on"
     USER_DISABLED = "switched a user off"

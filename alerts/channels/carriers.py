@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 import httpx
 
 from alerts.channels import ATTEMPT_TIMEOUT_S, Answer
+from alerts.replies import Wish
 
 #: Seconds a server may take to accept a connection, and between two parts of its answer.
 CALL_TIMEOUT_S: Final = 10.0
@@ -68,10 +69,11 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """An answer by text. `sender` in E.164."""
+    """An answer by text. `sender` in E.164. `wish`: what its carrier has taken it for, by words of an account's own."""
 
     sender: str
     body: str
+    wish: Wish | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class Texts(Protocol):
         ...
 
     def replied(self, said: str, *, to: str) -> Written:
-        """Say something back to him; what to answer to the request that brought his text."""
+        """Say something back to him (empty: nothing); what to answer to the request that brought his text."""
         ...
 
 

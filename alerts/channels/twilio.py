@@ -37,11 +37,12 @@ from alerts.channels.carriers import (
     hand_over,
     post,
 )
-from alerts.replies import NO_KEY
+from alerts.replies import NO_KEY, Wish
 
 API_URL: Final = "https://api.twilio.com"
 SIGNATURE_HEADER: Final = "x-twilio-signature"
 _XML: Final = "text/xml"
+_WISHES: Final = {"STOP": Wish.STOP, "START": Wish.START}
 #: Words for a call that reached nobody ("Call status values").
 _FAILED: Final = {
     "busy": "the line is busy",
@@ -103,13 +104,13 @@ class TwilioTexts(_Twilio):
         return Told()
 
     def text(self, fields: Fields) -> Text:
-        """See `Texts`."""
-        return Text(fields.get("From", ""), fields.get("Body", ""))
+        """See `Texts`. The words by which one opts out may be an account's own ("Advanced Opt-Out": OptOutType)."""
+        return Text(fields.get("From", ""), fields.get("Body", ""), _WISHES.get(fields.get("OptOutType", "")))
 
     def replied(self, said: str, *, to: str) -> Written:
         """In the answer to the request."""
         del to
-        return Written(_response(f"<Message>{escape(said)}</Message>"), _XML)
+        return Written(_response(f"<Message>{escape(said)}</Message>" if said else ""), _XML)
 
 
 @dataclass(frozen=True, slots=True)

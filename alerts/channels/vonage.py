@@ -95,7 +95,8 @@ class VonageTexts:
 
     def replied(self, said: str, *, to: str) -> Written:
         """As a text of its own: Vonage takes none from the answer to a request."""
-        self.send(to, name="vonage", body=said, report_to="", asks="")
+        if said:
+            self.send(to, name="vonage", body=said, report_to="", asks="")
         return Written("", "text/plain")
 
     def _post(self, form: dict[str, str]) -> list[str] | None:

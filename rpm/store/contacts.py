@@ -32,6 +32,20 @@ class Kept:
     verified_at: datetime | None
     code_sent_at: datetime | None
     created_at: datetime
+    #: When its owner wrote STOP; until START nothing is sent to it.
+    stopped_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A contact whose owner wrote STOP, or START. `others`: in how many more ways he can be reached."""
+
+    contact_id: int
+    practice_id: int
+    staff_id: int
+    name: str
+    role: str
+    others: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +135,21 @@ def type_code(connection: Connection, contact_id: int, code: str, *, staff_id: i
 def verify(connection: Connection, contact_id: int, *, now: datetime) -> None:
     """Its owner has answered from it."""
     connection.execute(_SQL["verify"], {"contact_id": contact_id, "now": now})
+
+
+def stop(connection: Connection, address: str, *, now: datetime) -> list[Stopped]:
+    """No more texts to this number, whoever's it is; those that had it until now."""
+    return _stopped(connection, address, now)
+
+
+def start(connection: Connection, address: str) -> list[Stopped]:
+    """Texts to this number again; those that had stopped."""
+    return _stopped(connection, address, None)
+
+
+def _stopped(connection: Connection, address: str, stopped_at: datetime | None) -> list[Stopped]:
+    parameters = {"channel": Name.SMS, "address": address, "stopped_at": stopped_at}
+    return [Stopped(**row) for row in connection.execute(_SQL["stop"], parameters).fetchall()]
 
 
 def due(connection: Connection, *, verified_before: datetime, asked_before: datetime, limit: int) -> list[Asked]:

@@ -100,6 +100,17 @@ def overdue(
     return found
 
 
+def give_up(connection: Connection, contacts: Collection[int], *, answer: str, now: datetime) -> list[Claimed]:
+    """What went to these contacts, or waits for them, of alerts that wait for somebody: given up, whatever came of it."""
+    asked = {"contacts": list(contacts), "since": now - ANSWERED_WITHIN, "answer": answer}
+    rows = connection.execute(_SQL["of_contacts"], asked).fetchall()
+    if not rows:
+        return []
+    notifications.lock_alert(connection, *(row["alert_id"] for row in rows))
+    given_up = connection.execute(_SQL["give_up"], asked).fetchall()
+    return [notifications.claimed_of(row) for row in given_up]
+
+
 def told_besides(connection: Connection, token: str) -> int:
     """Of how many alerts more a message told."""
     row = connection.execute(_SQL["told_besides"], {"token": token}).fetchone()

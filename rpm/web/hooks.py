@@ -14,14 +14,16 @@ from fastapi import APIRouter, Depends, HTTPException, Path, Request
 from fastapi.responses import Response
 
 from alerts.channels.carriers import Calls, Came, Carrier, Fields, Outcome, Texts, Told, Written
+from alerts.escalation import Plan
 from alerts.notices import CLINIC_SPOKEN, Notice
 from alerts.receipts import Receipt
-from alerts.replies import Pressed, Reply, pressed, reply_to
-from rpm import delivery
+from alerts.replies import STARTED, Pressed, Reply, Wish, pressed, reply_to, wish_of
+from rpm import delivery, stopping
 from rpm.access import Actor, Role
 from rpm.store import notifications, reports
 from rpm.store.database import Connection
 from rpm.store.notifications import Linked
+from rpm.store.plans import current
 from rpm.web.answer import Token, refusal, take
 from rpm.web.problems import NotFound
 from rpm.web.session import Now, database_of, settings_of
@@ -85,13 +87,21 @@ def report(request: Request, provider: ProviderName, token: Token, came: Believe
 
 @router.post("/hooks/{provider}/message")
 def message(request: Request, provider: ProviderName, came: Believed, now: Now) -> Response:
-    """Somebody answers by text: one call is acknowledged, or none, and the answer says which."""
+    """Somebody answers by text: one call is acknowledged, or none, and the answer says which. Who wants no texts gets none."""
     del provider
     if not isinstance(came.carrier, Texts):
         raise NotFound
     text = came.carrier.text(came.fields)
     with database_of(request).transaction() as connection:
-        said = answered(connection, text.sender, text.body, now=now).said
+        match text.wish or wish_of(text.body):
+            case Wish.STOP:
+                plans = current(connection, cast("Plan", request.app.state.plan))
+                stopping.stop(connection, text.sender, plans, now=now)
+                said = ""
+            case Wish.START if stopping.start(connection, text.sender, now=now):
+                said = STARTED
+            case _:
+                said = answered(connection, text.sender, text.body, now=now).said
     # Outside the transaction: some say it by a request of their own.
     written = came.carrier.replied(said, to=text.sender)
     return Response(written.body, media_type=written.media_type)

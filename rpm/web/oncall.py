@@ -15,7 +15,7 @@ from alerts.simulation import Simulation, simulate
 from alerts.staff import StaffMember
 from rpm.access import Actor, Role
 from rpm.audit import Action, record
-from rpm.store import notifications, plans
+from rpm.store import contacts, notifications, plans
 from rpm.store import staff as accounts
 from rpm.store.database import Connection
 from rpm.wall_clock import NoSuchTime, instant_of
@@ -44,18 +44,27 @@ class OnCall:
     people: list[StaffMember]
     names: dict[str, str]
     stand_ins: list[plans.StandIn]
+    #: Whose texts have ended, and since when.
+    stopped: list[tuple[str, datetime]]
 
     @classmethod
     def of(cls, request: Request, connection: Connection, actor: Actor, *, since: datetime) -> "OnCall":
         """As it stands now; stand-ins that hold at `since` or later."""
         current = plans.current(connection, cast(Plan, request.app.state.plan))
         members = accounts.of_practice(connection, actor.practice_id)
+        reached_by = contacts.of_practice(connection, actor.practice_id)
         return cls(
             plan=current.of(actor.practice_id),
             own=actor.practice_id in current.own,
             people=notifications.staff_of(connection, [actor.practice_id], now=since),
             names={member.username: member.display_name for member in members},
             stand_ins=plans.stand_ins(connection, [actor.practice_id], since=since)[actor.practice_id],
+            stopped=[
+                (member.display_name, one.stopped_at)
+                for member in members
+                for one in reached_by.get(member.staff_id, [])
+                if one.stopped_at is not None
+            ],
         )
 
     def now_by(self, policy: Policy, now: datetime) -> list[str]:

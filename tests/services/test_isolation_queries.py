@@ -43,7 +43,7 @@ WITHOUT = {
     ("claims", BEFORE): "withdraw lock_code find use",
     ("confirming", BY_KEY): "confirm refuse",
     ("contacts", OWN): "of_staff count remove first ask_again guess",
-    ("contacts", BEFORE): "by_code verify",
+    ("contacts", BEFORE): "by_code verify stop",
     ("contacts", JOB): "ask due",
     ("corrections", BY_KEY): "set_reading set_observations forget_latest find_latest alerts_on let_go",
     ("deliveries", INGEST): "settled settle",
@@ -71,7 +71,10 @@ WITHOUT = {
     ("rebuilding", OPERATOR): "*",
     ("repeats", BY_KEY): "waiting finish again asked woken",
     ("repeats", JOB): "due to_ask to_withdraw",
-    ("reports", BEFORE): "delivered of_token keep said_of calls_of_number told_besides hear_key hear_no_more",
+    (
+        "reports",
+        BEFORE,
+    ): "delivered of_token keep said_of of_contacts give_up calls_of_number told_besides hear_key hear_no_more",
     ("reports", JOB): "overdue not_delivered",
     ("requests", JOB): "claim answer say_again expire",
     (

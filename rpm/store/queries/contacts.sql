@@ -1,6 +1,6 @@
 -- of_staff
 -- How one person is reached, in the order in which it is tried.
-select id, staff_id, channel, address, position, verified_at, code_sent_at, created_at
+select id, staff_id, channel, address, position, verified_at, code_sent_at, created_at, stopped_at
 from contact
 where staff_id = %(staff_id)s and removed_at is null
 order by position, id;
@@ -8,16 +8,17 @@ order by position, id;
 -- of_practice
 -- How everybody of a practice is reached.
 select contact.id, contact.staff_id, contact.channel, contact.address, contact.position, contact.verified_at,
-    contact.code_sent_at, contact.created_at
+    contact.code_sent_at, contact.created_at, contact.stopped_at
 from contact join staff on staff.id = contact.staff_id
 where contact.practice_id = %(practice_id)s and contact.removed_at is null and staff.active
 order by contact.staff_id, contact.position, contact.id;
 
 -- add
--- Another way to reach somebody, tried last; nothing where it is there already.
-insert into contact (practice_id, staff_id, channel, address, position, created_at)
+-- Another way to reach somebody, tried last; nothing where it is there already. What had stopped has stopped.
+insert into contact (practice_id, staff_id, channel, address, position, created_at, stopped_at)
 select %(practice_id)s, %(staff_id)s, %(channel)s, %(address)s,
-    coalesce((select max(position) from contact where staff_id = %(staff_id)s and removed_at is null), 0) + 1, %(now)s
+    coalesce((select max(position) from contact where staff_id = %(staff_id)s and removed_at is null), 0) + 1, %(now)s,
+    (select max(stopped_at) from contact where channel = %(channel)s and address = %(address)s)
 on conflict (staff_id, channel, address) where removed_at is null do nothing
 returning id;
 
@@ -66,13 +67,31 @@ select contact.id, contact.channel, contact.address, practice.name as clinic
 from contact
     join staff on staff.id = contact.staff_id and staff.active
     join practice on practice.id = contact.practice_id
-where contact.removed_at is null and (contact.verified_at is null or contact.verified_at <= %(verified_before)s)
+where contact.removed_at is null and contact.stopped_at is null and (contact.verified_at is null or contact.verified_at <= %(verified_before)s)
     -- The synthetic patient's is a program, which gives no answer: each hour's page proves it.
     and not exists (select from patient where patient.practice_id = contact.practice_id and patient.synthetic)
     and (contact.code_sent_at is null or contact.code_sent_at <= %(asked_before)s)
 order by contact.code_sent_at nulls first, contact.id
 limit %(limit)s
 for update of contact skip locked;
+
+-- stop
+-- Its owner wants no more texts, or wants them again: every contact with this number, whoever's, also one that was taken out and
+-- may come back. Told of those in use.
+with changed as (
+    update contact set stopped_at = %(stopped_at)s
+    where channel = %(channel)s and address = %(address)s and (stopped_at is null) <> (%(stopped_at)s::timestamptz is null)
+    returning id, practice_id, staff_id, removed_at
+)
+select changed.id as contact_id, changed.practice_id, changed.staff_id, staff.display_name as name, staff.role,
+    (
+        select count(*) from contact
+        where contact.staff_id = changed.staff_id and contact.removed_at is null and contact.id <> changed.id
+            and contact.stopped_at is null
+    ) as others
+from changed join staff on staff.id = changed.staff_id and staff.active
+where changed.removed_at is null
+order by changed.id;
 
 -- ask_again
 -- Its owner wants to be asked now.

@@ -1,5 +1,6 @@
 -- reachable
--- The staff of some practices with their contacts, in the order in which they are tried. Verified: not too long ago.
+-- The staff of some practices with their contacts, in the order in which they are tried, without those that wrote STOP.
+-- Verified: not too long ago.
 select staff.id, staff.practice_id, staff.username, staff.role, staff.active,
     coalesce(
         jsonb_agg(
@@ -10,7 +11,7 @@ select staff.id, staff.practice_id, staff.username, staff.role, staff.active,
         ) filter (where contact.id is not null),
         '[]'
     ) as contacts
-from staff left join contact on contact.staff_id = staff.id and contact.removed_at is null
+from staff left join contact on contact.staff_id = staff.id and contact.removed_at is null and contact.stopped_at is null
 where staff.practice_id = any(%(practices)s)
 group by staff.id
 order by staff.id;

@@ -40,6 +40,26 @@ returning notification.id, notification.practice_id, notification.alert_id, noti
     notification.severity, notification.attempts, notification.token, notification.code, notification.reason,
     alert.armed, alert.public_id, practice.name as clinic;
 
+-- of_contacts
+-- The alerts that wait for somebody and were told to these contacts, or are about to be, in the call that is under way.
+select distinct notification.alert_id
+from notification join alert on alert.id = notification.alert_id
+where notification.contact_id = any(%(contacts)s) and notification.state in ('pending', 'sent')
+    and notification.created_at > %(since)s and alert.status = 'open'
+    and notification.key like alert.id || '/' || alert.armed || '/%%';
+
+-- give_up
+-- Whoever has these contacts is not told by them any more: as if nothing had arrived.
+update notification set state = 'failed', answer = %(answer)s
+from alert, practice
+where notification.contact_id = any(%(contacts)s) and notification.state in ('pending', 'sent')
+    and notification.created_at > %(since)s and alert.id = notification.alert_id and alert.status = 'open'
+    and notification.key like alert.id || '/' || alert.armed || '/%%' and practice.id = notification.practice_id
+returning notification.id, notification.practice_id, notification.alert_id, notification.step,
+    notification.recipient_id, notification.contact_id, notification.channel, notification.address,
+    notification.severity, notification.attempts, notification.token, notification.code, notification.reason,
+    alert.armed, alert.public_id, practice.name as clinic;
+
 -- calls_of_number
 -- The text messages that went to a number since then, and whether their alerts still wait for the answer to them: one that has
 -- become worse since, or was forgotten, calls anew, and an old answer that comes twice is none to that.

@@ -75,14 +75,13 @@ class Twilio(Telephone):
         return self._post(text.report_to, {"MessageSid": text.sid, "MessageStatus": status, "To": text.to}, secret)
 
     def brings(self, sender: str, body: str, *, provider: str = "twilio", secret: str = AUTH_TOKEN) -> str:
-        """An answer by text; what is said back to its sender."""
+        """An answer by text; what is said back to its sender (empty: nothing)."""
         fields = {"MessageSid": "SMin", "From": sender, "To": CALLER, "Body": body}
         answer = self._post(f"{self.outside}/hooks/{provider}/message", fields, secret)
         answer.raise_for_status()
         assert answer.headers["content-type"].startswith("text/xml")
-        said = ET.fromstring(answer.text).findtext("Message")
-        assert said is not None
-        return said
+        assert _is_messaging(answer.text)
+        return ET.fromstring(answer.text).findtext("Message") or ""
 
     def ends(self, call: Call, how: str) -> None:
         """completed, busy, no-answer, failed, canceled."""
@@ -135,6 +134,11 @@ class Twilio(Telephone):
         signature = base64.b64encode(hmac.new(secret.encode(), signed.encode(), hashlib.sha1).digest()).decode()
         headers = {"X-Twilio-Signature": signature, "content-type": "application/x-www-form-urlencoded"}
         return self._say(url, urlencode(fields).encode(), headers)
+
+
+def _is_messaging(text: str) -> bool:
+    root = ET.fromstring(text)
+    return root.tag == "Response" and [verb.tag for verb in root] in ([], ["Message"])
 
 
 def _is_twiml(text: str) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from alerts.channels import Answer, ChannelError, sinch, twilio, vonage
 from alerts.channels.carriers import SIGNED_WITHIN, Came, Outcome, hand_over
 from alerts.channels.own import carrier_of
-from alerts.replies import KEY, KEYS_MAX, pressed
+from alerts.replies import KEY, KEYS_MAX, Wish, pressed, wish_of
 
 NOW = datetime(2014, 9, 24, 10, 59, 41, tzinfo=UTC)
 
@@ -141,3 +141,16 @@ def test_an_address_that_is_no_number_is_asked_of_nobody() -> None:
 
     for address in ("nora@clinic.example", "", "++1", "+1 555", "+1/../2", "+١٢٣"):
         assert hand_over("p", address, never) == Answer(False, "p cannot write to this address")
+
+
+def test_who_wants_no_more_texts() -> None:
+    """A word alone, however it is written; within anything else it is no wish: "end of shift, ACK 4711" acknowledges."""
+    for text in ("STOP", " Stop. ", "stop all", "UNSUBSCRIBE", "opt-out", "\uff33\uff34\uff2f\uff30", "ARRÊT"):
+        assert wish_of(text) is Wish.STOP, text
+    assert wish_of("Start!") is Wish.START
+    for text in ("", "ACK 4711", "stop ACK 4711", "end of shift", "ok"):
+        assert wish_of(text) is None, text
+    carrier = twilio.texts("twiliosms://AC1:token@+15550100100/{to}")
+    assert carrier is not None
+    asked = [carrier.text({"From": "+15550100101", "Body": "Basta", **more}) for more in ({"OptOutType": "STOP"}, {})]
+    assert [text.wish for text in asked] == [Wish.STOP, None]
