@@ -26,6 +26,7 @@ START_WORDS: Final = frozenset({"start", "unstop", "yes"})
 STARTED: Final = "Calls about alerts reach you here again. To have no more of them, reply STOP."
 _WORD: Final = re.compile(r"\s*ack\b", re.IGNORECASE)
 _CODE: Final = re.compile(rf"(?<!\d)\d{{{CODE_DIGITS}}}(?!\d)")
+TOO_MANY: Final = "Nothing was acknowledged: too many wrong digits came from this number. Open the link of the call, or wait a quarter of an hour."
 _HOW: Final = "Reply ACK and the four digits of one call, such as ACK 4711."
 
 
@@ -43,10 +44,11 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is said back, and the call that is acknowledged (None: none is)."""
+    """What is said back, and the call that is acknowledged (None: none is). `missed`: its digits are none of the calls'."""
 
     said: str
     call: Call | None = None
+    missed: bool = False
 
 
 class Wish(StrEnum):
@@ -80,7 +82,8 @@ def reply_to(text: str, calls: Sequence[Call]) -> Reply:
         return Reply(f"You have alert {waiting[0].short_id}. Nobody else is called. Please look at it now.", waiting[0])
     if meant:
         return Reply("Nothing was acknowledged: somebody has that alert already, or it is closed.")
-    return Reply(f"Nothing was acknowledged: no call to this number has the digits {code}. {_HOW}")
+    # To whom nothing was sent, nothing can be guessed.
+    return Reply(f"Nothing was acknowledged: no call to this number has the digits {code}. {_HOW}", missed=bool(calls))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
-"""Who may do what: roles, passwords, sessions and the patience a log-in deserves. Pure; the rows are in `rpm.store`."""
+"""Who may do what: roles, passwords, sessions and the patience a log-in, or a text, deserves. Pure; the rows are in `rpm.store`."""
 
 import hashlib
 import hmac
 import secrets
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -110,7 +111,7 @@ def session_end(*, seen_at: datetime, expires_at: datetime, active: bool, now: d
 
 @dataclass(frozen=True, slots=True)
 class Failures:
-    """Wrong log-ins under one key, and when the last one was."""
+    """Wrong tries under one key, and when the last one was."""
 
     count: int
     last_at: datetime
@@ -121,17 +122,24 @@ THROTTLE_WINDOW: Final = timedelta(minutes=15)
 
 
 class ThrottleScope(StrEnum):
-    """What wrong log-ins are counted by. One person mistypes; one address guesses; many addresses besiege one name."""
+    """What wrong log-ins are counted by. One person mistypes; one address guesses; many addresses besiege one name.
+
+    And digits, by text, that no call of the sender's number bears: by that number, which may be forged, and by all together.
+    """
 
     PAIR = "pair"
     ADDRESS = "address"
     ACCOUNT = "account"
+    TEXTER = "texter"
+    TEXTS = "texts"
 
 
 FAILURES_MAX: Final[dict[ThrottleScope, int]] = {
     ThrottleScope.PAIR: 5,
     ThrottleScope.ADDRESS: 30,
     ThrottleScope.ACCOUNT: 60,
+    ThrottleScope.TEXTER: 5,
+    ThrottleScope.TEXTS: 60,
 }
 
 
@@ -142,12 +150,32 @@ def throttle_keys(*, username: str, address: str) -> dict[ThrottleScope, bytes]:
         ThrottleScope.ADDRESS: address,
         ThrottleScope.ACCOUNT: username,
     }
+    return _keys(parts)
+
+
+def texter_keys(number: str) -> dict[ThrottleScope, bytes]:
+    """The keys that digits sent from a telephone number are counted by."""
+    return _keys({ThrottleScope.TEXTER: number, ThrottleScope.TEXTS: ""})
+
+
+def _keys(parts: Mapping[ThrottleScope, str]) -> dict[ThrottleScope, bytes]:
     return {scope: hashlib.sha256(f"{scope}|{text}".encode()).digest() for scope, text in parts.items()}
 
 
-def wait_until(scope: ThrottleScope, failures: Failures | None, *, now: datetime) -> datetime | None:
-    """When this key may try again, or None where it may now."""
-    if failures is None or failures.count < FAILURES_MAX[scope]:
+def wait_until(
+    scope: ThrottleScope, failures: Failures | None, *, now: datetime, most: int | None = None
+) -> datetime | None:
+    """When this key may try again, or None where it may now. `most`: wrong tries it has, where other than usual."""
+    if failures is None or failures.count < (most or FAILURES_MAX[scope]):
         return None
     free_at = failures.last_at + THROTTLE_WINDOW
     return free_at if now < free_at else None
+
+
+def texter_waits_until(of_number: Failures | None, of_all: Failures | None, *, now: datetime) -> datetime | None:
+    """Until when digits from a number are not looked at; None: they are.
+
+    While all together guess too much, each number has one wrong try: who guesses for others never silences who has not.
+    """
+    besieged = wait_until(ThrottleScope.TEXTS, of_all, now=now) is not None
+    return wait_until(ThrottleScope.TEXTER, of_number, now=now, most=1 if besieged else None)

@@ -17,10 +17,10 @@ from alerts.channels.carriers import Calls, Came, Carrier, Fields, Outcome, Text
 from alerts.escalation import Plan
 from alerts.notices import CLINIC_SPOKEN, Notice
 from alerts.receipts import Receipt
-from alerts.replies import STARTED, Pressed, Reply, Wish, pressed, reply_to, wish_of
+from alerts.replies import STARTED, TOO_MANY, Pressed, Reply, Wish, pressed, reply_to, wish_of
 from rpm import delivery, stopping
-from rpm.access import Actor, Role
-from rpm.store import notifications, reports
+from rpm.access import Actor, Role, ThrottleScope, texter_keys, texter_waits_until
+from rpm.store import notifications, reports, sessions
 from rpm.store.database import Connection
 from rpm.store.notifications import Linked
 from rpm.store.plans import current
@@ -111,12 +111,33 @@ def answered(connection: Connection, address: str, text: str, *, now: datetime) 
     """Acknowledge the call that a text from this number means, if it means exactly one."""
     calls = reports.calls_of_number(connection, address, now=now)
     reply = reply_to(text, list(calls))
+    if reply.call is None and not reply.missed:
+        return reply
+    # Their alerts first, as everywhere; and whoever guesses many at once is counted one after the other.
+    notifications.lock_alert(connection, *(call.alert_id for call in calls))
+    if _guesses_too_much(connection, address, missed=reply.missed, now=now):
+        return Reply(TOO_MANY)
     if reply.call is None:
         return reply
     call, sender = reply.call, calls[reply.call]
     who = Actor(call.recipient_id, call.practice_id, Role(sender.role), sender.name)
     outcome = take(connection, who, call.alert_id, by="text", now=now)
     return reply if outcome.done else Reply(f"Nothing was acknowledged: {outcome.reason}.")
+
+
+def _guesses_too_much(connection: Connection, address: str, *, missed: bool, now: datetime) -> bool:
+    """Whether digits from this number have to wait; else wrong ones are counted, and right ones make up for those."""
+    keys = texter_keys(address)
+    texter, texts = keys[ThrottleScope.TEXTER], keys[ThrottleScope.TEXTS]
+    failures = sessions.failures(connection, [texter, texts], now=now)
+    if texter_waits_until(failures.get(texter), failures.get(texts), now=now) is not None:
+        _log.warning("texts_throttled")
+        return True
+    if missed:
+        sessions.count_failure(connection, [texter, texts], now=now)
+    else:
+        sessions.forget_failures(connection, [texter])
+    return False
 
 
 def _note(connection: Connection, token: str, told: Told, *, provider: str, now: datetime) -> None:
