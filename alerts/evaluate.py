@@ -17,11 +17,20 @@ from numpy.typing import NDArray
 from alerts.amounts import Amounts, amounts_of, hours_silent
 from alerts.changes import Changes, changes_of
 from alerts.facts import NEVER, NO_FACTS, Facts
-from alerts.findings import ASKS_AGAIN, ASKS_NOTHING, ASKS_WHO, Explained, Findings, RuleFailure, RuleFindings
+from alerts.findings import (
+    ASKS_AGAIN,
+    ASKS_BOTH,
+    ASKS_NOTHING,
+    ASKS_WHO,
+    Explained,
+    Findings,
+    RuleFailure,
+    RuleFindings,
+)
 from alerts.joins import of_portions, of_quantities, portions
 from alerts.judge import Judged, Rows, judge, standing
 from alerts.limits import LIMIT_UNITS, Limits, among, slot_of
-from alerts.repeats import Repeats, told
+from alerts.repeats import DISPUTED, Repeats, told
 from alerts.rules import Rule
 from alerts.series import US_PER_HOUR, Floats, Ints, Series, microseconds, run_starts
 from alerts.settled import NOTHING_SETTLED, Settled
@@ -166,12 +175,12 @@ def _apply(given: _Evaluation, rule: Rule, settled: Settled | None) -> RuleFindi
         judged = judge(rule, given.limits, picked, amount, given.facts)
         if rule.repeat is None or not judged.out.any():
             return _found(given, rule, picked, judged, amount, settled)
-        repeats = Repeats.of(rule, rule.repeat, given.series, picked, amount, judged.out, given.unasked)
+        repeats = Repeats.of(rule, rule.repeat, given.series, picked, amount, judged, given.unasked)
         if repeats.changed:
             averaged = judge(rule, given.limits, picked, repeats.amount, given.facts)
-            apart = repeats.with_reds_apart(given.series, amount, judged, averaged)
-            judged = averaged if apart is repeats else judge(rule, given.limits, picked, apart.amount, given.facts)
-            repeats = apart
+            apart = repeats.with_reds_apart(given.series, amount, averaged)
+            made = averaged if apart is repeats else judge(rule, given.limits, picked, apart.amount, given.facts)
+            repeats, judged = apart.with_disputed(amount, made)
         return _found(given, rule, picked, judged, repeats.amount, settled, repeats=repeats)
     parts = [_measured(given, rule, given.track(quantity, rule), settled) for quantity in rule.quantities]
     return of_quantities(parts)
@@ -233,13 +242,15 @@ def _found(
         fresh = fresh[~known]
         if rule.again_after_days:
             answered = settled.just_answered(patient[fresh], at_us[fresh], asked[fresh], days=rule.again_after_days)
-            fresh = fresh[~answered]
+            fresh = fresh[~answered if repeats is None else ~answered | repeats.of_reds(fresh)]
     place = judged.row[fresh]
     row = rows.rows[place]
     disturbed = given.series.disturbed[row] & (rule.flagged == "ask")
     asking = (
         np.where(disturbed, ASKS_AGAIN, ASKS_NOTHING) if asks is None else np.where(disturbed, ASKS_AGAIN, asks[fresh])
     )
+    if repeats is not None:
+        asking = np.where(repeats.how[fresh] == DISPUTED, ASKS_BOTH, asking)
     late = at_us[fresh] < given.now_us - int(rule.late_after_h * US_PER_HOUR)
     stands_patient, stands, stands_at_us = standing(patient, at_us, out=judged.out, clear=judged.clear)
     return RuleFindings(

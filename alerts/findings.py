@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from alerts.facts import NO_FACTS, Facts
 from alerts.limits import Limits
+from alerts.pairs import mean_values
 from alerts.repeats import (
     ALONE,
+    DISPUTED,
     MEAN,
     SINGLE,
     UNASKED,
@@ -21,16 +23,17 @@ from alerts.repeats import (
     Outcome,
     Repeated,
     Waiting,
-    mean_values,
-    unconfirmed_as,
+    told_as,
 )
 from alerts.rules import Comparison, Rule
 from alerts.sentences import (
     ASK_AGAIN,
+    ASK_BOTH,
     ASK_WHO,
     CrossedLimit,
     Reckoning,
     Value,
+    after_text,
     change_sentence,
     silence_sentence,
     threshold_sentence,
@@ -46,8 +49,8 @@ _CROSSES: Final = {Comparison.ABOVE: gt, Comparison.AT_LEAST: ge, Comparison.BEL
 USED_MAX: Final = 100
 
 #: Why a finding asks: nothing, its device doubts it, it may be somebody else or another scale.
-ASKS_NOTHING, ASKS_AGAIN, ASKS_WHO = 0, 1, 2
-_ASKS: Final = {ASKS_NOTHING: None, ASKS_AGAIN: ASK_AGAIN, ASKS_WHO: ASK_WHO}
+ASKS_NOTHING, ASKS_AGAIN, ASKS_WHO, ASKS_BOTH = 0, 1, 2, 3
+_ASKS: Final = {ASKS_NOTHING: None, ASKS_AGAIN: ASK_AGAIN, ASKS_WHO: ASK_WHO, ASKS_BOTH: ASK_BOTH}
 
 
 def crosses(value: float, comparison: Comparison, limit: float) -> bool:
@@ -78,7 +81,7 @@ class Finding:
     limit: CrossedLimit
     sentence: str
     ask: str | None = None
-    #: SINGLE, MEAN, UNCONFIRMED or UNASKED (alerts.repeats), and the mean that was judged.
+    #: SINGLE, MEAN, UNCONFIRMED, UNASKED or DISPUTED (alerts.repeats), and the mean that was judged.
     how: int = SINGLE
     mean: tuple[Value, ...] = ()
 
@@ -90,7 +93,7 @@ class Finding:
     @property
     def told(self) -> Severity:
         """What it asks of a person: `severity` is its band's."""
-        return unconfirmed_as(self.severity) if self.unconfirmed else self.severity
+        return told_as(self.severity, self.how)
 
     @property
     def kind(self) -> FindingKind:
@@ -258,7 +261,7 @@ class Findings:
         values = tuple(_reading_values(self.series, rule, int(found.row[index])))
         first: tuple[Value, ...] = ()
         if how == MEAN and found.repeated is not None:
-            first = tuple(_reading_values(self.series, rule, int(found.repeated.first_row[index]), role="first"))
+            first = tuple(_reading_values(self.series, rule, int(found.repeated.other_row[index]), role="first"))
         judged = mean_values(first, values) if first else values
         for value in judged:
             if value.quantity in band.limits:
@@ -269,6 +272,12 @@ class Findings:
                         words += f"; unconfirmed: no second reading within {rule.repeat.within}"
                     if how == UNASKED:
                         words += "; unconfirmed: nobody there can be asked for a second reading"
+                    if how == DISPUTED and found.repeated is not None:
+                        other = tuple(
+                            _reading_values(self.series, rule, int(found.repeated.other_row[index]), role="second")
+                        )
+                        words += f"; not confirmed: {after_text(values[0], other)}"
+                        return (*values, *other), (), limit, words
                     return (*first, *values), judged if first else (), limit, words
         raise AssertionError(f"{rule.id}: a finding without a crossed limit")
 

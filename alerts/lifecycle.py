@@ -19,7 +19,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from alerts.findings import Finding, FindingKind, Findings
-from alerts.repeats import MEAN, SINGLE, UNASKED, UNCONFIRMED, unconfirmed_as
+from alerts.repeats import ALONE, DISPUTED, MEAN, SINGLE, UNASKED, UNCONFIRMED, told_as
 from alerts.rules import Rule
 from alerts.settled import Answered, Settled
 from alerts.severity import Severity
@@ -29,10 +29,9 @@ from alerts.severity import Severity
 JUDGED_MAX: Final = 1000
 
 
-#: In an alert's evidence: a second reading was asked for and did not come; nobody could be asked; its value is the mean of two.
-UNREPEATED: Final = "none"
-UNASKABLE: Final = "unasked"
-REPEATED: Final = "mean"
+#: What an alert's evidence says of a second reading, by how it was judged. Kept in the database: add, never rename.
+_REPEATS: Final = {UNCONFIRMED: "none", UNASKED: "unasked", MEAN: "mean", DISPUTED: "disputed"}
+_HOW: Final = {word: how for how, word in _REPEATS.items()}
 
 
 class AlertKind(StrEnum):
@@ -87,19 +86,24 @@ class Headline:
         return "ask" in self.evidence
 
     @property
+    def how(self) -> int:
+        """SINGLE, MEAN … (alerts.repeats)."""
+        return _HOW.get(self.evidence.get("repeat", {}).get("how"), SINGLE)
+
+    @property
     def unconfirmed(self) -> bool:
         """A second reading was asked for, and none came in time; or nobody could be asked."""
-        return self.evidence.get("repeat", {}).get("how") in {UNREPEATED, UNASKABLE}
+        return self.how in ALONE
 
     @property
     def mean(self) -> bool:
         """It is the mean of two readings."""
-        return self.evidence.get("repeat", {}).get("how") == REPEATED
+        return self.how == MEAN
 
     @property
     def told(self) -> Severity:
         """What it asks of a person; `severity` is its band's."""
-        return unconfirmed_as(self.severity) if self.unconfirmed else self.severity
+        return told_as(self.severity, self.how)
 
     @property
     def rank(self) -> tuple[bool, Severity, bool, datetime, int]:
@@ -271,13 +275,10 @@ def headline_of(finding: Finding) -> Headline:
 
 def _repeat_of(finding: Finding) -> dict[str, Any]:
     """What an alert shows of a second reading."""
-    if finding.how == UNCONFIRMED:
-        return {"repeat": {"how": UNREPEATED}}
-    if finding.how == UNASKED:
-        return {"repeat": {"how": UNASKABLE}}
-    if finding.how == MEAN:
-        return {"repeat": {"how": REPEATED, "mean": [value.as_json() for value in finding.mean]}}
-    return {}
+    if finding.how == SINGLE:
+        return {}
+    mean = {"mean": [value.as_json() for value in finding.mean]} if finding.how == MEAN else {}
+    return {"repeat": {"how": _REPEATS[finding.how], **mean}}
 
 
 def settled(alerts: Iterable[Alert], rules: Sequence[Rule] = ()) -> dict[str, Settled]:

@@ -5,6 +5,7 @@
                    make none: such a red is a first itself, and asks for its own second
     judged         the mean of the two, as of the second; the first by itself says nothing any more
     no second      at the deadline it is raised as unconfirmed: a red as a red, the rest one severity lower
+    disputed       a red of which the mean is out of no limit: a question, which calls nobody, whether both were the same person's
     at once        beyond the rule's `at_once` nothing waits, and nothing is averaged away
     unasked        where nobody at home can be asked for a second one nothing waits either: raised as unconfirmed, at once
 
@@ -14,7 +15,7 @@ and what comes after its deadline neither asks nor waits. A reading its own devi
 second; one whose time nobody could read has neither (its deadline cannot be known), and is judged by itself.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -24,16 +25,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alerts.judge import Judged, Rows, breaches
-from alerts.kernels.gains import mean_of
 from alerts.limits import slot_of
+from alerts.pairs import Pairs, averaged, paired
 from alerts.rules import Comparison, Repeat, Rule
-from alerts.sentences import Value
 from alerts.series import Bools, Floats, Ints, Series, instant_of
 from alerts.severity import Severity
-from schemas.codes import UNIT_NUMBER
 
-#: How a reading was judged: by itself; as the mean of two; by itself, because no second one came, or nobody could be asked for one.
-SINGLE, MEAN, UNCONFIRMED, UNASKED = 0, 1, 2, 3
+#: How a reading was judged: by itself; as the mean of two; by itself, because no second one came, or nobody could be asked for
+#: one; by itself, although its second made nothing of it.
+SINGLE, MEAN, UNCONFIRMED, UNASKED, DISPUTED = 0, 1, 2, 3, 4
 ALONE: Final = (UNCONFIRMED, UNASKED)
 #: As in `unconfirmed_as`, by number.
 _UNCONFIRMED_AS: Final = np.array([0, Severity.ROUTINE, Severity.ROUTINE, Severity.URGENT], np.int8)
@@ -62,55 +62,15 @@ class Waiting:
     until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Pairs:
-    """Per reading: the place of the one it repeats, and of the one that repeats it; -1: there is none."""
-
-    first: Ints
-    second: Ints
-
-
 def told(severity: NDArray[np.int8], how: NDArray[np.int8]) -> NDArray[np.int8]:
     """What findings ask of a person: unconfirmed a red is a red, and the rest one severity lower, but never nothing."""
-    return np.where(np.isin(how, ALONE), _UNCONFIRMED_AS[severity], severity)
+    asked = np.where(np.isin(how, ALONE), _UNCONFIRMED_AS[severity], severity)
+    return np.where(how == DISPUTED, np.int8(Severity.ROUTINE), asked)
 
 
-def unconfirmed_as(severity: Severity) -> Severity:
-    """The same of one that is."""
-    return severity if severity is Severity.URGENT else severity.lower
-
-
-def pair(patient: Ints, at_us: Ints, *, out: Bools, sound: Bools, within_us: int) -> Pairs:
-    """Readings sorted by (patient, time): whose second each is. `out`: by itself out of range; `sound`: can be a second."""
-    count = len(patient)
-    place = np.arange(count)
-    none = np.full(count, -1)
-    if not count:
-        return Pairs(none, none)
-
-    def before(flags: Bools) -> Ints:
-        """The place of the nearest flagged reading before each; -1: none."""
-        found = np.empty(count, np.int64)
-        found[0] = -1
-        found[1:] = np.maximum.accumulate(np.where(flags, place, -1))[:-1]
-        return found
-
-    def near(other: Ints) -> Bools:
-        """Whether it is of the same patient, and no longer before."""
-        return (other >= 0) & (patient[other] == patient) & (at_us - at_us[other] <= within_us)
-
-    last_sound, last_out = before(sound), before(out)
-    # The sound reading before it, where that was out; else a doubtful one in between, which was.
-    steady = near(last_sound) & out[last_sound]
-    doubtful = near(last_out) & (last_out > last_sound)
-    first = np.where(sound & steady, last_sound, np.where(sound & doubtful, last_out, -1))
-    # The next sound reading, seen from the end.
-    next_sound = np.empty(count, np.int64)
-    next_sound[-1] = count
-    next_sound[:-1] = np.minimum.accumulate(np.where(sound, place, count)[::-1])[::-1][1:]
-    there = np.minimum(next_sound, count - 1)
-    has = (next_sound < count) & (patient[there] == patient) & (at_us[there] - at_us <= within_us)
-    return Pairs(first, np.where(out & has, there, -1))
+def told_as(severity: Severity, how: int) -> Severity:
+    """The same of one."""
+    return Severity(int(told(np.array([severity], np.int8), np.array([how], np.int8))[0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +78,8 @@ class Repeats:
     """One rule's readings and how each is judged.
 
     `amount`, beside each row: its value, the mean of two, or NaN where a second speaks for it. Per reading: its number, its
-    pair, `how` (SINGLE …), and `until_us`, when it no longer waits (0: it does not). `asks`: whether it waits where it has no pair;
-    `unasked`: whether nobody could be asked for its second.
+    pair, `how` (SINGLE …), and `until_us`, when it no longer waits (0: it does not). `alone`: what was judged of it by itself; `asks`:
+    whether it waits where it has no pair; `unasked`: whether nobody could be asked for its second.
     """
 
     rows: Rows
@@ -127,58 +87,81 @@ class Repeats:
     amount: Floats
     how: NDArray[np.int8]
     until_us: Ints
+    alone: Judged
     asks: Bools
     unasked: Bools
     within_us: int
 
     @classmethod
     def of(
-        cls, rule: Rule, repeat: Repeat, series: Series, rows: Rows, amount: Floats, out: Bools, unasked: Ints
+        cls, rule: Rule, repeat: Repeat, series: Series, rows: Rows, amount: Floats, alone: Judged, unasked: Ints
     ) -> "Repeats":
-        """What repeats make of a rule's rows. `amount`: their values; `out`: per reading, whether any limit is breached.
+        """What repeats make of a rule's rows. `amount`: their values; `alone`: what was judged of those.
 
         `unasked`: the numbers of readings of which nobody can be asked for a second.
         """
-        starts = rows.starts
-        patient, at_us = rows.patient[starts], rows.at_us[starts]
-        doubted = series.doubted[rows.rows[starts]]
+        heads = rows.rows[rows.starts]
+        doubted = series.doubted[heads]
         sound = ~doubted
         if rule.flagged != "judge":
-            sound &= ~series.disturbed[rows.rows[starts]]
-        order = _in_order(series, rows, amount, sound, out)
-        within_us = repeat.within_us
-        first, second = _paired(order, patient, at_us, out & ~doubted, sound, within_us)
+            sound &= ~series.disturbed[heads]
+        asks = alone.out & ~doubted
+        found = paired(series, rows, amount, out=alone.out, asks=asks, sound=sound, within_us=repeat.within_us)
         at_once = rows.any(_at_once(rule, repeat, rows, amount))
-        pairs = Pairs(np.where(at_once, -1, first), np.where(at_once, -1, second))
-        alone = np.isin(series.reading_no[rows.rows[starts]], unasked)
-        return cls._of_pairs(series, rows, amount, pairs, out & ~doubted & ~at_once, alone, within_us)
+        pairs = Pairs(np.where(at_once, -1, found.first), np.where(at_once, -1, found.second))
+        nobody = np.isin(series.reading_no[heads], unasked)
+        return cls._of_pairs(series, rows, amount, pairs, alone, asks & ~at_once, nobody, repeat.within_us)
 
     @classmethod
     def _of_pairs(
-        cls, series: Series, rows: Rows, amount: Floats, pairs: Pairs, asks: Bools, unasked: Bools, within_us: int
-    ) -> "Repeats":
+        cls, series: Series, rows: Rows, amount: Floats, pairs: Pairs, alone: Judged, asks: Bools, unasked: Bools,
+        within_us: int,
+    ) -> "Repeats":  # fmt: skip
         """The same of pairs that are known. `asks`: per reading, whether it waits where it is in no pair."""
         at_us = rows.at_us[rows.starts]
         how = np.full(len(rows.starts), SINGLE, np.int8)
-        alone = asks & (pairs.first < 0) & (pairs.second < 0)
-        how[alone] = np.where(unasked[alone], UNASKED, UNCONFIRMED)
+        single = asks & (pairs.first < 0) & (pairs.second < 0)
+        how[single] = np.where(unasked[single], UNASKED, UNCONFIRMED)
         how[pairs.first >= 0] = MEAN
-        until = np.where(alone & ~unasked, at_us + within_us, 0)
+        until = np.where(single & ~unasked, at_us + within_us, 0)
         if (pairs.first >= 0).any() or (pairs.second >= 0).any():
-            amount = _amounts(series, rows, amount, pairs.first, pairs.second)
-        return cls(rows, pairs, amount, how, until, asks, unasked, within_us)
+            amount = averaged(series, rows, amount, pairs)
+        return cls(rows, pairs, amount, how, until, alone, asks, unasked, within_us)
 
-    def with_reds_apart(self, series: Series, amount: Floats, alone: Judged, averaged: Judged) -> "Repeats":
+    def with_reds_apart(self, series: Series, amount: Floats, averaged: Judged) -> "Repeats":
         """The same, where no red is averaged away by what came before it: such a one is nobody's second.
 
-        `amount`: the values as they came; `alone`, `averaged`: what was judged of those, and of `self.amount`.
+        `amount`: the values as they came; `averaged`: what was judged of `self.amount`.
         """
         first, second = self.pairs.first, self.pairs.second
-        hidden = (first >= 0) & (alone.severity == Severity.URGENT) & (averaged.severity < Severity.URGENT)
+        hidden = (first >= 0) & (self.alone.severity == Severity.URGENT) & (averaged.severity < Severity.URGENT)
         if not hidden.any():
             return self
         pairs = Pairs(np.where(hidden, -1, first), np.where((second >= 0) & hidden[second], -1, second))
-        return self._of_pairs(series, self.rows, amount, pairs, self.asks, self.unasked, self.within_us)
+        return self._of_pairs(series, self.rows, amount, pairs, self.alone, self.asks, self.unasked, self.within_us)
+
+    def with_disputed(self, amount: Floats, judged: Judged) -> tuple["Repeats", Judged]:
+        """The same, where a red of which the mean makes nothing is still found: the mean may be two people's.
+
+        `amount`: the values as they came; `judged`: what was judged of `self.amount`.
+        """
+        first, second, alone = self.pairs.first, self.pairs.second, self.alone
+        disputed = (first < 0) & (second >= 0) & (alone.severity == Severity.URGENT) & (judged.severity[second] == 0)
+        if not disputed.any():
+            return self, judged
+        number = np.repeat(np.arange(len(disputed)), np.diff(np.append(self.rows.starts, len(self.rows))))
+        found = replace(
+            self,
+            amount=np.where(disputed[number], amount, self.amount),
+            how=np.where(disputed, np.int8(DISPUTED), self.how),
+        )
+        severity = np.where(disputed, alone.severity, judged.severity)
+        return found, replace(judged, severity=severity, row=np.where(disputed, alone.row, judged.row))
+
+    def of_reds(self, places: Ints) -> Bools:
+        """Which of these readings rest on one that is a red by itself, whatever is asked of a person."""
+        red, first = self.alone.severity == Severity.URGENT, self.pairs.first[places]
+        return red[places] | ((first >= 0) & red[first])
 
     @property
     def changed(self) -> bool:
@@ -191,9 +174,9 @@ class Repeats:
 
     def found(self, judged: Judged, fresh: Ints, now_us: int) -> "Repeated":
         """The same beside the findings of these readings."""
-        first = self.pairs.first[fresh]
-        rows_of_first = np.where(first >= 0, self.rows.rows[self.rows.starts[first]], -1)
-        return Repeated(self.how[fresh], rows_of_first, (_Portion(self, judged, now_us),))
+        other = np.where(self.how[fresh] == DISPUTED, self.pairs.second[fresh], self.pairs.first[fresh])
+        rows_of_other = np.where(other >= 0, self.rows.rows[self.rows.starts[other]], -1)
+        return Repeated(self.how[fresh], rows_of_other, (_Portion(self, judged, now_us),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,10 +211,13 @@ class _Portion:
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """Beside a rule's findings: `how` each was judged, and the row in the series where the reading it repeats begins (-1: none)."""
+    """Beside a rule's findings: `how` each was judged, and the row in the series where the other reading begins (-1: none).
+
+    The other is the one it repeats, or that disputes it.
+    """
 
     how: NDArray[np.int8]
-    first_row: Ints
+    other_row: Ints
     portions: tuple[_Portion, ...]
 
     @classmethod
@@ -242,7 +228,7 @@ class Repeated:
             return None
         return cls(
             np.concatenate([part.how for part in found]),
-            np.concatenate([part.first_row for part in found]),
+            np.concatenate([part.other_row for part in found]),
             tuple(portion for part in found for portion in part.portions),
         )
 
@@ -261,29 +247,6 @@ class Repeated:
         return Outcome.GONE
 
 
-def _in_order(series: Series, rows: Rows, amount: Floats, sound: Bools, out: Bools) -> Ints | None:
-    """The readings in an order that does not depend on how they came: those of one instant by what they show; None: as they are."""
-    patient, at_us = rows.patient[rows.starts], rows.at_us[rows.starts]
-    if not ((patient[1:] == patient[:-1]) & (at_us[1:] == at_us[:-1])).any():
-        return None
-    begins, ends = rows.starts, np.append(rows.starts[1:], len(rows)) - 1
-    unit = series.unit[rows.rows[begins]]
-    return np.lexsort((amount[ends], amount[begins], unit, sound, out, at_us, patient))
-
-
-def _paired(
-    order: Ints | None, patient: Ints, at_us: Ints, out: Bools, sound: Bools, within_us: int
-) -> tuple[Ints, Ints]:
-    if order is None:
-        found = pair(patient, at_us, out=out, sound=sound, within_us=within_us)
-        return found.first, found.second
-    found = pair(patient[order], at_us[order], out=out[order], sound=sound[order], within_us=within_us)
-    first, second = np.full(len(order), -1), np.full(len(order), -1)
-    first[order] = np.where(found.first >= 0, order[found.first], -1)
-    second[order] = np.where(found.second >= 0, order[found.second], -1)
-    return first, second
-
-
 def _at_once(rule: Rule, repeat: Repeat, rows: Rows, amount: Floats) -> Bools:
     """Per row, whether its value is beyond what waits."""
     beyond = np.zeros(len(amount), np.bool_)
@@ -293,40 +256,3 @@ def _at_once(rule: Rule, repeat: Repeat, rows: Rows, amount: Floats) -> Bools:
             bound = float(np.nextafter(value, -np.inf)) if inclusive else value
             beyond |= (rows.slot == slot_of(name, unit)) & breaches(amount, bound, downward=rule.downward)
     return beyond
-
-
-def _amounts(series: Series, rows: Rows, amount: Floats, first: Ints, second: Ints) -> Floats:
-    """Beside each row, what is judged."""
-    repeats = np.flatnonzero(first >= 0)
-    ends = np.append(rows.starts[1:], len(rows))
-    made = amount.copy()
-    number = np.repeat(np.arange(len(rows.starts)), ends - rows.starts)
-    code, unit = series.code[rows.rows], series.unit[rows.rows]
-    for quantity in np.unique(code):
-        here = code == quantity
-        # Per reading, the row of this quantity; a reading holds each quantity once.
-        row_of = np.full(len(rows.starts), -1)
-        row_of[number[here]] = np.flatnonzero(here)
-        later, earlier = row_of[repeats], row_of[first[repeats]]
-        both = (later >= 0) & (earlier >= 0)
-        later, earlier = later[both], earlier[both]
-        mean = mean_of(amount[earlier], unit[earlier], amount[later], unit[later])
-        # What the first lacks is judged as the second has it.
-        made[later] = np.where(np.isfinite(mean), mean, amount[later])
-    # Whom a second speaks for, and who is nobody's second, says nothing; of three in a row the middle one is a mean.
-    silent = (second >= 0) & (first < 0)
-    made[silent[number]] = np.nan
-    return made
-
-
-def mean_values(first: Sequence[Value], second: Sequence[Value]) -> tuple[Value, ...]:
-    """The mean of two readings as it was judged, in the unit of the second; what the first lacks is the second's."""
-    earlier = {value.quantity: value for value in first}
-    return tuple(_mean_value(earlier.get(value.quantity, value), value) for value in second)
-
-
-def _mean_value(first: Value, second: Value) -> Value:
-    units = (np.array([UNIT_NUMBER[value.unit]], np.int16) for value in (first, second))
-    values = (np.array([value.value]) for value in (first, second))
-    (one, other), (one_unit, other_unit) = values, units
-    return replace(second, value=float(mean_of(one, one_unit, other, other_unit)[0]), role="mean")

@@ -20,6 +20,7 @@ _LABELS: Final = {**UNIT_LABEL, PERCENT: "%", HOURS: "hours", "{schedule}": "tim
 
 #: What to ask where a finding is a question first.
 ASK_AGAIN: Final = "the device says that the measurement was disturbed: ask for another one"
+ASK_BOTH: Final = "did the same person take both readings? Two may share the cuff"
 ASK_WHO: Final = "was it this person, on the usual scale? Ask to weigh again before acting on it"
 
 
@@ -28,7 +29,7 @@ class Value:
     """One measured value that a finding rests on.
 
     `role` is `value`, `reference` for what a change is since, `window` for the earlier readings of a mean or trend, `first` for
-    the reading that another one repeats, or `mean` for what was reckoned from the two.
+    the reading that another one repeats, `second` for the one that made nothing of it, or `mean` for what was reckoned from the two.
     """
 
     quantity: str
@@ -151,6 +152,13 @@ def threshold_sentence(
     if pair[0]:
         text += f" (mean of 2 readings: {values_text(pair[0])}, then {values_text(pair[1])})"
     return rule.sentence.format(values=text, limit=limit_text(limit), sessions=counted)
+
+
+def after_text(first: Value, second: Sequence[Value]) -> str:
+    """What came of a second reading: `128/80 mmHg 3 minutes later`."""
+    minutes = round((second[0].measured_at - first.measured_at) / timedelta(minutes=1))
+    when = f"{minutes} {'minute' if minutes == 1 else 'minutes'} later" if minutes else "right after it"
+    return f"{values_text(second)} {when}"
 
 
 def change_sentence(rule: Rule, before: Value, after: Value, changed: float, limit: CrossedLimit) -> str:

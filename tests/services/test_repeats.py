@@ -93,7 +93,7 @@ def test_the_second_reading_confirms_and_the_page_says_of_how_many(desk: Desk, m
     assert [(one["outcome"], one["due_at"]) for one in waits(desk)] == [("confirmed", None)]
 
 
-def test_a_second_reading_in_range_calls_nobody(desk: Desk, maria: Person) -> None:
+def test_a_second_reading_in_range_calls_nobody_and_leaves_a_question(desk: Desk, maria: Person) -> None:
     desk.clinic.pressure(maria, 184, 96)
     turn(desk)
     desk.forward(minutes=3)
@@ -101,7 +101,11 @@ def test_a_second_reading_in_range_calls_nobody(desk: Desk, maria: Person) -> No
     desk.judge()
     desk.forward(minutes=15)
     turn(desk)
-    assert desk.alerts() == []
+    desk.call()
+    assert desk.outbox.sent == []
+    [question] = desk.alerts()
+    assert (question["severity"], question["status"], question["next_step_at"]) == (1, "open", None)
+    assert "not confirmed: 128/80 mmHg 3 minutes later; did the same person" in question["reason"]
     assert [one["outcome"] for one in waits(desk)] == ["not_confirmed"]
 
 

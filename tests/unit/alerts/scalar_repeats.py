@@ -11,6 +11,7 @@ from alerts.rules import Limit, Rule
 from tests.unit.alerts.scalar import Found, Row, findings
 
 Key = tuple[datetime, int]
+URGENT = 3
 
 
 @dataclass(frozen=True, order=True)
@@ -26,7 +27,7 @@ class Waits:
 
 @dataclass(frozen=True, order=True)
 class Told:
-    """A finding, and how it was judged: `single`, `mean`, `unconfirmed`."""
+    """A finding, and how it was judged: `single`, `mean`, `unconfirmed`, `disputed`."""
 
     found: Found
     how: str
@@ -61,7 +62,13 @@ def judged(rows: Sequence[Row], rule: Rule, *, now: datetime) -> tuple[list[Told
         _leave_reds(readings, rule)
         made = [row for one in readings for row in _made(one)]
         unrepeated = rule.model_copy(update={"repeat": None})
-        for found in findings(made, [unrepeated], [], now=now):
+        calls = findings(made, [unrepeated], [], now=now)
+        called = {(found.at, found.reading_no) for found in calls}
+        for one in readings:
+            if one.first is None and one.second is not None and one.second.key not in called:
+                reds = [found for found in findings(one.rows, [unrepeated], [], now=now) if found.severity == URGENT]
+                told += [Told(found, "disputed") for found in reds]
+        for found in calls:
             one = next(one for one in readings if one.key == (found.at, found.reading_no))
             alone = one.first is None and one.second is None and not one.at_once
             if alone and found.at + within > now:
@@ -99,7 +106,7 @@ def _leave_reds(readings: Sequence[_Reading], rule: Rule) -> None:
     """A red of which the mean with what came before would make none is not averaged."""
 
     def red(rows: Sequence[Row]) -> bool:
-        return any(_beyond(row, band.limits) for band in rule.bands if band.severity == 3 for row in rows)
+        return any(_beyond(row, band.limits) for band in rule.bands if band.severity == URGENT for row in rows)
 
     for hidden in [one for one in readings if one.first and red(one.rows) and not red(_made(one))]:
         hidden.first = None
