@@ -32,7 +32,10 @@ _HOW: Final = "Reply ACK and the four digits of one call, such as ACK 4711."
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call that went to the number somebody answers from. `waiting`: nobody has its alert yet."""
+    """A call that went to the number somebody answers from. `waiting`: nobody has its alert yet.
+
+    `told`: which of its alert's calls it belongs to; `anew`: that has become worse since, or calls again, and nobody has it.
+    """
 
     alert_id: int
     practice_id: int
@@ -40,6 +43,8 @@ class Call:
     code: str
     waiting: bool
     short_id: str
+    told: int
+    anew: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,11 @@ def reply_to(text: str, calls: Sequence[Call]) -> Reply:
         )
     if waiting:
         return Reply(f"You have alert {waiting[0].short_id}. Nobody else is called. Please look at it now.", waiting[0])
+    if any(call.anew for call in meant):
+        return Reply(
+            "Nothing was acknowledged: since that text the alert has become worse, or called again."
+            " Answer the newer one, or open the list of alerts."
+        )
     if meant:
         return Reply("Nothing was acknowledged: somebody has that alert already, or it is closed.")
     # To whom nothing was sent, nothing can be guessed.

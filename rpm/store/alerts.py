@@ -39,10 +39,11 @@ class Disposition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Whether a person's act changed anything, and why not."""
+    """Whether a person's act changed anything, and why not. `anew`: the alert has called anew since what he was told."""
 
     done: bool
     reason: str
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,8 +269,13 @@ def events(connection: Connection, alert_id: int) -> list[Event]:
     ]
 
 
-def acknowledge(connection: Connection, *, alert_id: int, staff_id: int, now: datetime) -> Outcome:
-    """Somebody has it. Calls stop: no further step is due, waiting messages are cancelled. Idempotent for one person."""
+def acknowledge(
+    connection: Connection, *, alert_id: int, staff_id: int, now: datetime, told: int | None = None
+) -> Outcome:
+    """Somebody has it. Calls stop: no further step is due, waiting messages are cancelled. Idempotent for one person.
+
+    `told`: as of which of its calls (`armed`) he was told of it; None: he looks at it as it stands.
+    """
     state = connection.execute(_SQL["state_for"], {"alert_id": alert_id, "staff_id": staff_id}).fetchone()
     if state is None:
         return Outcome(False, "there is no such alert")
@@ -279,6 +285,8 @@ def acknowledge(connection: Connection, *, alert_id: int, staff_id: int, now: da
     if state["status"] == "acknowledged" and state["snoozed_until"] is None:
         mine = state["acknowledged_by"] == staff_id
         return Outcome(False, "you have it already" if mine else "a colleague has it already")
+    if told not in (None, state["armed"]):
+        return Outcome(False, "it has become worse, or called again, since that message", anew=True)
     connection.execute(_SQL["acknowledge"], {"alert_id": alert_id, "staff_id": staff_id, "now": now})
     _stop_calling(connection, state["practice_id"], alert_id, staff_id, "acknowledged", "somebody has it", now)
     return Outcome(True, "acknowledged")

@@ -236,7 +236,10 @@ def cancel(connection: Connection, *, alert_id: int, answer: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Linked:
-    """The call a link belongs to: what its page may say, which is nothing about a patient."""
+    """The call a link belongs to: what its page may say, which is nothing about a patient.
+
+    `severity` and `told` (as of which of its alert's calls) are what the message said; `stands` and `armed` the same by now.
+    """
 
     practice_id: int
     alert_id: int
@@ -246,6 +249,9 @@ class Linked:
     role: str
     active: bool
     severity: Severity
+    told: int
+    stands: Severity
+    armed: int
     step: int
     status: str
     created_at: datetime
@@ -267,6 +273,9 @@ def by_token(connection: Connection, token: str) -> Linked | None:
         role=row["role"],
         active=row["active"],
         severity=Severity(row["severity"]),
+        told=row["told"],
+        stands=Severity(row["stands"]),
+        armed=row["armed"],
         step=row["step"],
         status=row["status"],
         created_at=row["created_at"],

@@ -137,7 +137,9 @@ def calls_of_number(connection: Connection, address: str, *, now: datetime) -> d
             practice_id=row["practice_id"],
             recipient_id=row["recipient_id"],
             code=row["code"],
-            waiting=row["waiting"],
+            told=row["told"],
+            waiting=row["open"] and row["told"] == row["armed"],
+            anew=row["open"] and row["told"] != row["armed"],
             short_id=str(row["public_id"])[:SHORT_ID],
         ): Sender(row["display_name"], row["role"])
         for row in rows

@@ -8,7 +8,7 @@ is, nobody knows before the link is looked up: these are the pages, with the log
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import Response
 
 from rpm.access import Actor, Role
@@ -25,6 +25,9 @@ router = APIRouter()
 #: An alert a day old is the list's business; a link that lies in an inbox should not answer for ever.
 ANSWER_WITHIN: Final = timedelta(hours=24)
 TOKEN_LENGTH_MAX: Final = 64
+
+#: The largest count of an alert's calls.
+TOLD_MAX: Final = 32_767
 
 Token = Annotated[str, Path(max_length=TOKEN_LENGTH_MAX, pattern=r"^[A-Za-z0-9_-]+$")]
 
@@ -44,9 +47,18 @@ def refusal(linked: Linked | None, *, now: datetime) -> str | None:
     return None
 
 
-def take(connection: Connection, who: Actor, alert_id: int, *, by: str, now: datetime) -> Outcome:
-    """Somebody who has answered a call has its alert; by what he answered is on the record."""
-    outcome = alerts.acknowledge(connection, alert_id=alert_id, staff_id=who.staff_id, now=now)
+def news(linked: Linked, what: str) -> str | None:
+    """What its reader has to be told before an alert is his: how it stands now. `what`: a message or a call; None: as it said."""
+    if linked.told == linked.armed:
+        return None
+    if linked.stands > linked.severity:
+        return f"It has become worse since this {what}: it was {linked.severity.word}, and is {linked.stands.word} now."
+    return f"It has called again since this {what}, and nobody has it."
+
+
+def take(connection: Connection, who: Actor, alert_id: int, *, told: int, by: str, now: datetime) -> Outcome:
+    """Somebody who has answered a call has its alert as he was told of it (`told`); by what he answered is on the record."""
+    outcome = alerts.acknowledge(connection, alert_id=alert_id, staff_id=who.staff_id, told=told, now=now)
     if outcome.done:
         worklist.announce(connection, who.practice_id)
         record(connection, who, Action.ACKNOWLEDGED, now=now, alert=alert_id, by=by)
@@ -62,17 +74,26 @@ def ask(request: Request, token: Token, now: Now) -> Response:
 
 
 @router.post("/a/{token}")
-def acknowledge(request: Request, token: Token, now: Now) -> Response:
-    """The person the message went to has it."""
+def acknowledge(
+    request: Request, token: Token, now: Now, told: Annotated[int | None, Form(ge=0, le=TOLD_MAX)] = None
+) -> Response:
+    """The person the message went to has it, as the page showed it (`told`; without: as the message said).
+
+    What has become worse since then is shown, and asked for once more.
+    """
     with database_of(request).transaction() as connection:
         linked = notifications.by_token(connection, token)
-        refused = refusal(linked, now=now)
+        refused, done = refusal(linked, now=now), False
         if linked is not None and refused is None:
             who = Actor(linked.recipient_id, linked.practice_id, Role(linked.role), linked.recipient)
-            outcome = take(connection, who, linked.alert_id, by="link", now=now)
-            if not outcome.done:
+            seen = linked.told if told is None else told
+            outcome = take(connection, who, linked.alert_id, told=seen, by="link", now=now)
+            done = outcome.done
+            if outcome.anew:
+                linked = notifications.by_token(connection, token)
+            elif not done:
                 refused = f"{outcome.reason.capitalize()}."
-    return _call(request, token, linked, now=now, refused=refused, done=refused is None)
+    return _call(request, token, linked, now=now, refused=refused, done=done, asked_again=not done)
 
 
 @router.get("/c/{token}")
@@ -104,9 +125,24 @@ def prove_contact(request: Request, token: Token, now: Now) -> Response:
 
 
 def _call(
-    request: Request, token: str, linked: Linked | None, *, now: datetime, refused: str | None, done: bool = False
+    request: Request,
+    token: str,
+    linked: Linked | None,
+    *,
+    now: datetime,
+    refused: str | None,
+    done: bool = False,
+    asked_again: bool = False,
 ) -> Response:
-    status = 404 if linked is None else 409 if refused else 200
+    status = 404 if linked is None else 409 if refused or asked_again else 200
     return render(
-        request, "answer_call.html", now=now, status=status, token=token, linked=linked, refused=refused, done=done
+        request,
+        "answer_call.html",
+        now=now,
+        status=status,
+        token=token,
+        linked=linked,
+        refused=refused,
+        done=done,
+        news=linked and news(linked, "message"),
     )

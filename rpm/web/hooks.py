@@ -24,7 +24,7 @@ from rpm.store import notifications, reports, sessions
 from rpm.store.database import Connection
 from rpm.store.notifications import Linked
 from rpm.store.plans import current
-from rpm.web.answer import Token, refusal, take
+from rpm.web.answer import Token, news, refusal, take
 from rpm.web.problems import NotFound
 from rpm.web.session import Now, database_of, settings_of
 
@@ -121,7 +121,7 @@ def answered(connection: Connection, address: str, text: str, *, now: datetime) 
         return reply
     call, sender = reply.call, calls[reply.call]
     who = Actor(call.recipient_id, call.practice_id, Role(sender.role), sender.name)
-    outcome = take(connection, who, call.alert_id, by="text", now=now)
+    outcome = take(connection, who, call.alert_id, told=call.told, by="text", now=now)
     return reply if outcome.done else Reply(f"Nothing was acknowledged: {outcome.reason}.")
 
 
@@ -153,7 +153,7 @@ def _greeting(connection: Connection, token: str, linked: Linked, told: Told, *,
     """What a call says to whoever picked it up; nothing to a machine, which would hear it to no end."""
     if told.outcome is Outcome.NOT_DELIVERED:
         return Pressed(False)
-    refused = refusal(linked, now=now)
+    refused = _refused(linked, now=now)
     if refused is not None:
         return Pressed(False, f"{linked.clinic[:CLINIC_SPOKEN]}. {refused}")
     notice = Notice(
@@ -167,17 +167,24 @@ def _greeting(connection: Connection, token: str, linked: Linked, told: Told, *,
     return Pressed(False, notice.spoken_asking or notice.spoken, again=bool(notice.spoken_asking))
 
 
+def _refused(linked: Linked, *, now: datetime) -> str | None:
+    """Why no key of this call has the alert. One that became worse is no longer what the call says: it calls anew, from its first step."""
+    anew = news(linked, "call")
+    return refusal(linked, now=now) or (anew and f"{anew} Please open the list of alerts.")
+
+
 def _key(connection: Connection, token: str, linked: Linked, keys: str, *, now: datetime) -> Pressed:
     """Acknowledge the alert this call is about, and no other, if the one right key was pressed; what the call says then."""
     # The alert before the message, as everywhere.
     notifications.lock_alert(connection, linked.alert_id)
+    linked = notifications.by_token(connection, token) or linked
     result = pressed(keys, heard=reports.hear_key(connection, token) if keys else 0)
     if not result.takes:
         return result
     reports.hear_no_more(connection, token)
-    refused = refusal(linked, now=now)
+    refused = _refused(linked, now=now)
     if refused is None:
         who = Actor(linked.recipient_id, linked.practice_id, Role(linked.role), linked.recipient)
-        outcome = take(connection, who, linked.alert_id, by="key", now=now)
+        outcome = take(connection, who, linked.alert_id, told=linked.told, by="key", now=now)
         refused = None if outcome.done else f"{outcome.reason.capitalize()}."
     return Pressed(refused is None, TAKEN if refused is None else f"Nothing was acknowledged. {refused}")

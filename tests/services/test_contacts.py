@@ -7,19 +7,28 @@ import httpx
 import pytest
 
 from alerts.channels import Answer, Name
+from alerts.escalation import parse_plan
 from rpm.jobs import contacts as asking
+from rpm.jobs.evaluate import Judgement
 from rpm.jobs.send import ATTEMPTS_MAX
 from rpm.store import contacts
 from rpm.store.contacts import CODE_LASTS, CODE_TRIES_MAX, LINK_LASTS
 from rpm.store.database import Database
-from tests.services.judging import BASE_URL, Desk, Outbox
+from schemas.codes import Kind
+from tests.services.judging import BASE_URL, RULES, Desk, Outbox
 from tests.services.test_escalate import crisis, staff_id
+from tests.support.clinic import Person
 from tests.support.clock import MORNING, SettableClock
 from tests.support.leaks import leaked
 from tests.support.visitor import Visitor
 from tests.support.website import Website
 
 MAIL, PHONE = "nora@clinic.example", "+15550100100"
+POLICY = """
+[[policy]]
+severity = "{severity}"
+step = [{{ after_min = 0, targets = ["role:nurse"] }}]
+"""
 
 
 @pytest.fixture
@@ -225,3 +234,97 @@ def test_a_link_that_answers_nothing_says_why(desk: Desk, clock: SettableClock, 
         for answer in (Visitor(website).get(link), Visitor(website).post(link)):
             assert (answer.status_code, said in answer.text) == (httpx.codes.CONFLICT, True)
     assert desk.rows("select from alert_event where kind = 'acknowledged'") == []
+
+
+def low(desk: Desk, mg_dl: float, person: Person | None = None) -> Person:
+    """A glucose, judged: an orange, and the red it becomes."""
+    person = person or desk.clinic.patient("Maria", "Alvarez")
+    desk.clinic.measure(person, Kind.GLUCOSE, {"glucose": (mg_dl, "mg/dL")}, at=desk.now)
+    desk.judge()
+    return person
+
+
+def link_of(body: str) -> str:
+    return body.split("without a log-in: https://clinic.example")[1].split(maxsplit=1)[0]
+
+
+def shown(page: httpx.Response) -> str:
+    """What the page's button would send along."""
+    found = re.search(r'name="told" value="(\d+)"', page.text)
+    assert found is not None
+    return found[1]
+
+
+def test_a_link_knows_that_its_alert_has_become_worse(desk: Desk, clock: SettableClock) -> None:
+    """E7: a message told of an orange; its link does not take the red that it has become, before the page has said so."""
+    person = low(desk, 65)
+    desk.call()
+    [(_, subject, body)] = desk.outbox.sent
+    assert subject.startswith("Priority alert")
+    link = link_of(body)
+    with Website(desk.database, clock) as website:
+        visitor = Visitor(website)
+        before = shown(visitor.get(link))
+        desk.forward(minutes=5)
+        low(desk, 50, person)
+        # A page opened before links knew, the same opened before it became worse, and the link as the message bears it.
+        for sent in ({}, {"told": before}):
+            refused = visitor.post(link, **sent)
+            assert refused.status_code == httpx.codes.CONFLICT
+            assert "has become worse since this message: it was priority, and is urgent now" in refused.text
+            assert "<button" in refused.text
+            assert desk.alerts()[0]["status"] == "open", "nobody has taken a red unawares"
+        page = visitor.get(link)
+        assert page.status_code == httpx.codes.OK
+        assert "Urgent alert" in page.text
+        assert "has become worse since this message" in page.text
+        assert leaked(page.text, "Maria", "Alvarez", "65", "50 mg", "glucose") == []
+        assert "You have it." in visitor.post(link, told=shown(page)).text
+    [alert] = desk.alerts()
+    assert (alert["status"], alert["acknowledged_by"]) == ("acknowledged", staff_id(desk, "nora"))
+    desk.call()
+    assert len(desk.outbox.sent) == 1, "what it became calls nobody any more"
+
+
+def test_a_link_of_an_alert_that_was_forgotten_says_that_it_calls_again(desk: Desk, clock: SettableClock) -> None:
+    crisis(desk)
+    desk.call()
+    link = link_of(desk.outbox.sent[0][2])
+    desk.rows("update alert set armed = armed + 1 returning id")
+    with Website(desk.database, clock) as website:
+        visitor = Visitor(website)
+        page = visitor.get(link)
+        assert "It has called again since this message, and nobody has it." in page.text
+        assert visitor.post(link).status_code == httpx.codes.CONFLICT
+        assert "You have it." in visitor.post(link, told=shown(page)).text
+
+
+def test_what_becomes_worse_and_calls_nobody_is_not_taken_by_an_old_link(desk: Desk, clock: SettableClock) -> None:
+    """A plan may call for an orange and leave the red to the list: the red is another thing than the message told of."""
+    desk.judgement = Judgement(RULES, parse_plan('fallback = ["role:admin"]\n' + POLICY.format(severity="priority")))
+    desk.plan = desk.judgement.plan
+    person = low(desk, 65)
+    desk.call()
+    link = link_of(desk.outbox.sent[0][2])
+    low(desk, 50, person)
+    assert desk.alerts()[0]["next_step_at"] is None
+    with Website(desk.database, clock) as website:
+        assert "has become worse" in Visitor(website).post(link).text
+    assert desk.alerts()[0]["status"] == "open"
+
+
+def test_what_an_orange_could_not_reach_is_told_the_red_as_well(desk: Desk) -> None:
+    """Her texts fail: the next way brings what became of it, not only what it was."""
+    add(desk, Name.SMS, PHONE)
+    desk.rows("update contact set position = 0 where channel = 'sms' returning id")
+    mail = Outbox()
+    desk.channels = {**desk.channels, Name.SMS: Outbox(answer=Answer(False, "busy")), Name.EMAIL: mail}
+    person = low(desk, 65)
+    desk.call()
+    desk.forward(seconds=2)
+    low(desk, 50, person)
+    for _ in range(120):
+        desk.call()
+        desk.forward(seconds=1)
+    told = [subject.split(" alert")[0] for address, subject, _ in mail.sent if address == MAIL]
+    assert sorted(told) == ["Priority", "Urgent"]

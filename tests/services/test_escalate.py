@@ -69,6 +69,17 @@ def test_a_night_on_call(desk: Desk) -> None:
     ]
 
 
+def test_who_was_told_of_an_earlier_call_has_not_got_what_it_became(desk: Desk) -> None:
+    """An answer and a worsening at once: one waits for the other's row, and the answer finds what it did not mean."""
+    alert_id = crisis(desk)
+    desk.rows("update alert set armed = 2 returning id")
+    with desk.database.transaction() as connection:
+        nora = staff_id(desk, "nora")
+        outcome = alerts.acknowledge(connection, alert_id=alert_id, staff_id=nora, told=1, now=desk.now)
+        assert (outcome.done, outcome.anew) == (False, True)
+        assert alerts.acknowledge(connection, alert_id=alert_id, staff_id=nora, told=2, now=desk.now).done
+
+
 def test_acknowledging_stops_it(desk: Desk) -> None:
     alert_id = crisis(desk)
     desk.call()

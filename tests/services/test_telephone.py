@@ -22,7 +22,7 @@ from rpm.settings import Settings
 from rpm.store.database import Database
 from tests.services.judging import BASE_URL, Desk
 from tests.services.reaching import MAIL, channels_file, desk_that_reaches_nora
-from tests.services.test_contacts import PHONE, add
+from tests.services.test_contacts import PHONE, add, low
 from tests.services.test_escalate import crisis, staff_id
 from tests.support.clock import MORNING, SettableClock
 from tests.support.leaks import leaked
@@ -272,6 +272,31 @@ def test_what_is_sent_again_or_signed_by_nobody_does_nothing(desk: Desk, line: L
         assert answer.status_code in {httpx.codes.FORBIDDEN, httpx.codes.REQUEST_ENTITY_TOO_LARGE}
         assert "Traceback" not in answer.text
     assert desk.rows("select count(*) as n from alert_event") == before
+
+
+@pytest.mark.usefixtures("pages")
+@pytest.mark.parametrize("rings", [0, 1])
+def test_a_key_does_not_take_what_its_alert_has_become(
+    desk: Desk, line: Line, clock: SettableClock, rings: int
+) -> None:
+    """E7: the call is for an orange, which becomes a red before the key is pressed (`rings`: before somebody picks up)."""
+    person = low(desk, 65)
+    desk.call()
+    [call] = line.provider.calls
+    assert rings or "severity priority" in line.provider.picks_up(call)[0]
+    desk.forward(seconds=5)
+    low(desk, 50, person)
+    said = line.provider.picks_up(call, "4") if rings else [line.provider.presses(call, "4").text]
+    # Sinch asks what to say when somebody picks up: then it is said at once, and no key is asked for.
+    worse = "It has become worse since this call: it was priority, and is urgent now. Please open the list of alerts."
+    assert worse in said[-1]
+    assert "You have the alert." not in "".join(said)
+    assert NOTHING in line.provider.presses(call, "4").text, "nor by trying again"
+    assert desk.alerts()[0]["status"] == "open", "nobody has taken a red unawares"
+    later(desk, clock, seconds=1)
+    heard = line.provider.picks_up(line.provider.calls[1], "4")
+    assert "An alert of severity urgent waits for you." in heard[0]
+    assert heard[-1].startswith("You have the alert.")
 
 
 @pytest.mark.usefixtures("pages")

@@ -196,7 +196,8 @@ def test_an_old_answer_is_none_to_what_became_worse(desk: Desk, website: Website
             alert=alert_id,
             now=desk.now,
         )
-        assert twilio.brings(PHONE, f"ACK {code}").startswith("Nothing was acknowledged")
+        said = twilio.brings(PHONE, f"ACK {code}")
+        assert said.startswith("Nothing was acknowledged: since that text the alert has become worse, or called again.")
         assert desk.alerts()[0]["status"] == "open"
         desk.call()
         assert len(twilio.texts) == 2

@@ -48,10 +48,11 @@ set kind = %(kind)s, rule_version = %(rule_version)s, band = %(band)s, severity 
 where id = %(alert_id)s and version = %(version)s and status <> 'closed';
 
 -- rearm
--- It became worse: call from the first step again, whoever has acknowledged it; without a next step it stands on the list.
+-- It became worse: call from the first step again, whoever has acknowledged it; without a next step it stands on the list, and
+-- is another thing all the same than what its earlier calls told of.
 update alert
 set status = 'open', acknowledged_at = null, acknowledged_by = null, snoozed_until = null, snooze_reason = null, step = 0,
-    armed = armed + (%(next_step_at)s::timestamptz is not null)::integer, next_step_at = %(next_step_at)s
+    armed = armed + (armed > 0 or %(next_step_at)s::timestamptz is not null)::integer, next_step_at = %(next_step_at)s
 where id = %(alert_id)s;
 
 -- open_technical
@@ -78,7 +79,8 @@ order by alert_event.id;
 
 -- state_for
 -- An alert as a member of its practice's staff finds it; locked.
-select alert.id, alert.practice_id, alert.status, alert.acknowledged_by, alert.severity, alert.kind, alert.snoozed_until
+select alert.id, alert.practice_id, alert.status, alert.acknowledged_by, alert.severity, alert.kind, alert.snoozed_until,
+    alert.armed
 from alert join staff on staff.practice_id = alert.practice_id
 where alert.id = %(alert_id)s and staff.id = %(staff_id)s and staff.active
 for update of alert;

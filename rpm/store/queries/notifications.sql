@@ -36,7 +36,8 @@ select contact_id from notification
 where alert_id = %(alert_id)s and recipient_id = %(recipient_id)s and step = %(step)s and key like %(call)s;
 
 -- claim
--- Take messages that wait, or whose sender fell silent, the most severe first. The lease tells others to keep off.
+-- Take messages that wait, or whose sender fell silent, the most severe first. The lease tells others to keep off. `armed` is that
+-- of the call a message belongs to: its alert may have become worse since, and calls anew then.
 with due as (
     select id from notification
     where (state = 'pending' and due_at <= %(now)s) or (state = 'sending' and lease_until <= %(now)s)
@@ -51,7 +52,7 @@ where notification.id = due.id and alert.id = notification.alert_id and practice
 returning notification.id, notification.practice_id, notification.alert_id, notification.step,
     notification.recipient_id, notification.contact_id, notification.channel, notification.address,
     notification.severity, notification.attempts, notification.token, notification.code, notification.reason,
-    alert.armed, alert.public_id, practice.name as clinic;
+    split_part(notification.key, '/', 2)::smallint as armed, alert.public_id, practice.name as clinic;
 
 -- still_wanted
 -- Just before sending: is the message still ours, and is the alert still waiting for somebody?
@@ -76,9 +77,10 @@ returning id;
 update notification set state = 'cancelled', answer = %(answer)s where alert_id = %(alert_id)s and state = 'pending';
 
 -- by_token
--- The call a link belongs to, and how its alert stands.
+-- The call a link belongs to, and how its alert stands: as of which call and how severe its reader was told, and now.
 select notification.practice_id, notification.alert_id, notification.recipient_id, notification.severity,
-    notification.step, notification.created_at, alert.public_id, alert.status, practice.name as clinic,
+    notification.step, notification.created_at, split_part(notification.key, '/', 2)::smallint as told, alert.armed,
+    alert.severity as stands, alert.public_id, alert.status, practice.name as clinic,
     practice.time_zone, staff.display_name, staff.role, staff.active
 from notification
     join alert on alert.id = notification.alert_id

@@ -38,7 +38,7 @@ where (notification.id = %(notification_id)s or notification.told_in = %(notific
 returning notification.id, notification.practice_id, notification.alert_id, notification.step,
     notification.recipient_id, notification.contact_id, notification.channel, notification.address,
     notification.severity, notification.attempts, notification.token, notification.code, notification.reason,
-    alert.armed, alert.public_id, practice.name as clinic;
+    split_part(notification.key, '/', 2)::smallint as armed, alert.public_id, practice.name as clinic;
 
 -- of_contacts
 -- The alerts that wait for somebody and were told to these contacts, or are about to be, in the call that is under way.
@@ -64,7 +64,8 @@ returning notification.id, notification.practice_id, notification.alert_id, noti
 -- The text messages that went to a number since then, and whether their alerts still wait for the answer to them: one that has
 -- become worse since, or was forgotten, calls anew, and an old answer that comes twice is none to that.
 select notification.alert_id, notification.practice_id, notification.recipient_id, notification.code, alert.public_id,
-    alert.status = 'open' and notification.key like alert.id || '/' || alert.armed || '/%%' as waiting, staff.display_name, staff.role
+    split_part(notification.key, '/', 2)::smallint as told, alert.armed, alert.status = 'open' as open,
+    staff.display_name, staff.role
 from notification
     join alert on alert.id = notification.alert_id
     join staff on staff.id = notification.recipient_id and staff.active
