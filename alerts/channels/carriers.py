@@ -22,6 +22,8 @@ from alerts.replies import Wish
 
 #: Seconds a server may take to accept a connection, and between two parts of its answer.
 CALL_TIMEOUT_S: Final = 10.0
+#: Seconds to say something back to somebody who has answered, by a request of its own: his carrier waits for ours meanwhile.
+REPLY_WITHIN_S: Final = 3.0
 #: More than any provider says of a message it took.
 ANSWER_BYTES_MAX: Final = 65_536
 #: Seconds a telephone rings: what is not picked up by then goes by the next way.
@@ -78,10 +80,11 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What is answered to a carrier's request."""
+    """What is answered to a carrier's request. `unsaid`: why nothing could be said back, where it takes a request of its own."""
 
     body: str
     media_type: str
+    unsaid: str = ""
 
 
 class Carrier(Protocol):
@@ -108,8 +111,11 @@ class Texts(Protocol):
         """Who answers what."""
         ...
 
-    def replied(self, said: str, *, to: str) -> Written:
-        """Say something back to him (empty: nothing); what to answer to the request that brought his text."""
+    def replied(self, said: str, *, to: str, name: str) -> Written:
+        """Say something back to him (empty: nothing) within REPLY_WITHIN_S; what to answer to the request that brought his text.
+
+        `name` is what people call this provider.
+        """
         ...
 
 
@@ -173,14 +179,16 @@ def hand_over(name: str, address: str, call: Callable[[], Sequence[str] | None])
     return Answer(True, f"{name} took it", name, tuple(taken))
 
 
-def post(url: str, *, auth: tuple[str, str] | None = None, **content: Any) -> tuple[int, Any]:
-    """Status and JSON (None where it is none), within ATTEMPT_TIMEOUT_S and ANSWER_BYTES_MAX.
+def post(
+    url: str, *, auth: tuple[str, str] | None = None, within_s: float = ATTEMPT_TIMEOUT_S, **content: Any
+) -> tuple[int, Any]:
+    """Status and JSON (None where it is none), within `within_s` and ANSWER_BYTES_MAX.
 
     httpx.HTTPError, httpx.InvalidURL or ValueError where there is no such answer. `content`: httpx's `data` or `json`.
     """
-    ends = monotonic() + ATTEMPT_TIMEOUT_S
+    ends = monotonic() + within_s
     said = bytearray()
-    with httpx.stream("POST", url, auth=auth, timeout=CALL_TIMEOUT_S, **content) as answer:
+    with httpx.stream("POST", url, auth=auth, timeout=min(CALL_TIMEOUT_S, within_s), **content) as answer:
         for chunk in answer.iter_bytes():
             said += chunk
             if len(said) > ANSWER_BYTES_MAX or monotonic() > ends:

@@ -107,9 +107,9 @@ class TwilioTexts(_Twilio):
         """See `Texts`. The words by which one opts out may be an account's own ("Advanced Opt-Out": OptOutType)."""
         return Text(fields.get("From", ""), fields.get("Body", ""), _WISHES.get(fields.get("OptOutType", "")))
 
-    def replied(self, said: str, *, to: str) -> Written:
+    def replied(self, said: str, *, to: str, name: str) -> Written:
         """In the answer to the request."""
-        del to
+        del to, name
         return Written(_response(f"<Message>{escape(said)}</Message>" if said else ""), _XML)
 
 

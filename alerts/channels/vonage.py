@@ -9,6 +9,7 @@ switches it on when asked), with the method SHA-256 HMAC: over `&name=value` of 
 
 import hashlib
 import hmac
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,8 +17,9 @@ from typing import Any, Final, cast
 
 import httpx
 
-from alerts.channels import Answer
+from alerts.channels import ATTEMPT_TIMEOUT_S, Answer
 from alerts.channels.carriers import (
+    REPLY_WITHIN_S,
     SIGNED_WITHIN,
     Account,
     Came,
@@ -36,6 +38,10 @@ from alerts.channels.carriers import (
 
 API_URL: Final = "https://rest.nexmo.com"
 _TAKEN: Final = "0"
+_PLAIN: Final = "text/plain"
+#: Answers on their way at once: whoever brings a text waits in one of the pages' threads.
+REPLIES_AT_ONCE: Final = 2
+_replying = threading.BoundedSemaphore(REPLIES_AT_ONCE)
 
 
 def signature(secret: str, fields: Mapping[str, str]) -> str:
@@ -53,7 +59,10 @@ class VonageTexts:
 
     def send(self, address: str, *, name: str, body: str, report_to: str, asks: str) -> Answer:
         """See `Carrier`."""
-        text, account = asks or body, self.account
+        return self._send(address, name=name, text=asks or body, report_to=report_to, within_s=ATTEMPT_TIMEOUT_S)
+
+    def _send(self, address: str, *, name: str, text: str, report_to: str, within_s: float) -> Answer:
+        account = self.account
         form = {
             "api_key": account.user,
             "api_secret": account.secret,
@@ -64,7 +73,7 @@ class VonageTexts:
         }
         if report_to:
             form |= {"status-report-req": "1", "callback": report_to}
-        return hand_over(name, address, lambda: self._post(form))
+        return hand_over(name, address, lambda: self._post(form, within_s=within_s))
 
     def believed(self, came: Came, *, now: datetime) -> Fields | None:
         """What Vonage signed within SIGNED_WITHIN of now, and says of which message."""
@@ -93,14 +102,20 @@ class VonageTexts:
         """See `Texts`."""
         return Text(e164(fields.get("msisdn", "")), fields.get("text", ""))
 
-    def replied(self, said: str, *, to: str) -> Written:
-        """As a text of its own: Vonage takes none from the answer to a request."""
-        if said:
-            self.send(to, name="vonage", body=said, report_to="", asks="")
-        return Written("", "text/plain")
+    def replied(self, said: str, *, to: str, name: str) -> Written:
+        """As a text of its own: Vonage takes none from the answer to a request. It is tried once, and not beside many others."""
+        if not said:
+            return Written("", _PLAIN)
+        if not _replying.acquire(blocking=False):
+            return Written("", _PLAIN, unsaid=f"{name} has not answered earlier ones yet")
+        try:
+            answer = self._send(to, name=name, text=said, report_to="", within_s=REPLY_WITHIN_S)
+        finally:
+            _replying.release()
+        return Written("", _PLAIN, unsaid="" if answer.accepted else answer.detail)
 
-    def _post(self, form: dict[str, str]) -> list[str] | None:
-        status, said = post(f"{self.account.api}/sms/json", data=form)
+    def _post(self, form: dict[str, str], *, within_s: float) -> list[str] | None:
+        status, said = post(f"{self.account.api}/sms/json", within_s=within_s, data=form)
         if status != httpx.codes.OK or not isinstance(said, dict):
             return None
         found: object = cast("dict[str, Any]", said).get("messages")

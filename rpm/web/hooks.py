@@ -88,7 +88,6 @@ def report(request: Request, provider: ProviderName, token: Token, came: Believe
 @router.post("/hooks/{provider}/message")
 def message(request: Request, provider: ProviderName, came: Believed, now: Now) -> Response:
     """Somebody answers by text: one call is acknowledged, or none, and the answer says which. Who wants no texts gets none."""
-    del provider
     if not isinstance(came.carrier, Texts):
         raise NotFound
     text = came.carrier.text(came.fields)
@@ -103,7 +102,9 @@ def message(request: Request, provider: ProviderName, came: Believed, now: Now) 
             case _:
                 said = answered(connection, text.sender, text.body, now=now).said
     # Outside the transaction: some say it by a request of their own.
-    written = came.carrier.replied(said, to=text.sender)
+    written = came.carrier.replied(said, to=text.sender, name=provider)
+    if written.unsaid:
+        _log.warning("reply_not_sent", provider=provider, why=written.unsaid)
     return Response(written.body, media_type=written.media_type)
 
 

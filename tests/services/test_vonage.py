@@ -1,14 +1,17 @@
 """Texts by a second provider that speaks Vonage's own HTTP: receipts and answers, signed, as a form or as JSON (F59, F62)."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic, sleep
 
 import httpx
 import pytest
 
 from alerts.channels import Name
 from alerts.channels.book import read_hooks
+from alerts.channels.carriers import CALL_TIMEOUT_S
 from rpm.jobs import deliveries
 from rpm.jobs.deliveries import DELIVERED_WITHIN
 from rpm.settings import Settings
@@ -144,3 +147,20 @@ def test_a_text_in_parts_has_arrived_when_all_have(desk: Desk, vonage: Vonage) -
     desk.call()
     assert desk.events(half)[-2:] == ["notification_failed", "notified"]
     assert desk.outbox.addresses == [MAIL]
+
+
+def test_a_provider_that_answers_nobody_holds_no_page(desk: Desk, vonage: Vonage, pages: Website) -> None:
+    """E5: what is said back is a request of its own, and whoever brings a text waits for it in a thread of the pages."""
+    crisis(desk)
+    desk.call()
+    code = vonage.texts[0].body.split("ACK ")[1][:4]
+    vonage.answers.clear()
+    began = monotonic()
+    with ThreadPoolExecutor(12) as people:
+        asked = [people.submit(vonage.brings, PHONE, body) for body in (f"ACK {code}", *["ok"] * 11)]
+        sleep(0.5)
+        looks = httpx.get(f"{pages.url}/login", timeout=30)
+        assert looks.status_code == httpx.codes.OK
+        assert [one.result() for one in asked]
+    assert monotonic() - began < CALL_TIMEOUT_S, "not even as long as one request may take"
+    assert desk.alerts()[0]["status"] == "acknowledged", "whatever became of the confirmation"

@@ -57,6 +57,9 @@ class ProviderServer:
 
     def __init__(self, *, port: int = 0) -> None:
         self.takes = True
+        #: While it is not set, whoever hands something over waits for the answer.
+        self.answers = threading.Event()
+        self.answers.set()
         #: As the pages are known outside, and where they really listen: a proxy may stand between.
         self.outside = self.inside = ""
         self.now: Callable[[], datetime] = machine_clock
@@ -69,13 +72,18 @@ class ProviderServer:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
+                owner.answers.wait()
                 status, said, taken = owner.asked(self.path, {k.lower(): v for k, v in self.headers.items()}, body)
                 answer = json.dumps(said).encode()
-                self.send_response(status)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
+                try:
+                    self.send_response(status)
+                    self.send_header("content-type", "application/json")
+                    self.send_header("content-length", str(len(answer)))
+                    self.end_headers()
+                    self.wfile.write(answer)
+                except OSError:
+                    # Whoever asked has waited long enough.
+                    return
                 if taken is not None:
                     owner.on_taken(taken)
 
@@ -102,6 +110,7 @@ class ProviderServer:
 
     def stop(self) -> None:
         """Listen no more."""
+        self.answers.set()
         self._server.shutdown()
         self._server.server_close()
 
@@ -114,7 +123,9 @@ class ProviderServer:
     def again(self, place: int = -1) -> httpx.Response:
         """Say to the pages once more what was said before, byte for byte: what somebody on the line could do."""
         sent = self.sent[place]
-        return httpx.post(f"{self.inside or self.outside}{sent.path}", content=sent.body, headers=dict(sent.headers))
+        return httpx.post(
+            f"{self.inside or self.outside}{sent.path}", content=sent.body, headers=dict(sent.headers), timeout=30
+        )
 
     def _say(self, url: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
         """Signed for the address outside, posted to where the pages listen, as a proxy would."""
