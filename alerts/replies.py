@@ -8,8 +8,10 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
+from zoneinfo import ZoneInfo
 
 #: What a person can type at night, and what is enough to tell his open calls apart.
 CODE_DIGITS: Final = 4
@@ -35,6 +37,7 @@ class Call:
     """A call that went to the number somebody answers from. `waiting`: nobody has its alert yet.
 
     `told`: which of its alert's calls it belongs to; `anew`: that has become worse since, or calls again, and nobody has it.
+    `had_since`: since when who was called has its alert himself, by the practice's clock; empty where he has not.
     """
 
     alert_id: int
@@ -45,6 +48,7 @@ class Call:
     short_id: str
     told: int
     anew: bool
+    had_since: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,11 @@ def wish_of(text: str) -> Wish | None:
     return Wish.START if word in START_WORDS else None
 
 
+def had_since(at: datetime, zone: str) -> str:
+    """The time of day in a practice's zone: what a day has room for, and a voice reads."""
+    return f"{at.astimezone(ZoneInfo(zone)):%H:%M %Z}"
+
+
 def reply_to(text: str, calls: Sequence[Call]) -> Reply:
     """What `text` does. `calls`: those that went to the sender's number within a day, whoever's the number is."""
     codes = set(_CODE.findall(text))
@@ -89,6 +98,11 @@ def reply_to(text: str, calls: Sequence[Call]) -> Reply:
         return Reply(
             "Nothing was acknowledged: since that text the alert has become worse, or called again."
             " Answer the newer one, or open the list of alerts."
+        )
+    # Digits come back once their alert is taken: the last that bore them are meant.
+    if meant and meant[-1].had_since:
+        return Reply(
+            f"You have alert {meant[-1].short_id} already, since {meant[-1].had_since}. Nobody else is called."
         )
     if meant:
         return Reply("Nothing was acknowledged: somebody has that alert already, or it is closed.")

@@ -257,6 +257,8 @@ class Linked:
     created_at: datetime
     clinic: str
     time_zone: str
+    #: Since when the reader has its alert himself; None where he has not.
+    mine_since: datetime | None
 
 
 def by_token(connection: Connection, token: str) -> Linked | None:
@@ -281,4 +283,5 @@ def by_token(connection: Connection, token: str) -> Linked | None:
         created_at=row["created_at"],
         clinic=row["clinic"],
         time_zone=row["time_zone"],
+        mine_since=row["mine_since"],
     )

@@ -11,7 +11,7 @@ from alerts.channels import Name
 from alerts.channels.carriers import Outcome
 from alerts.notices import SHORT_ID
 from alerts.receipts import Receipt, verdict
-from alerts.replies import KEYS_MAX, Call
+from alerts.replies import KEYS_MAX, Call, had_since
 from rpm.store import notifications
 from rpm.store.database import Connection
 from rpm.store.notifications import Claimed
@@ -141,6 +141,7 @@ def calls_of_number(connection: Connection, address: str, *, now: datetime) -> d
             waiting=row["open"] and row["told"] == row["armed"],
             anew=row["open"] and row["told"] != row["armed"],
             short_id=str(row["public_id"])[:SHORT_ID],
+            had_since=had_since(row["mine_since"], row["time_zone"]) if row["mine_since"] else "",
         ): Sender(row["display_name"], row["role"])
         for row in rows
     }

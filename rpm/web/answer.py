@@ -11,6 +11,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Form, Path, Request
 from fastapi.responses import Response
 
+from alerts.replies import had_since
 from rpm.access import Actor, Role
 from rpm.audit import Action, record
 from rpm.store import alerts, contacts, notifications, worklist
@@ -40,11 +41,18 @@ def refusal(linked: Linked | None, *, now: datetime) -> str | None:
         return "This account is switched off: somebody else has to take it."
     if linked.status == "closed":
         return "This alert is closed already: there is nothing left to do."
+    if linked.mine_since is not None:
+        return mine(linked.mine_since, linked.time_zone)
     if linked.status == "acknowledged":
         return "Somebody has it already. Sign in to see who."
     if now - linked.created_at > ANSWER_WITHIN:
         return "This call is more than a day old: sign in, and look at the list."
     return None
+
+
+def mine(since: datetime, zone: str) -> str:
+    """Whoever says twice that he has it, has it."""
+    return f"You have it already, since {had_since(since, zone)}. Nobody else is called."
 
 
 def news(linked: Linked, what: str) -> str | None:

@@ -24,7 +24,7 @@ from rpm.store import notifications, reports, sessions
 from rpm.store.database import Connection
 from rpm.store.notifications import Linked
 from rpm.store.plans import current
-from rpm.web.answer import Token, news, refusal, take
+from rpm.web.answer import Token, mine, news, refusal, take
 from rpm.web.problems import NotFound
 from rpm.web.session import Now, database_of, settings_of
 
@@ -179,6 +179,8 @@ def _key(connection: Connection, token: str, linked: Linked, keys: str, *, now: 
     # The alert before the message, as everywhere.
     notifications.lock_alert(connection, linked.alert_id)
     linked = notifications.by_token(connection, token) or linked
+    if linked.mine_since is not None:
+        return Pressed(False, mine(linked.mine_since, linked.time_zone))
     result = pressed(keys, heard=reports.hear_key(connection, token) if keys else 0)
     if not result.takes:
         return result

@@ -204,7 +204,7 @@ def test_i_have_it_without_a_log_in(desk: Desk, clock: SettableClock) -> None:
         done = visitor.post(link)
         assert "You have it." in done.text
         again = visitor.post(link)
-        assert (again.status_code, "Somebody has it already" in again.text) == (httpx.codes.CONFLICT, True)
+        assert (again.status_code, "You have it already, since 10:00 EDT" in again.text) == (httpx.codes.CONFLICT, True)
         assert visitor.post("/a/guessed").status_code == httpx.codes.NOT_FOUND
     [alert] = desk.alerts()
     assert (alert["status"], alert["acknowledged_by"]) == ("acknowledged", staff_id(desk, "nora"))

@@ -226,7 +226,11 @@ def test_a_key_takes_the_alert_of_its_own_call(desk: Desk, line: Line) -> None:
     [meant] = [call for call in line.provider.calls if tokens[second] in str(call)]
     assert line.provider.picks_up(meant, "4")[-1].startswith("You have the alert.")
     assert {row["id"]: row["status"] for row in desk.alerts()} == {first: "open", second: "acknowledged"}
-    assert f"{NOTHING}. Please open the list" in line.provider.presses(meant, "4").text
+    for key in ("4", "1"):
+        said = line.provider.presses(meant, key).text
+        assert ("You have it already, since 10:00 EDT" in said, NOTHING in said) == (True, False), (
+            "whatever she presses then"
+        )
 
 
 @pytest.mark.usefixtures("pages")

@@ -11,6 +11,7 @@ from alerts.channels.book import read_channels, read_hooks
 from rpm.jobs import deliveries
 from rpm.jobs.deliveries import DELIVERED_WITHIN
 from rpm.settings import Settings
+from rpm.store import alerts
 from rpm.store.database import Database
 from tests.services.judging import BASE_URL, Desk
 from tests.services.reaching import MAIL, channels_file, desk_that_reaches_nora
@@ -19,6 +20,9 @@ from tests.services.test_escalate import crisis, staff_id
 from tests.support.clock import SettableClock
 from tests.support.providers.twilio import Twilio
 from tests.support.website import Website
+
+#: As the practice's clocks show MORNING.
+SINCE = "10:00 EDT"
 
 
 @pytest.fixture
@@ -170,7 +174,8 @@ def test_ack_by_text(desk: Desk, website: Website, twilio: Twilio) -> None:
             assert desk.alerts()[0]["status"] == "open", unclear
         assert twilio.brings("+15550100777", f"ACK {code}").startswith("Nothing was acknowledged"), "another's number"
         assert twilio.brings(PHONE, f" ack {code}. ").startswith("You have alert ")
-        assert twilio.brings(PHONE, f"ACK {code}").startswith("Nothing was acknowledged: somebody has")
+        mine = rf"You have alert [0-9a-f]{{8}} already, since {SINCE}\. Nobody else is called\."
+        assert re.fullmatch(mine, twilio.brings(PHONE, f"ACK {code}")), "twice, because the first answer was slow"
     [alert] = desk.alerts()
     assert (alert["status"], alert["acknowledged_by"]) == ("acknowledged", staff_id(desk, "nora"))
     assert desk.rows("select detail from audit order by id desc limit 1") == [
@@ -238,3 +243,16 @@ def test_a_second_provider_takes_what_the_first_does_not(desk: Desk, tmp_path: P
     [said] = desk.rows("select reason from alert_event where kind = 'notified'")
     assert said["reason"] == "sms: one did not take it; two took it"
     assert "/hooks/two/report/" in second.texts[0].report_to
+
+
+def test_what_a_colleague_has_is_not_yours(desk: Desk, website: Website, twilio: Twilio) -> None:
+    desk.clinic.staff("ben", "nurse")
+    crisis(desk)
+    desk.call()
+    code = twilio.texts[0].body.split("ACK ")[1][:4]
+    with desk.database.transaction() as connection:
+        ben = staff_id(desk, "ben")
+        assert alerts.acknowledge(connection, alert_id=desk.alerts()[0]["id"], staff_id=ben, now=desk.now).done
+    with website as pages:
+        twilio.inside = pages.url
+        assert twilio.brings(PHONE, f"ACK {code}").startswith("Nothing was acknowledged: somebody has")

@@ -81,6 +81,8 @@ update notification set state = 'cancelled', answer = %(answer)s where alert_id 
 select notification.practice_id, notification.alert_id, notification.recipient_id, notification.severity,
     notification.step, notification.created_at, split_part(notification.key, '/', 2)::smallint as told, alert.armed,
     alert.severity as stands, alert.public_id, alert.status, practice.name as clinic,
+    case when alert.status = 'acknowledged' and alert.snoozed_until is null
+        and alert.acknowledged_by = notification.recipient_id then alert.acknowledged_at end as mine_since,
     practice.time_zone, staff.display_name, staff.role, staff.active
 from notification
     join alert on alert.id = notification.alert_id

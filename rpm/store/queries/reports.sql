@@ -65,9 +65,12 @@ returning notification.id, notification.practice_id, notification.alert_id, noti
 -- become worse since, or was forgotten, calls anew, and an old answer that comes twice is none to that.
 select notification.alert_id, notification.practice_id, notification.recipient_id, notification.code, alert.public_id,
     split_part(notification.key, '/', 2)::smallint as told, alert.armed, alert.status = 'open' as open,
-    staff.display_name, staff.role
+    case when alert.status = 'acknowledged' and alert.snoozed_until is null
+        and alert.acknowledged_by = notification.recipient_id then alert.acknowledged_at end as mine_since,
+    practice.time_zone, staff.display_name, staff.role
 from notification
     join alert on alert.id = notification.alert_id
+    join practice on practice.id = notification.practice_id
     join staff on staff.id = notification.recipient_id and staff.active
 where notification.channel = 'sms' and notification.address = %(address)s and notification.code is not null
     -- Whatever became of it as far as we know: who answers has it.
