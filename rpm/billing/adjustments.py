@@ -32,9 +32,9 @@ AWAY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Something that happened after a month was closed. `kind`: void, restore, move, late_readings, minutes, or one of AWAY.
+    """What makes a closed month's claim another. `kind`: void, restore, move, late_readings, minutes, locked_out, or one of AWAY.
 
-    `count` is how many readings or entries; `on` the local day of the (first) one.
+    `count` is how many readings or entries (of `locked_out`: days); `on` the local day of the (first) one.
     """
 
     kind: str
@@ -51,6 +51,11 @@ class Cause:
             return f"{CORRECTED[self.kind].format(on=self.on)} by {self.by}: {self.reason}"
         if self.kind in AWAY:
             return AWAY[self.kind].format(on=self.on, by=self.by)
+        if self.kind == "locked_out":
+            whose = (
+                f"the data of {self.on}" if self.count == 1 else f"the data of {self.count} days, the first {self.on},"
+            )
+            return f"{whose} came after the claim was locked"
         things = {"late_readings": "reading", "minutes": "entry of minutes"}[self.kind]
         if self.count != 1:
             things = {"late_readings": "readings", "minutes": "entries of minutes"}[self.kind]

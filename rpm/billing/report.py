@@ -94,6 +94,15 @@ def month_report(records: MonthRecords, *, late_counts: bool = False) -> MonthRe
     return MonthReport(records.practice, month, records.now, tuple(rows))
 
 
+def locked_out(row: ReportRow, month: ServiceMonth) -> list[tuple[datetime, date, int]]:
+    """Of each claim dated in the month that data came too late for: when it was locked, and the first and how many of their days."""
+    return [
+        (one.locked_at, one.late_days[0], len(one.late_days))
+        for one in row.periods
+        if one.late_days and month.first <= one.closes_on <= month.last
+    ]
+
+
 def lines_of(result: BillingResult) -> list[ClaimLine]:
     """What an episode claims of a patient's time; set-up is each episode's own."""
     return [

@@ -1,6 +1,6 @@
 """Closed months of billing: kept as they were reported, and what is noticed of them afterwards. Both are only ever added to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -15,7 +15,7 @@ from rpm.access import Actor
 from rpm.billing.adjustments import Adjustment, Cause
 from rpm.billing.closing import Claim, Difference, Frozen, differences, freeze, thaw
 from rpm.billing.episode import Practice, ServiceMonth
-from rpm.billing.report import MonthReport, month_report
+from rpm.billing.report import MonthReport, locked_out, month_report
 from rpm.billing.rules import FAMILY, Family
 from rpm.errors import UserError
 from rpm.store import billing
@@ -129,28 +129,31 @@ def notice(connection: Connection, of: Practice, month: ServiceMonth, *, now: da
     last = {row["episode_id"]: row for row in connection.execute(_SQL["last_claims"], key).fetchall()}
     noticed = {number: Claim.read(row["after"]) for number, row in last.items()}
     known = month_report(billing.month_records(connection, of, month, now=now), late_counts=True)
+    rows = {row.episode.episode_id: row for row in found.report.rows}
     added = 0
     for one in differences(found.report, known, noticed):
-        before = last.get(one.episode.episode_id)
+        episode_id = one.episode.episode_id
+        before = last.get(episode_id)
         since = before["noticed_at"] if before else found.closed_at
-        _add(connection, of, month, found.month_id, one, since=since, now=now)
+        # What the report left out for it came too late is told once, by the first adjustment.
+        late = locked_out(rows[episode_id], month) if before is None and episode_id in rows else []
+        causes = [Cause("locked_out", at, on, count=count) for at, on, count in late]
+        causes += _causes(connection, of, month, one.episode.patient_id, since=since, now=now)
+        _add(connection, of, found.month_id, one, causes, now=now)
         added += 1
     return added
 
 
 def _add(
-    connection: Connection, of: Practice, month: ServiceMonth, month_id: int, one: Difference, *, since: datetime,
-    now: datetime,
-) -> None:  # fmt: skip
-    patient_id = one.episode.patient_id
-    causes = _causes(connection, of, month, patient_id, since=since, now=now)
+    connection: Connection, of: Practice, month_id: int, one: Difference, causes: Sequence[Cause], *, now: datetime
+) -> None:
     connection.execute(
         _SQL["adjust"],
         {
-            "practice_id": of.practice_id, "month_id": month_id, "patient_id": patient_id,
+            "practice_id": of.practice_id, "month_id": month_id, "patient_id": one.episode.patient_id,
             "episode_id": one.episode.episode_id, "now": now, "changes_codes": one.changes_codes,
             "before": Jsonb(one.before.plain), "after": Jsonb(one.after.plain),
-            "causes": Jsonb(_CAUSES.dump_python(causes, mode="json")),
+            "causes": Jsonb(_CAUSES.dump_python(tuple(causes), mode="json")),
         },
     )  # fmt: skip
 

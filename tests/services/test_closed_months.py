@@ -122,6 +122,21 @@ def test_late_data_bring_the_sixteenth_day(office: Office, closed_on: int) -> No
     assert one.why == "1 reading came after the month was closed, the first of 2026-05-20"
 
 
+def test_data_that_came_after_the_claim_was_locked_and_before_the_month_was_closed(office: Office) -> None:
+    """The report leaves them out; the adjustment that a corrected claim would rest on says what they are."""
+    maria = office.clinic.patient("Maria", "Alvarez")
+    office.measured(maria, *range(1, 16))
+    office.measured(maria, 20, stored_at=CLOSED - timedelta(hours=1))
+    closed = office.close()
+    assert b"99445x1 on 2026-05-30" in closed.frozen.csv
+    (one,) = office.adjustments(CLOSED)
+    assert supply(one) == ("99445x1 on 2026-05-30", "99454x1 on 2026-05-30")
+    assert one.why == "the data of 2026-05-20 came after the claim was locked"
+    office.measured(maria, 21, 22, stored_at=LATER)
+    (_, two) = office.adjustments(LATER + timedelta(hours=1))
+    assert two.why == "2 readings came after the month was closed, the first of 2026-05-21", "those of before were told"
+
+
 def test_a_reading_that_was_another_patients_makes_two_adjustments(office: Office) -> None:
     maria, jose = office.clinic.patient("Maria", "Alvarez"), office.clinic.patient("José", "Alvarez")
     names = office.measured(maria, *range(1, 17))
