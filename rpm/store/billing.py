@@ -69,7 +69,7 @@ def month_records(
 ) -> MonthRecords:
     """What a month's report is made of, for one practice, or for one of its patients.
 
-    Time is read from the month before on, and for all patients, to see minutes logged for two patients at once.
+    Time is read from the month before on, and for other patients too, to see minutes logged for two patients at once.
     """
     zone = of.time_zone
     rows = connection.execute(
@@ -85,7 +85,13 @@ def month_records(
     episodes = tuple(Episode(**row) for row in rows)
     entries = connection.execute(
         _SQL["entries"],
-        {"practice_id": of.practice_id, "since": month.before.begins(zone), "until": month.ends(zone), "now": now},
+        {
+            "practice_id": of.practice_id,
+            "public_id": public_id,
+            "since": month.before.begins(zone),
+            "until": month.ends(zone),
+            "now": now,
+        },
     ).fetchall()
     return MonthRecords(
         practice=of,

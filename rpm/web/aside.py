@@ -116,7 +116,7 @@ def pause(
             now=now,
         )
         if not begun:
-            raise BadInput("Nothing was changed: the patient is away already.")
+            raise BadInput("Nothing was changed: the patient is away already. End that first, or take it back.")
         worklist.announce(connection, actor.practice_id)
         record(
             connection,

@@ -16,9 +16,12 @@ from alerts.explain import none_apply
 from alerts.snooze import CHOICES
 from rpm.access import Actor
 from rpm.audit import Action, record
+from rpm.billing.days import local_day
+from rpm.billing.episode import ServiceMonth
+from rpm.billing.report import month_report
 from rpm.explaining import rules_held, under_18
 from rpm.limits import limits_of
-from rpm.store import archive, charts, corrections, minutes, patients, pauses, requests
+from rpm.store import archive, billing, charts, corrections, minutes, patients, pauses, requests
 from rpm.store.corrections import REASON_LENGTH_MAX
 from rpm.store.database import Connection
 from rpm.store.patients import Patient, PatientAlert
@@ -28,6 +31,7 @@ from rpm.web.asked import ASK_MINUTES, SHOWN_FOR, askable, asked_lines
 from rpm.web.chart import CODES, DEFAULT_SPAN, SPANS, Chart
 from rpm.web.chart import charts as build_charts
 from rpm.web.installed import layers_of, rules_of
+from rpm.web.month_minutes import MonthMinutes, month_minutes
 from rpm.web.pages import render
 from rpm.web.problems import NotFound
 from rpm.web.session import Now, Nurse, Store, session_of_request
@@ -112,11 +116,6 @@ def span_of(entry: minutes.Entry | minutes.Overlap) -> tuple[datetime, datetime]
     return entry.started_at, entry.ended_at
 
 
-def _months_minutes(entries: list[minutes.Entry]) -> int:
-    standing = [span_of(one) for one in entries if not one.reversed and one.reverses is None]
-    return int(counted(standing) / timedelta(minutes=1))
-
-
 @router.get("/patients/{public_id}")
 def show(
     request: Request,
@@ -134,6 +133,7 @@ def show(
         patient = find(connection, public_id, actor)
         who = {"practice_id": actor.practice_id, "patient_id": patient.patient_id}
         context = _page(connection, who, now=now, zone=session.time_zone)
+        context["spent"] = _billed(connection, patient, context["entries"], now=now, actor=actor)
         context["charts"] = read_charts(request, connection, actor, patient, checked_span(days), now=now)
         held = rules_held(connection, rules_of(request), patient.patient_id, layers=layers_of(request), now=now)
         context["unjudged"] = none_apply(held)
@@ -190,13 +190,21 @@ def _page(connection: Connection, who: dict[str, int], *, now: datetime, zone: s
         "open_alerts": by_status.get(False, []),
         "closed_alerts": by_status.get(True, []),
         "entries": spent_lines(entries),
-        "month_minutes": _months_minutes(entries),
-        "talked": any(one.entry.interactive for one in spent_lines(entries) if not one.entry.reversed),
         "latest": {one.code: one for one in charts.latest(connection, **who)},
         "devices": devices,
         "readings": readings,
         "measured_days": charts.days_with_readings(connection, **who, time_zone=zone, since=now - DAYS_SPAN, until=now),
     }
+
+
+def _billed(
+    connection: Connection, patient: Patient, entries: list[SpentLine], *, actor: Actor, now: datetime
+) -> MonthMinutes:
+    practice = billing.practice(connection, actor.practice_id)
+    assert practice is not None, "staff belong to a practice"
+    month = ServiceMonth(local_day(now, practice.time_zone).replace(day=1))
+    records = billing.month_records(connection, practice, month, now=now, public_id=patient.public_id)
+    return month_minutes([line.entry for line in entries], month_report(records))
 
 
 def _overlaps_of(

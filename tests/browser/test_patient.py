@@ -162,6 +162,36 @@ def test_on_a_phone(night: Night, screen: Screen) -> None:
     screen.picture("patient-phone")
 
 
+@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+def test_somebody_away_whose_earlier_stay_is_entered_and_whose_pause_is_taken_back(
+    night: Night, screen: Screen, *, phone: bool
+) -> None:
+    if phone:
+        screen.turn_into_a_phone()
+    page = screen.sign_in().open(f"/patients/{night.maria.public_id}").page
+    away = page.locator("#away")
+    away.get_by_text("In hospital or travelling").click()
+    away.get_by_label("Why").select_option("travel")
+    away.get_by_label("Back on").fill("2026-06-20")
+    away.get_by_role("button", name="Away until then").click()
+    expect(away.get_by_role("heading", name="Away until 20 Jun 2026")).to_be_visible()
+    away.get_by_text("Was away before").click()
+    away.get_by_label("Since").fill("2026-06-01")
+    away.get_by_label("Was back on").fill("2026-06-03")
+    screen.picture(f"patient-away{'-phone' if phone else ''}")
+    assert complaints(page) == []
+    away.get_by_role("button", name="Was away then").click()
+    expect(away.get_by_text("Was away: hospital, 1 Jun 2026")).to_be_visible()
+    expect(away.get_by_role("heading", name="Away until 20 Jun 2026")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.evaluate("innerWidth")
+    screen.picture(f"patient-was-away{'-phone' if phone else ''}")
+    assert complaints(page) == []
+    away.get_by_role("button", name="A mistake: travel from 10 Jun 2026").click()
+    expect(away.get_by_role("heading", name="Away", exact=True)).to_be_visible()
+    expect(away.get_by_text("Was away: hospital, 1 Jun 2026")).to_be_visible()
+    expect(away.get_by_text("Was away: travel")).to_be_hidden()
+
+
 def test_on_paper(night: Night, screen: Screen) -> None:
     night.crisis()
     page = screen.sign_in().open(f"/patients/{night.maria.public_id}").page

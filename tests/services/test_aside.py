@@ -3,6 +3,7 @@
 Time passes by telling the loops a later time.
 """
 
+import re
 from datetime import timedelta
 
 import httpx
@@ -213,6 +214,57 @@ def test_back_before_the_day(desk: Desk, clock: SettableClock) -> None:
         assert nora.post(f"{path}/pause/end").status_code == httpx.codes.BAD_REQUEST
     desk.forward(days=3)
     assert pauses.run_once(desk.database, now=desk.now).done == 0
+
+
+def test_while_somebody_is_away_an_earlier_stay_is_entered_and_the_pause_taken_back(
+    desk: Desk, clock: SettableClock
+) -> None:
+    """By what the page offers, and nothing else: its forms and their buttons."""
+    path = away(desk, clock)
+    with Website(desk.database, clock) as website:
+        nora = Visitor(website).sign_in("nora")
+        html = nora.page(path)
+        for words in ("Back already", "A mistake: hospital from 10 Jun 2026", "Was away before"):
+            assert words in html, words
+        assert forms(html, f"{path}/pause")[0] >= {"since", "until", "why", "note"}
+        earlier = {"why": "hospital", "since": "2026-06-01", "until": "2026-06-03", "note": "fall"}
+        assert nora.post(f"{path}/pause", **earlier).status_code == 303
+        refused = nora.post(f"{path}/pause", **{**earlier, "until": "2026-06-11"})
+        assert refused.status_code == httpx.codes.BAD_REQUEST
+        assert "End that first, or take it back." in refused.text
+        html = nora.page(path)
+        assert "Back already" in html, "who is away stays so"
+        assert "hospital, 1 Jun 2026 – " in html
+        [running, _] = sorted(re.findall(rf"{path}/pauses/\d+/withdraw", html), key=html.index)
+        assert nora.post(running).status_code == 303
+        html = nora.page(path)
+        assert "Back already" not in html
+        assert "hospital, 1 Jun 2026 – " in html, "the other stays"
+    desk.forward(days=3)
+    assert pauses.run_once(desk.database, now=desk.now).done == 0, "nobody was away: nothing is over"
+
+
+def forms(html: str, action: str) -> list[set[str]]:
+    """The names of the fields of each form that goes there."""
+    found = re.findall(rf'<form method="post" action="{action}".*?</form>', html, re.DOTALL)
+    return [set(re.findall(r'name="(\w+)"', form)) for form in found]
+
+
+@pytest.mark.parametrize("days_late, ended", [(0, "now"), (2, "its day")])
+def test_a_pause_taken_back_is_kept_as_long_as_it_was_one(
+    desk: Desk, clock: SettableClock, days_late: int, ended: str
+) -> None:
+    """Also where its day had come, and nobody had ended it yet: it put nothing off after that."""
+    away(desk, clock, days=3)
+    desk.forward(days=1 if ended == "now" else 3 + days_late)
+    [pause] = desk.rows("select id, practice_id, patient_id, ends_at from patient_pause")
+    with desk.database.transaction() as connection:
+        assert kept_pauses.withdraw(
+            connection, pause["id"], practice_id=pause["practice_id"], patient_id=pause["patient_id"],
+            staff_id=staff_id(desk, "nora"), now=desk.now,
+        )  # fmt: skip
+    [kept] = desk.rows("select ended_at, withdrawn_at from patient_pause")
+    assert kept == {"ended_at": desk.now if ended == "now" else pause["ends_at"], "withdrawn_at": desk.now}
 
 
 def test_nobody_misses_readings_of_who_is_away(desk: Desk, clock: SettableClock) -> None:

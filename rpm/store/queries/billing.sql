@@ -72,6 +72,12 @@ limit %(limit)s;
 
 -- entries
 -- A practice's standing time entries that touch a span: those taken back, and the rows that take them back, are gone.
+-- Where one patient is asked for: theirs, and what the same people were doing for somebody else at the same moments.
+with own as materialized (
+    select time_entry.staff_id, time_entry.started_at, time_entry.ended_at
+    from time_entry join patient on patient.id = time_entry.patient_id
+    where patient.public_id = %(public_id)s and time_entry.started_at < %(until)s and time_entry.ended_at > %(since)s
+)
 select time_entry.id, time_entry.patient_id, time_entry.staff_id, staff.display_name, staff.role,
     time_entry.started_at, time_entry.ended_at, time_entry.service, time_entry.activity, time_entry.interactive,
     time_entry.manual, time_entry.note, time_entry.created_at
@@ -81,4 +87,12 @@ where time_entry.practice_id = %(practice_id)s
     and time_entry.created_at <= %(now)s
     and time_entry.reverses is null
     and not exists (select from time_entry as later where later.reverses = time_entry.id)
+    and (
+        %(public_id)s::uuid is null or time_entry.patient_id = (select id from patient where public_id = %(public_id)s)
+        or exists (
+            select from own
+            where own.staff_id = time_entry.staff_id and own.started_at < time_entry.ended_at
+                and own.ended_at > time_entry.started_at
+        )
+    )
 order by time_entry.id;

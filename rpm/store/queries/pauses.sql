@@ -36,9 +36,9 @@ where patient_id = %(patient_id)s and practice_id = %(practice_id)s and ended_at
 returning id;
 
 -- withdraw
--- It was said by mistake: for a bill the patient was never away. One that runs ends.
+-- It was said by mistake: for a bill the patient was never away. One that runs ends, and is kept as long as it was one.
 update patient_pause
-set withdrawn_at = %(now)s, withdrawn_by = %(staff_id)s, ended_at = least(ended_at, %(now)s),
+set withdrawn_at = %(now)s, withdrawn_by = %(staff_id)s, ended_at = least(coalesce(ended_at, ends_at), %(now)s),
     ended_by = coalesce(ended_by, %(staff_id)s)
 where id = %(pause_id)s and patient_id = %(patient_id)s and practice_id = %(practice_id)s and withdrawn_at is null
 returning id;

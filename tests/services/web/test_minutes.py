@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import httpx
+import pytest
 
 from tests.support.clinic import URGENT, Clinic, Person
 from tests.support.clock import SettableClock
@@ -91,3 +92,62 @@ def test_minutes_are_taken_back_by_another_row(clinic: Clinic, rosa: Visitor, ma
     with clinic.database.transaction() as connection:
         rows = connection.execute("select reverses from time_entry order by id").fetchall()
     assert [row["reverses"] for row in rows] == [None, int(entry[1])]
+
+
+def test_the_months_minutes_are_those_the_bill_counts(
+    clinic: Clinic, rosa: Visitor, website: Website, maria: Person
+) -> None:
+    """She was in hospital until the morning of the tenth: a call on the ninth, one over its midnight, and one since."""
+    clinic.staff("bill", "biller")
+    page = f"/patients/{maria.public_id}"
+    work = {"activity": "call", "note": "phone was dead", "interactive": "true"}
+    for day, start, worked in (("09", "09:00", "10"), ("09", "23:50", "20"), ("10", "09:00", "15")):
+        assert rosa.post(f"{page}/minutes", **work, day=f"2026-06-{day}", start=start, worked=worked).status_code == 303
+    whole = rosa.page(page)
+    assert "Minutes this month: 45" in whole
+    assert "worked" not in whole.split('id="minutes"')[1].split("Add minutes by hand")[0]
+    assert rosa.post(f"{page}/pause", why="hospital", since="2026-06-08", until="2026-06-10").status_code == 303
+    html = rosa.page(page)
+    assert "Minutes this month: 25" in html
+    assert "45 were worked." in html
+    assert html.count("Does not count: the patient was in hospital") == 1
+    assert html.count("Counts in part, not the rest: the patient was in hospital") == 1
+    assert "<b>25</b> min" in Visitor(website).sign_in("bill").page(f"/billing{page}?month=2026-06")
+
+
+@pytest.mark.parametrize(
+    "change, said",
+    [
+        ("update enrolment set consented_at = null", "no consent on record"),
+        ("update enrolment set ended_at = '2026-05-01T00:00:00Z'", "nothing is billed for this patient"),
+        ("update enrolment set set_up_at = '2026-06-10T18:00:00Z'", ""),
+        (
+            "update enrolment set set_up_at = '2026-06-11T18:00:00Z'",
+            "before consent, order and set-up were all in place",
+        ),
+    ],
+)
+def test_what_keeps_minutes_from_the_bill_is_said(
+    clinic: Clinic, rosa: Visitor, maria: Person, change: str, said: str
+) -> None:
+    page = f"/patients/{maria.public_id}"
+    rosa.post(f"{page}/minutes", day="2026-06-10", start="09:00", worked="15", activity="call", note="by hand")
+    with clinic.database.transaction() as connection:
+        connection.execute(change.encode())
+    html = rosa.page(page)
+    assert f"Minutes this month: {0 if said else 15}" in html
+    assert ("15 were worked" in html) is bool(said)
+    assert said in html
+
+
+def test_one_person_with_two_patients_at_one_moment_is_told_on_both_pages(
+    clinic: Clinic, rosa: Visitor, maria: Person
+) -> None:
+    other = clinic.patient("Ann", "Lee")
+    for person, start in ((maria, "09:00"), (other, "09:05")):
+        work = {"day": "2026-06-10", "start": start, "worked": "10", "activity": "call", "note": "by hand"}
+        rosa.post(f"/patients/{person.public_id}/minutes", **work)
+    for person in (maria, other):
+        html = rosa.page(f"/patients/{person.public_id}")
+        assert "Minutes this month: 0" in html
+        assert "Does not count: the same person has time for another patient at the same moment" in html
