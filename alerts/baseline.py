@@ -5,19 +5,22 @@ readings. The offer is the median ± 2.5 MAD, the MAD scaled so that it means a 
 one reading in a hundred lies outside by chance alone.
 
 What is offered replaces limits below urgent of rules that look at the value itself, in the unit of the device. An urgent limit is
-never offered, and no offer lies beyond the urgent limit that holds.
+never offered, and no offer lies beyond the urgent limit that holds; none lies among ordinary values, nor nearer to them than the
+mildest limit that any rule has for such a value (137 is nobody's low pressure, though 148 be usual: a fall is told by a rule of
+its own). The bands of a rule stay apart and in their order.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final
+from itertools import pairwise
+from typing import Final, Self
 
 import numpy as np
 
 from alerts.facts import Facts
-from alerts.layers import Effective, LayerKind
+from alerts.layers import Effective
 from alerts.limits import Limits
 from alerts.rules import Comparison, Rule
 from alerts.series import Bools, Series, microseconds
@@ -138,27 +141,133 @@ def basis_of(offer: Offer, rule: Rule, series: Series, *, patient: int, now: dat
 
 
 def offers(usual: Baseline, rules: Sequence[Rule], limits: Limits, *, patient: int) -> list[Offer]:
-    """Limits this usual suggests for the bands below urgent of rules over the value itself."""
+    """Limits this usual suggests for the bands below urgent of rules over the value itself, the most severe of a rule first."""
     found: list[Offer] = []
     for rule in rules:
-        if rule.measure is not None or rule.meal is not None or rule.pregnancy == "only":
+        if not rule.of_every_value:
             continue
-        for band in rule.bands:
-            limit = band.limits.get(usual.quantity)
-            if limit is None or band.severity is Severity.URGENT:
-                continue
-            holds = limits.effective(rule, band.severity, usual.quantity, usual.unit, patient=patient)
-            assert holds is not None, "every band's limit is written in every unit of its quantity"
-            value = usual.low if rule.downward else usual.high
-            red = limits.effective(rule, Severity.URGENT, usual.quantity, usual.unit, patient=patient)
-            refused = None
-            if holds.layer is LayerKind.PATIENT and holds.value == value:
-                refused = "it is the limit that holds"
-            elif usual.mad == 0:
-                refused = "more than half of its values are one and the same, so no width is known"
-            elif red is not None and (value <= red.value if rule.downward else value >= red.value):
-                refused = f"it lies beyond the urgent limit of {red.value:g}"
+        ladder = _Ladder.of(usual, rule, rules, limits, patient=patient)
+        for place in reversed(range(len(ladder.rungs))):
+            rung = ladder.rungs[place]
             found.append(
-                Offer(rule.id, band.severity, usual.quantity, usual.unit, limit.comparison, value, holds, refused)
+                Offer(
+                    rule.id,
+                    rung.band,
+                    usual.quantity,
+                    usual.unit,
+                    rung.comparison,
+                    ladder.wanted[place],
+                    rung.holds,
+                    ladder.refusal(place, varies=usual.mad > 0),
+                )
             )
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Rung:
+    """A band below urgent: the limit that holds, and the one that would without limits of the patient's own."""
+
+    band: Severity
+    comparison: Comparison
+    holds: Effective
+    layered: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Ladder:
+    """What is offered for the bands of one rule, the mildest first.
+
+    `edge`: where ordinary values end. `sign` × a value is the greater the farther out it lies. `red`: the urgent limit that
+    holds. `nearest`: the mildest limit that any rule has for such a value.
+    """
+
+    rungs: tuple[_Rung, ...]
+    wanted: tuple[float, ...]
+    edge: float
+    sign: int
+    red: float | None
+    nearest: float
+
+    @classmethod
+    def of(cls, usual: Baseline, rule: Rule, rules: Sequence[Rule], limits: Limits, *, patient: int) -> Self:
+        quantity, unit, sign = usual.quantity, usual.unit, -1 if rule.downward else 1
+        edge = usual.low if rule.downward else usual.high
+        rungs: list[_Rung] = []
+        for band in reversed(rule.bands):
+            if quantity in band.limits and band.severity is not Severity.URGENT:
+                holds = limits.effective(rule, band.severity, quantity, unit, patient=patient)
+                layered = limits.layered(rule, band.severity, quantity, unit, patient=patient)
+                assert holds is not None, "every band's limit is written in every unit of its quantity"
+                assert layered is not None, "every band's limit is written in every unit of its quantity"
+                rungs.append(_Rung(band.severity, band.limits[quantity].comparison, holds, layered.value))
+        red = limits.limit(rule, Severity.URGENT, quantity, unit, patient=patient)
+        wanted = _wanted(edge, [rung.layered for rung in rungs], red, sign, decimals=BY_NAME[quantity].decimals[unit])
+        known = [
+            limits.layered(one, band.severity, quantity, unit, patient=patient)
+            for one in rules
+            if one.downward == rule.downward and (one.of_every_value or one.mean_over) and one.pregnancy != "only"
+            for band in one.bands
+            if quantity in band.limits
+        ]
+        nearest = sign * min((sign * one.value for one in known if one is not None), default=sign * edge)
+        return cls(tuple(rungs), tuple(wanted), edge, sign, red, nearest)
+
+    def refusal(self, place: int, *, varies: bool) -> str | None:
+        """Why a band's limit is not offered; None: it can be approved. `varies`: a width is known."""
+        wanted, holds = self.wanted[place], self.rungs[place].holds.value
+        if wanted == holds:
+            return "it is the limit that holds"
+        if not varies:
+            return "more than half of its values are one and the same, so no width is known"
+        if self.red is not None and not self._within(wanted, self.red):
+            return f"it lies beyond the urgent limit of {self.red:g}"
+        if place == 0 and self._within(wanted, self.nearest):
+            return f"nearer than {self.nearest:g} it would call values that no rule takes for unusual"
+        milder, severer = self.wanted[:place], self.wanted[place + 1 :]
+        if self._within(wanted, self.edge) or not self._in_order([*milder, wanted, *severer]):
+            beyond = "a more severe one" if self.red is None else f"the urgent limit of {self.red:g}"
+            return f"between ordinary values and {beyond} there is no room for it"
+        if self._within(holds, wanted) and self._within(self.edge, holds):
+            return "ordinary values stay clear of the limit that holds"
+        return self._first(place)
+
+    def _first(self, place: int) -> str | None:
+        """Which other band has to be decided on before, since with its limit as it is one of the two would never be told."""
+        wanted = self.wanted[place]
+        for other in (place + 1, place - 1):
+            if not 0 <= other < len(self.rungs):
+                continue
+            rung = self.rungs[other]
+            holds = rung.holds.value
+            if not (self._within(wanted, holds) if other > place else self._within(holds, wanted)):
+                does = "call before it" if other > place else "never be told"
+                return f"the {rung.band.word} limit of {holds:g} would {does}: decide about that one first"
+        return None
+
+    def _within(self, one: float, other: float) -> bool:
+        """Whether `one` lies nearer to the usual than `other`."""
+        return self.sign * one < self.sign * other
+
+    def _in_order(self, limits: Sequence[float]) -> bool:
+        return all(self._within(one, other) for one, other in pairwise(limits))
+
+
+def _wanted(edge: float, layered: Sequence[float], red: float | None, sign: int, *, decimals: int) -> list[float]:
+    """The limit of each band, the mildest first: that one where ordinary values end.
+
+    A more severe one that ordinary values reach moves by as much as the mildest, no farther than a step before the red;
+    one they do not reach stays as the layers have it.
+    """
+    if not layered:
+        return []
+    wanted = [edge]
+    for limit in layered[1:]:
+        reached = sign * edge >= sign * limit
+        wanted.append(round(limit + edge - layered[0], decimals) if reached else limit)
+    bound = red
+    for place in reversed(range(1, len(wanted))):
+        if bound is not None and wanted[place] != layered[place] and sign * wanted[place] >= sign * bound:
+            wanted[place] = round(bound - sign * 10.0**-decimals, decimals)
+        bound = wanted[place]
+    return wanted

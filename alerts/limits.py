@@ -92,8 +92,11 @@ class Limits:
         """The limit that holds for a patient, with its layer; None where the band does not look."""
         key = (rule.id, severity, quantity, unit)
         mine = self.own.get(patient, {}).get(key)
-        if mine is not None:
-            return mine
+        return self.layered(rule, severity, quantity, unit, patient=patient) if mine is None else mine
+
+    def layered(self, rule: Rule, severity: Severity, quantity: str, unit: str, *, patient: int) -> Effective | None:
+        """The limit that would hold for a patient without limits of his own."""
+        key = (rule.id, severity, quantity, unit)
         group = self.groups[self.group_of.get(patient, 0)] if self.groups else resolve([rule], ())
         return group.values.get(key)
 
