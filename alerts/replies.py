@@ -29,6 +29,7 @@ STARTED: Final = "Calls about alerts reach you here again. To have no more of th
 _WORD: Final = re.compile(r"\s*ack\b", re.IGNORECASE)
 _CODE: Final = re.compile(rf"(?<!\d)\d{{{CODE_DIGITS}}}(?!\d)")
 TOO_MANY: Final = "Nothing was acknowledged: too many wrong digits came from this number. Open the link of the call, or wait a quarter of an hour."
+TOO_LONG: Final = "Nothing was acknowledged: your text came in parts. Reply only ACK and the four digits of one call, such as ACK 4711."
 _HOW: Final = "Reply ACK and the four digits of one call, such as ACK 4711."
 
 
@@ -80,10 +81,22 @@ def had_since(at: datetime, zone: str) -> str:
     return f"{at.astimezone(ZoneInfo(zone)):%H:%M %Z}"
 
 
+def _plain(text: str) -> str:
+    """The letters and digits of any keyboard as 7-bit ones; what is no decimal digit (a small or a circled four) becomes none."""
+    return "".join(
+        str(unicodedata.digit(letter))
+        if letter.isdecimal()
+        else letter
+        if letter.isdigit()
+        else unicodedata.normalize("NFKC", letter)
+        for letter in text
+    )
+
+
 def reply_to(text: str, calls: Sequence[Call]) -> Reply:
     """What `text` does. `calls`: those that went to the sender's number within a day, whoever's the number is."""
-    codes = set(_CODE.findall(text))
-    if not _WORD.match(text) or len(codes) != 1:
+    codes = set(_CODE.findall(_plain(text)))
+    if not _WORD.match(_plain(text)) or len(codes) != 1:
         return Reply(f"Nothing was acknowledged. {_HOW}")
     [code] = codes
     meant = [call for call in calls if call.code == code]

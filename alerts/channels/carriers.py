@@ -71,11 +71,16 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """An answer by text. `sender` in E.164. `wish`: what its carrier has taken it for, by words of an account's own."""
+    """An answer by text. `sender` in E.164. `wish`: what its carrier has taken it for, by words of an account's own.
+
+    `part`: which part it is of a text that was too long for one and is not put together (0: the carrier does not say); None: all
+    of it.
+    """
 
     sender: str
     body: str
     wish: Wish | None = None
+    part: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +112,8 @@ class Carrier(Protocol):
 class Texts(Protocol):
     """A carrier that brings answers by text."""
 
-    def text(self, fields: Fields) -> Text:
-        """Who answers what."""
+    def text(self, fields: Fields) -> Text | None:
+        """Who answers what; None: this is nobody's answer."""
         ...
 
     def replied(self, said: str, *, to: str, name: str) -> Written:

@@ -45,7 +45,7 @@ _replying = threading.BoundedSemaphore(REPLIES_AT_ONCE)
 
 
 def signature(secret: str, fields: Mapping[str, str]) -> str:
-    """What Vonage writes into `sig` beside these fields."""
+    """What Vonage writes into `sig` beside these fields. It replaces `&` and `=` in values; its names hold neither."""
     kept = {name: value.replace("&", "_").replace("=", "_") for name, value in fields.items() if name != "sig"}
     signed = "".join(f"&{name}={kept[name]}" for name in sorted(kept))
     return hmac.new(secret.encode(), signed.encode("utf-8", "replace"), hashlib.sha256).hexdigest()
@@ -81,6 +81,8 @@ class VonageTexts:
             fields = {name: str(value) for name, value in object_of(came).items()}
         else:
             fields = dict(form_of(came))
+        if any({"&", "="} & set(name) for name in fields):
+            return None
         expected = signature(self.account.options["signature"], fields)
         if not hmac.compare_digest(expected.encode(), fields.get("sig", "").lower().encode("utf-8", "replace")):
             return None
@@ -98,9 +100,14 @@ class VonageTexts:
             return Told(Outcome.NOT_DELIVERED, "it did not arrive", message)
         return Told()
 
-    def text(self, fields: Fields) -> Text:
-        """See `Texts`."""
-        return Text(e164(fields.get("msisdn", "")), fields.get("text", ""))
+    def text(self, fields: Fields) -> Text | None:
+        """See `Texts`. A receipt is signed like an answer. Parts of a long text come one by one ("Concatenated inbound messages")."""
+        if "status" in fields:
+            return None
+        part = fields.get("concat-part", "")
+        whole = fields.get("concat", "").lower() != "true" and not part
+        number = int(part) if part.isascii() and part.isdigit() else 0
+        return Text(e164(fields.get("msisdn", "")), fields.get("text", ""), part=None if whole else number)
 
     def replied(self, said: str, *, to: str, name: str) -> Written:
         """As a text of its own: Vonage takes none from the answer to a request. It is tried once, and not beside many others."""

@@ -17,7 +17,7 @@ from alerts.channels.carriers import Calls, Came, Carrier, Fields, Outcome, Text
 from alerts.escalation import Plan
 from alerts.notices import CLINIC_SPOKEN, Notice
 from alerts.receipts import Receipt
-from alerts.replies import STARTED, TOO_MANY, Pressed, Reply, Wish, pressed, reply_to, wish_of
+from alerts.replies import STARTED, TOO_LONG, TOO_MANY, Pressed, Reply, Wish, pressed, reply_to, wish_of
 from rpm import delivery, stopping
 from rpm.access import Actor, Role, ThrottleScope, texter_keys, texter_waits_until
 from rpm.store import notifications, reports, sessions
@@ -91,8 +91,13 @@ def message(request: Request, provider: ProviderName, came: Believed, now: Now) 
     if not isinstance(came.carrier, Texts):
         raise NotFound
     text = came.carrier.text(came.fields)
+    if text is None:
+        raise NotFound
     with database_of(request).transaction() as connection:
         match text.wish or wish_of(text.body):
+            case _ if text.part is not None:
+                # Each part comes by itself: only the first is answered.
+                said = TOO_LONG if text.part == 1 else ""
             case Wish.STOP:
                 plans = current(connection, cast("Plan", request.app.state.plan))
                 stopping.stop(connection, text.sender, plans, now=now)

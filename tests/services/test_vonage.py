@@ -164,3 +164,30 @@ def test_a_provider_that_answers_nobody_holds_no_page(desk: Desk, vonage: Vonage
         assert [one.result() for one in asked]
     assert monotonic() - began < CALL_TIMEOUT_S, "not even as long as one request may take"
     assert desk.alerts()[0]["status"] == "acknowledged", "whatever became of the confirmation"
+
+
+@pytest.mark.usefixtures("pages")
+def test_a_text_too_long_for_one_acknowledges_nothing_and_says_so_once(desk: Desk, vonage: Vonage) -> None:
+    """Its parts come in any order, and another may hold other digits."""
+    crisis(desk)
+    desk.call()
+    code = vonage.texts[0].body.split("ACK ")[1][:4]
+    parts = [f"ACK {code} and I am on my way, ", "as soon as I have found my shoes"]
+    said = [
+        vonage.brings(PHONE, body, more={"concat": "true", "concat-ref": "1", "concat-total": "2", "concat-part": part})
+        for part, body in (("2", parts[1]), ("1", parts[0]))
+    ]
+    assert said[0] == ""
+    assert said[1].startswith("Nothing was acknowledged: your text came in parts.")
+    assert desk.alerts()[0]["status"] == "open"
+
+
+@pytest.mark.usefixtures("pages")
+def test_a_receipt_is_no_answer_of_somebody(desk: Desk, vonage: Vonage) -> None:
+    """Sent on to where answers go, it would have the nurse texted by us."""
+    crisis(desk)
+    desk.call()
+    [text] = vonage.texts
+    astray = replace(text, report_to=f"{vonage.outside}/hooks/vonage/message")
+    assert vonage.reports(astray, "delivered").status_code == httpx.codes.NOT_FOUND
+    assert len(vonage.texts) == 1

@@ -64,7 +64,15 @@ class Vonage(ProviderServer):
         fields = {"msisdn": text.to, "to": CALLER, "messageId": name, "status": status, "err-code": "0"}
         return self.says(text.report_to, fields, secret)
 
-    def brings(self, sender: str, body: str, *, provider: str = "vonage", secret: str = SIGNATURE_SECRET) -> str:
+    def brings(
+        self,
+        sender: str,
+        body: str,
+        *,
+        provider: str = "vonage",
+        secret: str = SIGNATURE_SECRET,
+        more: Mapping[str, str] | None = None,
+    ) -> str:
         """An answer by text; what is said back to its sender, by a text of its own (empty: nothing)."""
         before = len(self.texts)
         fields = {
@@ -73,6 +81,7 @@ class Vonage(ProviderServer):
             "messageId": f"in{before}",
             "text": body,
             "type": "text",
+            **(more or {}),
         }
         self.says(f"{self.outside}/hooks/{provider}/message", fields, secret).raise_for_status()
         said = self.texts[before:]

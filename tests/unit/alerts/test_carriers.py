@@ -1,5 +1,6 @@
 """Signatures of providers, by the examples in their own documents; and what their words mean (F59, F62)."""
 
+import hmac
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, urlencode
 
@@ -8,7 +9,7 @@ import pytest
 from alerts.channels import Answer, ChannelError, sinch, twilio, vonage
 from alerts.channels.carriers import SIGNED_WITHIN, Came, Outcome, hand_over
 from alerts.channels.own import carrier_of
-from alerts.replies import KEY, KEYS_MAX, Wish, pressed, wish_of
+from alerts.replies import KEY, KEYS_MAX, Call, Wish, pressed, reply_to, wish_of
 
 NOW = datetime(2014, 9, 24, 10, 59, 41, tzinfo=UTC)
 
@@ -154,3 +155,32 @@ def test_who_wants_no_more_texts() -> None:
     assert carrier is not None
     asked = [carrier.text({"From": "+15550100101", "Body": "Basta", **more}) for more in ({"OptOutType": "STOP"}, {})]
     assert [text.wish for text in asked] == [Wish.STOP, None]
+
+
+def test_digits_of_any_keyboard_are_digits() -> None:
+    """Arabic-Indic, Persian, Devanagari, full-width: what a telephone writes that is set to that language."""
+    call = Call(1, 1, 1, "4711", True, "abcd1234", 1, False, "")
+    for text in ("ACK ٤٧١١", "ack ۴۷۱۱", "ACK ४७११", "ACK 4711", "ACK 4٧1１"):
+        assert reply_to(text, [call]).call is call, text
+    for text in ("ACK ⁴⁷¹¹", "ACK ④⑦①①", "ACK ٤٧١", "ACK ٤٧١١٢", "ACK 4711 ٤٧١٢"):
+        assert reply_to(text, [call]).call is None, text
+
+
+def test_what_vonage_signed_cannot_be_cut_another_way() -> None:
+    """`&` and `=` in a name would make one field of two, under the same signature: a part of a text would be a whole one."""
+    carrier = vonage.texts("vonagesms://key:secret@15550100100/{to}?signature=secret")
+    assert carrier is not None
+    signed = {"concat": "true", "messageId": "0A1", "text": "ACK 4711", "timestamp": "1461605396", "type": "text"}
+    sig = vonage.signature("secret", signed)
+    cut = {"concat=true&messageId": "x", **{name: value for name, value in signed.items() if name != "concat"}}
+    at = datetime.fromtimestamp(1461605396, UTC)
+    assert carrier.believed(_form({**signed, "sig": sig}), now=at) is not None
+    for fields in (cut, {**cut, "type=text": ""}):
+        forged = hmac.new(b"secret", "".join(f"&{name}={fields[name]}" for name in sorted(fields)).encode(), "sha256")
+        assert carrier.believed(_form({**fields, "sig": forged.hexdigest()}), now=at) is None
+    unnamed = {name: value for name, value in signed.items() if name != "messageId"}
+    assert carrier.believed(_form({**unnamed, "sig": vonage.signature("secret", unnamed)}), now=at) is None
+
+
+def _form(fields: dict[str, str]) -> Came:
+    return Came("", {"content-type": "application/x-www-form-urlencoded"}, urlencode(fields).encode())
