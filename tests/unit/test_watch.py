@@ -111,7 +111,7 @@ def test_a_stage_that_is_silent_is_told_at_the_next_look(night: Night, stage: St
     assert NOT_DONE[stage] in night.bodies().lower()
 
 
-@pytest.mark.parametrize("stage", CAN_WAIT)
+@pytest.mark.parametrize("stage", sorted(CAN_WAIT))
 def test_nobody_is_woken_for_what_can_wait(night: Night, stage: Stage) -> None:
     """The lists inside tell it; the pages and the way from a reading to a call beat."""
     night.stages[stage] = StageHealth(age_s=None)
