@@ -21,7 +21,7 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from rpm.access import Actor
-from rpm.outage import CAN_WAIT, Stage
+from rpm.outage import CAN_WAIT, WAY, Stage
 from rpm.store import worklist
 from rpm.store.database import Clock, Database, DatabaseUnavailable
 from rpm.store.heartbeats import heartbeats
@@ -71,13 +71,20 @@ class Look:
 
 
 def silence(beats: Mapping[str, datetime], *, now: datetime) -> tuple[datetime | None, str]:
-    """Since when which stage is silent, the longest silent first; (None, "") while all beat.
+    """Since when which stage is silent, (None, "") while all beat: the longest silent of the way, before any other.
 
     A stage that never beat is silent since the beginning of time: nobody knows better.
     """
     never = datetime.min.replace(tzinfo=now.tzinfo)
-    beat_at, stage = min((beats.get(stage, never), stage) for stage in STAGES)
-    return (beat_at, stage) if now - beat_at > SILENT_AFTER else (None, "")
+    silent = [
+        (stage not in WAY, beats.get(stage, never), order, stage)
+        for order, stage in enumerate(STAGES)
+        if now - beats.get(stage, never) > SILENT_AFTER
+    ]
+    if not silent:
+        return None, ""
+    _, beat_at, _, stage = min(silent)
+    return beat_at, stage
 
 
 class Watcher:

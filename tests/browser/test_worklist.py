@@ -90,7 +90,7 @@ def test_a_silent_pipeline_is_told_apart(night: Night, screen: Screen) -> None:
     page = screen.sign_in().page
     expect(page.locator("#live")).to_contain_text("live ·")
     night.clock.forward(minutes=3)
-    expect(page.locator("#stale")).to_have_text(re.compile(r"^Since \d\d:\d\d nobody is called"))
+    expect(page.locator("#stale")).to_have_text(re.compile(r"^Since \d\d:\d\d new readings do not arrive"))
     expect(page.locator("#live")).to_contain_text("live ·")
 
 

@@ -18,6 +18,18 @@ def test_the_stage_silent_longest_is_named() -> None:
     assert silence(beats, now=NOW) == (NOW - timedelta(minutes=9), "ingest")
 
 
+def test_a_stage_of_the_way_from_a_reading_to_a_call_is_named_before_any_other() -> None:
+    """All workers ended at once: the last beats differ by seconds, and what it means is that nothing is taken in."""
+    gone = NOW - timedelta(minutes=5)
+    assert silence(dict.fromkeys(STAGES, gone), now=NOW) == (gone, "ingest")
+    first = dict.fromkeys(STAGES, gone) | {
+        "deliveries": gone - timedelta(seconds=4),
+        "send": gone - timedelta(seconds=3),
+    }
+    assert silence(first, now=NOW) == (gone - timedelta(seconds=3), "send")
+    assert silence(dict.fromkeys(STAGES, NOW) | {"repeats": gone}, now=NOW) == (gone, "repeats")
+
+
 def test_a_stage_that_never_beat_is_silent_for_ever() -> None:
     since, stage = silence(dict.fromkeys(STAGES[1:], NOW), now=NOW)
     assert stage == STAGES[0]
