@@ -99,6 +99,18 @@ NOT_DONE: Final[Mapping[Stage, str]] = {
 NO_UPKEEP: Final = (
     "nobody looks after anything that is due by itself: second readings, messages that did not arrive, pauses"
 )
+#: What an installation with certificates runs besides, by its sign of life, and what does not happen while it is silent.
+GUARD: Final = "broker_guard"
+LISTS: Final = "revoke"
+NOT_KEPT: Final[Mapping[str, str]] = {
+    GUARD: "The guard beside the broker is silent: a box that is revoked stays in, a new one is not let in, and within a week the"
+    " broker refuses everybody. See that `rpm-cloud broker guard` runs",
+    LISTS: "Nobody makes lists of revoked certificates: a box that is revoked stays in. See that `rpm-cloud serve` or"
+    " `rpm-cloud ca serve` runs with RPM_CA_FOLDER",
+}
+KEEPER_SILENT_AFTER: Final = timedelta(minutes=15)
+#: What was not heard for longer was given up, and so was what was never heard.
+KEEPER_EXPECTED_FOR: Final = timedelta(days=30)
 #: How a stage that beats and does not get on is told.
 NOT_GETTING_ON: Final[Mapping[Stage, str]] = {
     Stage.EVALUATE: "readings wait to be judged",
@@ -173,6 +185,15 @@ def upkeep_parts(known: Pipeline, *, watching_since: datetime, now: datetime) ->
         beats = [known.beats.get(stage) for stage in soon]
         return [Part(NO_UPKEEP, None if None in beats else max(beat for beat in beats if beat is not None))]
     return [Part(NOT_DONE[stage], known.beats.get(stage), stage in CAN_WAIT) for stage in silent]
+
+
+def silent_keepers(beats: Mapping[str, datetime], *, now: datetime) -> dict[str, str]:
+    """What of that which looks after the certificates is not heard any more, each with what to tell."""
+    return {
+        name: f"{said}. It was last heard {beats[name]:%Y-%m-%d %H:%M} UTC"
+        for name, said in NOT_KEPT.items()
+        if name in beats and KEEPER_SILENT_AFTER < now - beats[name] <= KEEPER_EXPECTED_FOR
+    }
 
 
 def _is_silent(known: Pipeline, stage: Stage, *, now: datetime) -> bool:

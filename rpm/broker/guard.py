@@ -25,10 +25,11 @@ from rpm.broker.tls import Identity
 from rpm.errors import UserError
 from rpm.identity.authority import Kind, vouched
 from rpm.identity.revocation import Standing, standing
+from rpm.outage import GUARD
 from rpm.store import heartbeats, revocations
 from rpm.store.database import Database
 
-STAGE: Final = "broker_guard"
+STAGE: Final = GUARD
 BEAT_EVERY_S: Final = 5.0
 #: New gateways told to the broker in one turn.
 GRANTS_AT_ONCE: Final = 100

@@ -11,6 +11,7 @@ import structlog
 import typer
 
 from rpm.identity.authority import Kind, load, make_authority, save
+from rpm.outage import LISTS
 from rpm.settings import Settings, read_settings
 from rpm.store.database import Database
 from rpm.store.migrate import open_current
@@ -70,7 +71,7 @@ def keeping_lists(database: Database, settings: Settings) -> Generator[None]:
 
     folder = settings.ca_folder
     keys = [load(folder, kind) for kind in Kind]
-    loop = loops.Loop("revoke", lambda now: revoke.run_once(database, now=now, authorities=keys))
+    loop = loops.Loop(LISTS, lambda now: revoke.run_once(database, now=now, authorities=keys))
     stop = threading.Event()
     thread = threading.Thread(
         target=loops.run, args=(loop, database, stop, database.clock), name=loop.name, daemon=True

@@ -1,4 +1,4 @@
-"""Tell, while there is time, that lists or services' certificates come to their end (F6), or that nobody tries the backups (F38).
+"""Tell, while there is time, that lists or services' certificates end or lose their keeper (F6), or that nobody tries the backups (F38).
 
 A broker whose list of revoked certificates has expired refuses every gateway; a worker whose certificate has ended takes
 nothing in. Both are days of warning, and then silence at once: so somebody is told in each practice.
@@ -12,8 +12,10 @@ from rpm import drills, trouble
 from rpm.identity.authority import Kind
 from rpm.identity.revocation import Standing, standing
 from rpm.jobs.report import Done
+from rpm.outage import silent_keepers
 from rpm.store import certificates, plans, revocations
 from rpm.store.database import Connection, Database
+from rpm.store.heartbeats import heartbeats
 
 LOOK_EVERY: Final = timedelta(minutes=10)
 SERVICE_ALARM: Final = timedelta(days=21)
@@ -55,6 +57,8 @@ def _ending(connection: Connection, *, now: datetime) -> list[tuple[str, str]]:
                 " see that `rpm-cloud serve` or `rpm-cloud ca serve` runs with RPM_CA_FOLDER"
             )
             found.append((f"revocation_list.{kind}", reason))
+    beats = {one.stage: one.beat_at for one in heartbeats(connection)}
+    found += [(f"silent.{name}", reason) for name, reason in silent_keepers(beats, now=now).items()]
     for name, not_after in certificates.services_ending(connection, within=SERVICE_ALARM, now=now):
         found.append(
             (

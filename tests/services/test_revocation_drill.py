@@ -18,6 +18,8 @@ from rpm.commands.broker import first_accounts
 from rpm.identity.authority import Kind
 from rpm.identity.revocation import LIST_ALARM, LIST_LIFE
 from rpm.jobs.expiries import run_once
+from rpm.outage import KEEPER_SILENT_AFTER, LISTS, NOT_KEPT
+from rpm.store import heartbeats
 from rpm.store.database import Database
 from tests.services.judging import PLAN
 from tests.support.database import DatabaseServer
@@ -193,6 +195,29 @@ def test_a_worker_is_let_in_by_its_own_certificate_and_cut_off(broker: GuardedBr
     live.close()
 
 
+def test_a_guard_that_is_gone_is_told_while_the_broker_still_lets_everybody_in(broker: GuardedBroker) -> None:
+    """Its lists in the database are fresh, and those beside the broker end: nothing else would say so before everybody is out."""
+    _home(broker, "gw-home-a")[1].close()
+    now = broker.database.clock()
+
+    def told(later: timedelta) -> list[str]:
+        with broker.database.transaction() as connection:
+            heartbeats.beat(connection, LISTS, now=now + later)
+        run_once(broker.database, now=now + later, plan=PLAN)
+        with broker.database.transaction() as connection:
+            rows = connection.execute(
+                "select rule_id, reason from alert where kind = 'technical' order by id"
+            ).fetchall()
+        return [f"{row['rule_id']}: {row['reason']}" for row in rows]
+
+    assert told(KEEPER_SILENT_AFTER - timedelta(minutes=1)) == []
+    (sentence,) = told(KEEPER_SILENT_AFTER + timedelta(minutes=1))
+    assert sentence.startswith(
+        "silent.broker_guard: The guard beside the broker is silent: a box that is revoked stays in"
+    )
+    assert told(timedelta(hours=5)) == [sentence], "said once, until somebody closes it"
+
+
 def test_lists_nobody_makes_any_more_are_told_while_three_days_are_left(broker: GuardedBroker) -> None:
     """The clock moves; the one who signs does not. By the eighth day the broker would refuse everybody (F6)."""
     _home(broker, "gw-home-a")[1].close()
@@ -200,6 +225,9 @@ def test_lists_nobody_makes_any_more_are_told_while_three_days_are_left(broker: 
     now = broker.database.clock()
 
     def told(later: timedelta) -> list[str]:
+        with broker.database.transaction() as connection:
+            for keeper in NOT_KEPT:
+                heartbeats.beat(connection, keeper, now=now + later)
         run_once(broker.database, now=now + later, plan=PLAN)
         with broker.database.transaction() as connection:
             rows = connection.execute("select reason from alert where kind = 'technical' order by id").fetchall()

@@ -8,6 +8,10 @@ from rpm.jobs import loops, scheduler
 from rpm.outage import (
     BOXES_MIN,
     CAN_WAIT,
+    GUARD,
+    KEEPER_EXPECTED_FOR,
+    KEEPER_SILENT_AFTER,
+    LISTS,
     LOOKS_EVERY,
     NO_UPKEEP,
     NOT_DONE,
@@ -24,6 +28,7 @@ from rpm.outage import (
     pipeline_parts,
     sentence,
     silent_after,
+    silent_keepers,
     upkeep_parts,
 )
 from rpm.settings import Settings
@@ -83,6 +88,13 @@ def test_all_of_the_upkeep_at_once_is_one_part_since_its_last_beat() -> None:
     assert upkeep_parts(Pipeline(beats), watching_since=LONG_AGO, now=MORNING) == [Part(NO_UPKEEP, last)]
     beats[Stage.REPEATS] = MORNING
     assert NO_UPKEEP not in _said(Pipeline(beats)), "one of them goes on"
+
+
+def test_who_looks_after_certificates_is_missed_where_there_was_one() -> None:
+    beats = {GUARD: MORNING - KEEPER_SILENT_AFTER - A_MOMENT, LISTS: MORNING - KEEPER_SILENT_AFTER}
+    assert list(silent_keepers(beats, now=MORNING)) == [GUARD]
+    assert silent_keepers({}, now=MORNING) == {}, "an installation that has none misses none"
+    assert silent_keepers({GUARD: MORNING - KEEPER_EXPECTED_FOR - A_MOMENT}, now=MORNING) == {}, "given up"
 
 
 def test_what_harms_nobody_tonight_says_so_and_calls_nobody() -> None:
