@@ -298,8 +298,7 @@ def test_a_key_does_not_take_what_its_alert_has_become(
     assert desk.alerts()[0]["status"] == "open", "nobody has taken a red unawares"
     later(desk, clock, seconds=1)
     heard = line.provider.picks_up(line.provider.calls[1], "4")
-    assert "An alert of severity urgent waits for you." in heard[0]
-    assert heard[-1].startswith("You have the alert.")
+    assert ("severity urgent" in heard[0], heard[-1].split(".")[0]) == (True, "You have the alert")
 
 
 @pytest.mark.usefixtures("pages")
