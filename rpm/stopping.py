@@ -16,22 +16,17 @@ VERSION: Final = "1"
 _WHY: Final = "its reader wrote STOP"
 
 
-def stop(connection: Connection, address: str, plans: Plans, *, now: datetime) -> None:
-    """Nothing more goes there. It may be nobody's number, or several people's; who says so again changes nothing."""
+def stop(connection: Connection, address: str, plans: Plans | None, *, now: datetime) -> None:
+    """Nothing more goes there. It may be nobody's number, or several people's; who says so again changes nothing.
+
+    `plans`: who is told of it; None: nobody is.
+    """
     stopped = contacts.stop(connection, address, now=now)
     given_up = reports.give_up(connection, [one.contact_id for one in stopped], answer=_WHY, now=now)
     delivery.not_reached(connection, given_up, answer=_WHY, now=now)
-    for one in stopped:
-        trouble.tell(
-            connection,
-            plans,
-            practice_id=one.practice_id,
-            # Each is another thing to mend: one that is open must not hide the next.
-            rule_id=f"{RULE}:{one.contact_id}",
-            rule_version=VERSION,
-            reason=_sentence(one),
-            now=now,
-        )
+    if plans is not None:
+        for one in stopped:
+            _tell(connection, one, plans, now=now)
     for one in stopped:
         record(connection, _owner(one), Action.CONTACT_STOPPED, now=now, contact=one.contact_id)
 
@@ -42,6 +37,19 @@ def start(connection: Connection, address: str, *, now: datetime) -> bool:
     for one in started:
         record(connection, _owner(one), Action.CONTACT_STARTED, now=now, contact=one.contact_id)
     return bool(started)
+
+
+def _tell(connection: Connection, one: Stopped, plans: Plans, *, now: datetime) -> None:
+    trouble.tell(
+        connection,
+        plans,
+        practice_id=one.practice_id,
+        # Each is another thing to mend: one that is open must not hide the next.
+        rule_id=f"{RULE}:{one.contact_id}",
+        rule_version=VERSION,
+        reason=_sentence(one),
+        now=now,
+    )
 
 
 def _owner(one: Stopped) -> Actor:

@@ -34,13 +34,14 @@ class Name(StrEnum):
 class Answer:
     """What became of one attempt. `detail` is a sentence of ours, free of addresses; `provider` who took it.
 
-    `message_ids`: what it calls what it took (one for each part), where its reports say so; empty where their address does.
+    `stopped`: its reader wants no more of them, says the provider, and will get none. `message_ids`: what it calls what it took (one for each part), where its reports say so; empty where their address does.
     """
 
     accepted: bool
     detail: str
     provider: str = ""
     message_ids: tuple[str, ...] = ()
+    stopped: bool = False
 
 
 class Channel(Protocol):

@@ -171,12 +171,18 @@ def is_number(address: str) -> bool:
     return address.isascii() and address.removeprefix("+").isdigit()
 
 
+class ReaderStopped(Exception):
+    """A carrier delivers nothing to this number, because its owner wrote STOP."""
+
+
 def hand_over(name: str, address: str, call: Callable[[], Sequence[str] | None]) -> Answer:
     """What came of one attempt; `call` says what its reports will call it (None: not taken). What it raises names no address."""
     if not is_number(address):
         return Answer(False, f"{name} cannot write to this address")
     try:
         taken = call()
+    except ReaderStopped:
+        return Answer(False, f"{name} says that its reader wrote STOP", stopped=True)
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
         return Answer(False, f"it could not be handed to {name} ({type(error).__name__})")
     if taken is None:

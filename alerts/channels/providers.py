@@ -86,14 +86,17 @@ class ByProviders:
 
     def send(self, address: str, *, subject: str, body: str, report_to: str = "", asks: str = "") -> Answer:
         """The first that takes it; what each said where none does."""
-        refused: list[str] = []
+        refused: list[Answer] = []
         for provider in self._providers:
             answer = provider.send(address, subject=subject, body=body, report_to=report_to, asks=asks)
             if answer.accepted:
-                said = "; ".join((*refused, answer.detail))
-                return replace(answer, detail=said)
-            refused.append(answer.detail)
-        return Answer(False, "; ".join(refused))
+                return replace(answer, detail=_joined(*refused, answer))
+            refused.append(answer)
+        return Answer(False, _joined(*refused), stopped=any(one.stopped for one in refused))
+
+
+def _joined(*answers: Answer) -> str:
+    return "; ".join(one.detail for one in answers)
 
 
 class AlarmChannel:

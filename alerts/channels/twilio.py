@@ -15,7 +15,7 @@ import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, cast
 from xml.sax.saxutils import escape, quoteattr
 
 import httpx
@@ -28,6 +28,7 @@ from alerts.channels.carriers import (
     Came,
     Fields,
     Outcome,
+    ReaderStopped,
     Text,
     Told,
     Written,
@@ -42,6 +43,8 @@ from alerts.replies import NO_KEY, Wish
 API_URL: Final = "https://api.twilio.com"
 SIGNATURE_HEADER: Final = "x-twilio-signature"
 _XML: Final = "text/xml"
+#: "Attempt to send to unsubscribed recipient".
+_UNSUBSCRIBED: Final = 21610
 _WISHES: Final = {"STOP": Wish.STOP, "START": Wish.START}
 #: Words for a call that reached nobody ("Call status values").
 _FAILED: Final = {
@@ -79,6 +82,8 @@ class _Twilio:
             auth=(account.user, account.secret),
             data=form,
         )
+        if isinstance(said, dict) and cast("dict[str, Any]", said).get("code") == _UNSUBSCRIBED:
+            raise ReaderStopped
         # Its signature covers the address, and that names the message.
         return () if status == httpx.codes.CREATED and isinstance(said, dict) and "sid" in said else None
 

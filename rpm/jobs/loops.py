@@ -144,7 +144,7 @@ def loops(database: Database, settings: Settings) -> list[Loop]:
     sender = Loop(
         "send",
         lambda now: send.run_once(
-            database, now=now, channels=channels, base_url=base, singly_max=settings.messages_singly_max
+            database, now=now, channels=channels, base_url=base, singly_max=settings.messages_singly_max, plan=plan
         ),
         ALERTS,
     )

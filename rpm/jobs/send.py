@@ -12,12 +12,14 @@ from typing import Final
 import structlog
 
 from alerts.channels import ATTEMPT_TIMEOUT_S, PROVIDERS_MAX, Answer, Channels, NoChannel
+from alerts.escalation import Plan
 from alerts.notices import Notice
 from alerts.pace import Wait, pace
-from rpm import delivery
+from rpm import delivery, stopping
 from rpm.store import alerts, notifications, paces
 from rpm.store.database import Database
 from rpm.store.notifications import Claimed, State
+from rpm.store.plans import current
 
 log = structlog.get_logger()
 
@@ -60,6 +62,8 @@ def after(answer: Answer, *, attempts: int, now: datetime) -> Result:
     """What an answer makes of a message that was tried `attempts` times: sent, to be tried again, or given up."""
     if answer.accepted:
         return Result(State.SENT, answer.detail, now, answer.provider, answer.message_ids)
+    if answer.stopped:
+        return Result(State.FAILED, answer.detail, now)
     if attempts >= ATTEMPTS_MAX:
         return Result(State.FAILED, f"given up after {attempts} attempts: {answer.detail}", now)
     return Result(State.PENDING, answer.detail, now + BACK_OFF * 2 ** (attempts - 1))
@@ -73,20 +77,29 @@ def run_once(
     base_url: str,
     limit: int = CLAIM_LIMIT,
     singly_max: int | None = None,
+    plan: Plan | None = None,
 ) -> Report:
     """Send at most `limit` messages, which link to pages below `base_url`. The network is called outside any transaction (E5).
 
-    `singly_max`: after so many within a few minutes a contact is sent summaries (`alerts.pace`); None: never.
+    `singly_max`: after so many within a few minutes a contact is sent summaries (`alerts.pace`); None: never. `plan`: by which
+    those are told who keep the rota, where a contact wants no more messages; None: nobody is.
     """
     with database.transaction() as connection:
         claimed = notifications.claim(connection, now=now, lease_until=now + limit * LEASE, limit=limit)
-    results = [_send(database, one, channels, base_url, singly_max=singly_max, now=now) for one in claimed]
+    results = [_send(database, one, channels, base_url, singly_max=singly_max, plan=plan, now=now) for one in claimed]
     counts = [results.count(state) for state in (State.SENT, State.FAILED, State.CANCELLED)]
     return Report(*counts, more=len(claimed) == limit)
 
 
 def _send(
-    database: Database, claimed: Claimed, channels: Channels, base_url: str, *, singly_max: int | None, now: datetime
+    database: Database,
+    claimed: Claimed,
+    channels: Channels,
+    base_url: str,
+    *,
+    singly_max: int | None,
+    plan: Plan | None,
+    now: datetime,
 ) -> State | None:
     """One message to its end: sent, failed, cancelled; None where it is tried later or is another's by now."""
     others: dict[int, int] = {}
@@ -115,7 +128,12 @@ def _send(
         report_to = f"{base_url}/hooks/{{provider}}/report/{claimed.token}" if claimed.token else ""
         asks = notice.asks_for(claimed.channel)
         answer = channel.send(claimed.address, subject=subject, body=body, report_to=report_to, asks=asks)
-    return _finish(database, claimed, after(answer, attempts=claimed.attempts, now=now), others=others, now=now)
+    state = _finish(database, claimed, after(answer, attempts=claimed.attempts, now=now), others=others, now=now)
+    if answer.stopped:
+        # Its own transaction: it takes more alerts than this message's.
+        with database.transaction() as connection:
+            stopping.stop(connection, claimed.address, plan and current(connection, plan), now=now)
+    return state
 
 
 def notice_of(claimed: Claimed, base_url: str, *, others: int = 0) -> Notice:

@@ -87,7 +87,12 @@ class Desk:
         for _ in range(TURNS_MAX):
             moved = escalate.run_once(self.database, now=self.now, plan=self.plan)
             sent = send.run_once(
-                self.database, now=self.now, channels=self.channels, base_url=self.base_url, singly_max=self.singly_max
+                self.database,
+                now=self.now,
+                channels=self.channels,
+                base_url=self.base_url,
+                singly_max=self.singly_max,
+                plan=self.plan,
             )
             if not moved.done and not sent.more:
                 return

@@ -256,3 +256,16 @@ def test_what_a_colleague_has_is_not_yours(desk: Desk, website: Website, twilio:
     with website as pages:
         twilio.inside = pages.url
         assert twilio.brings(PHONE, f"ACK {code}").startswith("Nothing was acknowledged: somebody has")
+
+
+def test_a_stop_that_its_provider_kept_to_itself(desk: Desk, twilio: Twilio) -> None:
+    """Nobody told us: the first text it refuses for that does, at once, and not after five attempts each night."""
+    twilio.stopped.add(PHONE)
+    crisis(desk)
+    desk.call()
+    assert desk.outbox.addresses[0] == MAIL
+    [failed] = desk.rows("select reason from alert_event where kind = 'notification_failed'")
+    assert failed["reason"] == "sms: twilio says that its reader wrote STOP"
+    assert desk.rows("select count(*) as n from contact where stopped_at is not null") == [{"n": 1}]
+    [told] = desk.rows("select reason from alert where kind = 'technical'")
+    assert told["reason"].startswith("Nora wrote STOP")

@@ -36,6 +36,8 @@ class Twilio(Telephone):
     def __init__(self, *, port: int = 0) -> None:
         super().__init__(port=port)
         self.texts: list[Text] = []
+        #: Numbers that wrote STOP, which Twilio keeps by itself.
+        self.stopped: set[str] = set()
 
     @property
     def url(self) -> str:
@@ -56,6 +58,8 @@ class Twilio(Telephone):
             return 401, {"code": 20003, "message": "Authenticate"}, None
         if not self.takes or form.get("From") != CALLER:
             return 400, {"code": 21606, "message": "From is not a valid number", "status": 400}, None
+        if resource == "Messages.json" and form["To"] in self.stopped:
+            return 400, {"code": 21610, "message": "Attempt to send to unsubscribed recipient", "status": 400}, None
         if resource == "Messages.json":
             text = Text(f"SM{len(self.texts):032x}", form["To"], form["Body"], form.get("StatusCallback", ""))
             self.texts.append(text)
