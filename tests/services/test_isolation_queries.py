@@ -69,8 +69,8 @@ WITHOUT = {
     ): "transaction older_ended allow rewrite_message drop_message move_readings move_held move_changes move_messages left",
     ("readings", INGEST): "stored_names tell add_context saw_devices",
     ("rebuilding", OPERATOR): "*",
-    ("repeats", BY_KEY): "waiting finish again asked woken",
-    ("repeats", JOB): "due to_ask to_withdraw",
+    ("repeats", BY_KEY): "waiting finish again asked woken unasked",
+    ("repeats", JOB): "due to_ask to_withdraw give_up",
     (
         "reports",
         BEFORE,
