@@ -16,19 +16,30 @@ from tests.bench.results import Result
 
 #: As many readings as one transaction of the worker settles when every message holds one.
 READINGS_PER_COMMIT: Final = 1000
+#: Other ways to receive single messages than paho alone: by which client, whether it answers, and what that is called.
+CLIENTS: Final = {
+    ("paho", True): "paho with a receipt each, 1 per message",
+    # It publishes no more than the broker's window holds and keeps no queue: with receipts it would need one of ours.
+    ("gmqtt", False): "gmqtt alone, 1 per message",
+}
 _SQL: Final = load("readings")
 #: Table → the statement by which the product copies into it.
 _TABLES: Final = {"reading": "copy_readings", "observation": "copy_observations"}
 
 
-def receive(ground: Ground, result: Result, run: Run) -> None:
-    """One repetition of paho receiving and acknowledging the messages of `run`, in readings per second."""
+def receive(ground: Ground, result: Result, run: Run, *, client: str = "paho", answers: bool = False) -> None:
+    """One repetition of a client (paho or gmqtt) receiving and acknowledging the messages of `run`, in readings per second.
+
+    `answers`: each message's home is sent what is as large as its receipt.
+    """
     receiver = Helper(
         "receiver",
         {
             "port": ground.broker.port,
             "password": ground.broker.passwords["worker"],
             "messages": -(-run.readings // run.per_message),
+            "client": client,
+            "answers": answers,
         },
     )
     gateways = publisher(ground, run, receipts=False)

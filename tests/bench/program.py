@@ -19,7 +19,7 @@ Step = Callable[[str], None]
 def steps(plan: Plan, *, ingest_alone: bool = False) -> int:
     """How often `measure` says what it does."""
     more = 1 + plan.alert_reps if ingest_alone else 11 + 3 * plan.alert_reps
-    return more + plan.reps * len(plan.readings) * 6
+    return more + plan.reps * (len(plan.readings) * 6 + len(limits.CLIENTS))
 
 
 def measure(plan: Plan, folder: Path, step: Step, *, ingest_alone: bool = False) -> tuple[dict[str, Any], list[Result]]:
@@ -140,9 +140,17 @@ class _Bench:
             rival = Result(f"{peers.NAME}, {per_message} per message", "readings/s")
             received = Result(f"paho alone, {per_message} per message", "readings/s")
             copied = Result(f"COPY alone, {readings:,} readings", "readings/s")
+            # A client's own price is felt where each reading is a message.
+            others = (
+                {each: Result(name, "readings/s") for each, name in limits.CLIENTS.items()} if per_message == 1 else {}
+            )
             for run, _ in self.ingested[per_message][: self.plan.reps]:
                 self.step(received.name)
                 limits.receive(self.made, received, replace(run, number=self.made.next_run()))
+                for (client, answers), other in others.items():
+                    self.step(other.name)
+                    again = replace(run, number=self.made.next_run())
+                    limits.receive(self.made, other, again, client=client, answers=answers)
                 self.step(copied.name)
                 copier.copy(copied, run)
                 self.step(rival.name)
@@ -152,7 +160,9 @@ class _Bench:
                 result.compare(copied, name="COPY")
                 result.compare(rival, name=peers.NAME)
             rival.compare(copied, name="COPY")
-            yield from (received, copied, rival)
+            for other in others.values():
+                other.compare(received, name="paho")
+            yield from (received, *others.values(), copied, rival)
 
     def _run(self, per_message: int, readings: int, *, homes: int = 0, urgent: bool = False) -> Run:
         homes = homes or self.plan.homes
