@@ -17,16 +17,8 @@ from numpy.typing import NDArray
 from alerts.amounts import Amounts, amounts_of, hours_silent
 from alerts.changes import Changes, changes_of
 from alerts.facts import NEVER, NO_FACTS, Facts
-from alerts.findings import (
-    ASKS_AGAIN,
-    ASKS_BOTH,
-    ASKS_NOTHING,
-    ASKS_WHO,
-    Explained,
-    Findings,
-    RuleFailure,
-    RuleFindings,
-)
+from alerts.findings import Findings, RuleFailure
+from alerts.found import ASKS_AGAIN, ASKS_BOTH, ASKS_NOTHING, ASKS_WHO, Explained, RuleFindings
 from alerts.joins import of_portions, of_quantities, portions
 from alerts.judge import Judged, Rows, judge, standing
 from alerts.limits import LIMIT_UNITS, Limits, among, slot_of

@@ -1,4 +1,4 @@
-"""What `evaluate` found: columns for the machine, and a Finding with its sentence for each row a person will see."""
+"""What `evaluate` found: the columns of every rule (`alerts.found`), and a Finding with its sentence for each row a person will see."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ from operator import ge, gt, lt
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from alerts.facts import NO_FACTS, Facts
+from alerts.found import ASKS_AGAIN, ASKS_BOTH, ASKS_NOTHING, ASKS_WHO, Explained, RuleFindings
 from alerts.limits import Limits
 from alerts.pairs import mean_values
 from alerts.repeats import (
@@ -21,7 +21,6 @@ from alerts.repeats import (
     UNASKED,
     UNCONFIRMED,
     Outcome,
-    Repeated,
     Waiting,
     told_as,
 )
@@ -39,17 +38,14 @@ from alerts.sentences import (
     threshold_sentence,
     trend_sentence,
 )
-from alerts.series import Bools, Floats, Ints, Series, instant_of
+from alerts.series import Ints, Series, instant_of
 from alerts.severity import Severity
-from alerts.tracks import Track
 from schemas.codes import BY_NUMBER, REQUIRED, UNIT_BY_NUMBER
 
 _CROSSES: Final = {Comparison.ABOVE: gt, Comparison.AT_LEAST: ge, Comparison.BELOW: lt}
 #: Readings named as what a mean or a trend rests on; of a fuller window, the newest.
 USED_MAX: Final = 100
 
-#: Why a finding asks: nothing, its device doubts it, it may be somebody else or another scale.
-ASKS_NOTHING, ASKS_AGAIN, ASKS_WHO, ASKS_BOTH = 0, 1, 2, 3
 _ASKS: Final = {ASKS_NOTHING: None, ASKS_AGAIN: ASK_AGAIN, ASKS_WHO: ASK_WHO, ASKS_BOTH: ASK_BOTH}
 
 
@@ -117,62 +113,6 @@ class RuleFailure:
     rule_id: str
     rule_version: str
     error: str
-
-
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """Per finding of a measure, what it takes to say why: which track, its row there, and where its window begins.
-
-    `base`, `low`, `high` as in `alerts.amounts.Amounts`; NaN where there is none.
-    """
-
-    tracks: tuple[Track, ...]
-    track: NDArray[np.int32]
-    place: Ints
-    first: Ints
-    count: Ints
-    base: Floats
-    low: Floats
-    high: Floats
-
-    def take(self, keep: Ints) -> "Explained":
-        """The findings of these indices."""
-        return Explained(
-            self.tracks,
-            self.track[keep],
-            self.place[keep],
-            self.first[keep],
-            self.count[keep],
-            self.base[keep],
-            self.low[keep],
-            self.high[keep],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class RuleFindings:
-    """The findings of one rule as columns (one row per breaching reading) and where its patients stand (one per patient).
-
-    `row` is the reading's row in the series that the finding speaks of (-1: of a silence from the beginning), `amount` what
-    crossed the limit, `ask` one of ASKS_…. `short`: patients whose newest reading had not enough data behind it, ascending.
-    """
-
-    rule: Rule
-    patient: Ints
-    measured_at_us: Ints
-    reading_no: Ints
-    severity: NDArray[np.int8]
-    late: Bools
-    row: Ints
-    amount: Floats
-    ask: NDArray[np.int8]
-    stands_patient: Ints
-    stands: Bools
-    stands_at_us: Ints
-    short: Ints
-    explained: Explained | None = None
-    #: Of a rule that asks for a second reading, where any of its readings was out of range.
-    repeated: Repeated | None = None
 
 
 @dataclass(frozen=True, slots=True)

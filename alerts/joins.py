@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from alerts.findings import Explained, RuleFindings
+from alerts.found import Explained, RuleFindings
 from alerts.repeats import Repeated
 from alerts.series import Ints, run_starts
 
