@@ -33,6 +33,8 @@ EXTENSIONS = ("timescaledb", "btree_gist")
 PRELOADED_SETTING = "timescaledb.max_background_workers"
 CONNECT_TIMEOUT_S = 5
 APPLICATION = "rpm-cloud migrate"
+#: Behind a change that waits for a lock (a backup reads every table) stands whoever comes to call or to send: no longer than this.
+LOCK_TIMEOUT_MS = 3_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +59,8 @@ def run_file(revision_file: str) -> None:
 def upgrade(dsn: str) -> Migrated:
     """Apply every pending revision. Does nothing where there is none.
 
-    Raises UserError where the server lacks what the schema needs or this account may not change it, and
-    DatabaseUnavailable where it cannot be reached.
+    Raises UserError where the server lacks what the schema needs, this account may not change it or others hold a table for
+    longer than LOCK_TIMEOUT_MS, and DatabaseUnavailable where it cannot be reached.
     """
     with _connection(dsn) as driver, _for_alembic(dsn) as connection:
         _require_extensions(driver)
@@ -67,12 +69,19 @@ def upgrade(dsn: str) -> Migrated:
         before = _revision(connection)
         config = _config()
         config.attributes["connection"] = connection
+        connection.exec_driver_sql(load("migrate")["waits_no_longer"].decode(), {"limit": f"{LOCK_TIMEOUT_MS}ms"})
+        connection.commit()
         try:
             command.upgrade(config, "head")
         except (psycopg.Error, DBAPIError) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
             if isinstance(cause, psycopg.errors.InsufficientPrivilege):
                 raise UserError(f"this database account may not migrate: {_first_line(cause)}") from error
+            if isinstance(cause, psycopg.errors.LockNotAvailable):
+                raise UserError(
+                    f"others use the tables, a backup perhaps: the database stays at revision {_revision(connection)};"
+                    " run `rpm-cloud migrate` again later"
+                ) from error
             raise
         return Migrated(before, _revision(connection))
 

@@ -1,21 +1,25 @@
 """Migrations: what they make is what schema.sql says, again and from two places at once; and what stops them is said."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
+from alembic import command
+from alembic.config import Config
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 import rpm.store
 from rpm.errors import UserError
 from rpm.store.database import Database, DatabaseUnavailable
-from rpm.store.migrate import Migrated, pending, require_current, upgrade
+from rpm.store.migrate import LOCK_TIMEOUT_MS, Migrated, pending, require_current, upgrade
 from rpm.store.schema import describe
 from tests.support.database import DatabaseServer
 
 SNAPSHOT = Path(rpm.store.__file__).parent / "schema.sql"
+BEFORE_NOTIFICATION_CHANGES = "0024"
 
 
 def _described(dsn: str) -> str:
@@ -83,6 +87,30 @@ def test_a_server_that_did_not_preload_timescaledb_is_told_before_it_hangs_up(
     with pytest.raises(UserError, match=r"^timescaledb is not in shared_preload_libraries: ") as raised:
         upgrade(empty_dsn)
     assert "\n" not in str(raised.value)
+
+
+def test_a_backup_that_runs_is_not_waited_for_with_everybody_behind(
+    empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pg_dump holds what it reads; whoever waits to change it holds up every claim and every insert that comes after."""
+
+    def not_so_far(config: Config, _head: str, to: Callable[[Config, str], None] = command.upgrade) -> None:
+        to(config, BEFORE_NOTIFICATION_CHANGES)
+
+    with monkeypatch.context() as earlier:
+        earlier.setattr(command, "upgrade", not_so_far)
+        upgrade(empty_dsn)
+    left = pending(empty_dsn)
+    with psycopg.connect(empty_dsn) as dump:
+        dump.execute("lock table notification in access share mode")
+        ends = threading.Timer(5 * LOCK_TIMEOUT_MS / 1000, dump.rollback)
+        ends.start()
+        with pytest.raises(UserError, match=r"^others use the tables") as caught:
+            upgrade(empty_dsn)
+        ends.cancel()
+    assert "\n" not in str(caught.value)
+    assert pending(empty_dsn) == left, "nothing half done"
+    assert upgrade(empty_dsn) == Migrated(BEFORE_NOTIFICATION_CHANGES, left[-1])
 
 
 def test_an_account_that_may_not_migrate_or_read_is_told_so(database_server: DatabaseServer, empty_dsn: str) -> None:

@@ -10,6 +10,10 @@ select exists(select from pg_settings where name = %(setting)s::text) as preload
 -- Wait until no other program migrates; held until the connection closes.
 select pg_advisory_lock(%(key)s::bigint);
 
+-- waits_no_longer
+-- Give up where another holds a table for longer, until the connection closes.
+select set_config('lock_timeout', %(limit)s::text, false);
+
 -- edition
 -- Which edition of TimescaleDB the server has, and whether its columnstore is in use already.
 select current_setting('timescaledb.license') as license,
