@@ -13,7 +13,7 @@ from rpm.store.plans import Plans
 
 RULE: Final = "contact_stopped"
 VERSION: Final = "1"
-_WHY: Final = "its reader wrote STOP"
+WHY: Final = "its reader wrote STOP"
 
 
 def stop(connection: Connection, address: str, plans: Plans | None, *, now: datetime) -> None:
@@ -22,8 +22,8 @@ def stop(connection: Connection, address: str, plans: Plans | None, *, now: date
     `plans`: who is told of it; None: nobody is.
     """
     stopped = contacts.stop(connection, address, now=now)
-    given_up = reports.give_up(connection, [one.contact_id for one in stopped], answer=_WHY, now=now)
-    delivery.not_reached(connection, given_up, answer=_WHY, now=now)
+    given_up = reports.give_up(connection, [one.contact_id for one in stopped], answer=WHY, now=now)
+    delivery.not_reached(connection, given_up, answer=WHY, now=now)
     if plans is not None:
         for one in stopped:
             _tell(connection, one, plans, now=now)

@@ -105,7 +105,8 @@ def _send(
     others: dict[int, int] = {}
     with database.transaction() as connection:
         wanted = notifications.still_wanted(connection, claimed)
-        if wanted.ours and wanted.waiting and claimed.contact_id is not None and singly_max is not None:
+        sendable = wanted.ours and wanted.waiting and not wanted.stopped
+        if sendable and claimed.contact_id is not None and singly_max is not None:
             lately = paces.sent(connection, claimed.contact_id, now=now)
             decision = pace(lately, claimed.severity, now=now, singly_max=singly_max)
             if isinstance(decision, Wait):
@@ -118,6 +119,8 @@ def _send(
         return _finish(
             database, claimed, Result(State.CANCELLED, "acknowledged before it was sent", now), others={}, now=now
         )
+    if wanted.stopped:
+        return _finish(database, claimed, Result(State.FAILED, stopping.WHY, now), others={}, now=now)
     if claimed.attempts > ATTEMPTS_MAX:
         # Its senders died one after the other without an answer: stop before it takes more of them along.
         answer = Answer(False, "senders ended without an answer")

@@ -57,10 +57,11 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Just before sending: whether the message is still ours, and whether the alert still waits for somebody."""
+    """Just before sending: whether the message is still ours, the alert still waits for somebody, and its reader wrote STOP."""
 
     ours: bool
     waiting: bool
+    stopped: bool
 
 
 def key_of(*, alert_id: int, armed: int, step: int, recipient_id: int, contact: Contact) -> str:
@@ -193,7 +194,7 @@ def still_wanted(connection: Connection, claimed: Claimed) -> Wanted:
     """Ask once more, right before the call."""
     parameters = {"notification_id": claimed.notification_id, "attempts": claimed.attempts}
     row = connection.execute(_SQL["still_wanted"], parameters).fetchone()
-    return Wanted(row["ours"], row["waiting"]) if row else Wanted(False, False)
+    return Wanted(row["ours"], row["waiting"], row["stopped"]) if row else Wanted(False, False, False)
 
 
 def lock_alert(connection: Connection, alert_id: int, *others: int) -> None:

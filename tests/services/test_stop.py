@@ -4,20 +4,24 @@ Method: both providers of texts as they speak on the wire. What the law and carr
 a night needs meet: a number that stops is one contact fewer, at once, and never in silence.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
+from psycopg.errors import LockNotAvailable
 
 from alerts.channels import Name
 from rpm.jobs import contacts as asking
-from rpm.jobs import cover
+from rpm.jobs import cover, escalate, send
 from rpm.settings import Settings
 from rpm.store import contacts, notifications
 from rpm.store.database import Database
 from tests.services.judging import BASE_URL, Desk
 from tests.services.reaching import MAIL, channels_file, desk_that_reaches_nora
 from tests.services.test_contacts import PHONE, add
+from tests.services.test_early_reports import overtake
 from tests.services.test_escalate import crisis, staff_id
 from tests.support.clock import SettableClock
 from tests.support.providers.twilio import Twilio
@@ -71,6 +75,59 @@ def test_stop_is_not_answered_and_the_call_goes_another_way_at_once(desk: Desk, 
     desk.forward(days=36)
     asking.run_once(desk.database, now=desk.now, channels=desk.channels, base_url=BASE_URL)
     assert len(provider.texts) == before, "neither a call nor a question"
+
+
+def test_stop_while_a_text_is_in_its_senders_hand(desk: Desk, provider: Twilio | Vonage) -> None:
+    """Nothing of ours says "sent" yet: it must not say so afterwards."""
+    alert_id = crisis(desk)
+    overtake(desk, lambda: provider.brings(PHONE, "STOP"))
+    desk.call()
+    assert desk.outbox.addresses[0] == MAIL
+    assert desk.rows("select state from notification where channel = 'sms'") == [{"state": "failed"}]
+    assert "notification_failed" in desk.events(alert_id)
+
+
+def test_stop_between_the_claim_of_a_text_and_its_sending(
+    desk: Desk, provider: Twilio | Vonage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crisis(desk)
+    _before(monkeypatch, notifications, "still_wanted", lambda: provider.brings(PHONE, "STOP"))
+    desk.call()
+    assert [text.body for text in provider.texts] == []
+    assert desk.outbox.addresses[0] == MAIL
+
+
+def test_stop_between_the_reading_of_contacts_and_the_writing_of_messages(
+    desk: Desk, provider: Twilio | Vonage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message is not there yet for STOP to find, and is written for a number that has stopped."""
+    alert_id = crisis(desk)
+    _before(monkeypatch, notifications, "write", lambda: provider.brings(PHONE, "STOP"))
+    desk.call()
+    assert [text.body for text in provider.texts] == []
+    assert desk.outbox.addresses[0] == MAIL
+    [failed] = desk.rows(
+        "select reason from alert_event where alert_id = %(id)s and kind = 'notification_failed'", id=alert_id
+    )
+    assert failed["reason"] == "sms: its reader wrote STOP"
+
+
+def test_a_stop_that_is_being_written_is_waited_for(desk: Desk) -> None:
+    """It has looked for messages before this one was there: whoever sends this one must not read that nothing stopped."""
+    crisis(desk)
+    escalate.run_once(desk.database, now=desk.now, plan=desk.plan)
+    with desk.database.transaction() as connection:
+        [claimed] = notifications.claim(connection, now=desk.now, lease_until=desk.now + send.LEASE, limit=1)
+        [contact] = connection.execute("select id from contact where channel = 'sms'").fetchall()
+        assert claimed.contact_id == contact["id"]
+    with desk.database.transaction() as stopping:
+        contacts.stop(stopping, PHONE, now=desk.now)
+        with desk.database.transaction() as sending:
+            sending.execute("set local lock_timeout = '200ms'")
+            with pytest.raises(LockNotAvailable):
+                notifications.still_wanted(sending, claimed)
+    with desk.database.transaction() as connection:
+        assert notifications.still_wanted(connection, claimed).stopped
 
 
 def test_who_keeps_the_rota_is_told_once_of_each(desk: Desk, provider: Twilio | Vonage) -> None:
@@ -131,6 +188,19 @@ def test_the_pages_say_so(desk: Desk, provider: Twilio | Vonage, clock: Settable
     with Website(desk.database, clock) as plain:
         assert "Nora wrote STOP" in Visitor(plain).sign_in("ada").page("/oncall")
         assert "until you write START" in Visitor(plain).sign_in("nora").page("/me/contacts")
+
+
+def _before(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, happens: Callable[[], object]) -> None:
+    """Something happens before this is done for the first time."""
+    does = getattr(module, name)
+    left = [happens]
+
+    def late(*arguments: Any, **named: Any) -> Any:
+        if left:
+            left.pop()()
+        return does(*arguments, **named)
+
+    monkeypatch.setattr(module, name, late)
 
 
 def staff_of(desk: Desk) -> list[notifications.StaffMember]:

@@ -55,8 +55,10 @@ returning notification.id, notification.practice_id, notification.alert_id, noti
     split_part(notification.key, '/', 2)::smallint as armed, alert.public_id, practice.name as clinic;
 
 -- still_wanted
--- Just before sending: is the message still ours, and is the alert still waiting for somebody?
-select notification.state = 'sending' and notification.attempts = %(attempts)s as ours, alert.status = 'open' as waiting
+-- Just before sending: is the message still ours, is the alert still waiting for somebody, and has its reader written STOP? One that
+-- is being written is waited for: it may have looked for messages before this one was there.
+select notification.state = 'sending' and notification.attempts = %(attempts)s as ours, alert.status = 'open' as waiting,
+    (select stopped_at from contact where contact.id = notification.contact_id for share) is not null as stopped
 from notification join alert on alert.id = notification.alert_id
 where notification.id = %(notification_id)s;
 

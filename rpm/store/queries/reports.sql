@@ -41,18 +41,18 @@ returning notification.id, notification.practice_id, notification.alert_id, noti
     split_part(notification.key, '/', 2)::smallint as armed, alert.public_id, practice.name as clinic;
 
 -- of_contacts
--- The alerts that wait for somebody and were told to these contacts, or are about to be, in the call that is under way.
+-- The alerts that wait for somebody and were told to these contacts, are being told or about to be, in the call that is under way.
 select distinct notification.alert_id
 from notification join alert on alert.id = notification.alert_id
-where notification.contact_id = any(%(contacts)s) and notification.state in ('pending', 'sent')
+where notification.contact_id = any(%(contacts)s) and notification.state in ('pending', 'sending', 'sent')
     and notification.created_at > %(since)s and alert.status = 'open'
     and notification.key like alert.id || '/' || alert.armed || '/%%';
 
 -- give_up
--- Whoever has these contacts is not told by them any more: as if nothing had arrived.
-update notification set state = 'failed', answer = %(answer)s
+-- Whoever has these contacts is not told by them any more: as if nothing had arrived. A sender that has one in hand loses its lease.
+update notification set state = 'failed', answer = %(answer)s, lease_until = null
 from alert, practice
-where notification.contact_id = any(%(contacts)s) and notification.state in ('pending', 'sent')
+where notification.contact_id = any(%(contacts)s) and notification.state in ('pending', 'sending', 'sent')
     and notification.created_at > %(since)s and alert.id = notification.alert_id and alert.status = 'open'
     and notification.key like alert.id || '/' || alert.armed || '/%%' and practice.id = notification.practice_id
 returning notification.id, notification.practice_id, notification.alert_id, notification.step,
