@@ -85,14 +85,14 @@ class ByProviders:
         self._providers = tuple(providers)
 
     def send(self, address: str, *, subject: str, body: str, report_to: str = "", asks: str = "") -> Answer:
-        """The first that takes it; what each said where none does."""
+        """The first that takes it; what each said where none does. Who wrote STOP to one is not written to by the next."""
         refused: list[Answer] = []
         for provider in self._providers:
             answer = provider.send(address, subject=subject, body=body, report_to=report_to, asks=asks)
-            if answer.accepted:
+            if answer.accepted or answer.stopped:
                 return replace(answer, detail=_joined(*refused, answer))
             refused.append(answer)
-        return Answer(False, _joined(*refused), stopped=any(one.stopped for one in refused))
+        return Answer(False, _joined(*refused))
 
 
 def _joined(*answers: Answer) -> str:

@@ -11,10 +11,13 @@ from typing import Final
 import structlog
 
 from alerts.channels import Channels, Name, NoChannel
+from alerts.escalation import Plan
+from rpm import stopping
 from rpm.jobs.report import Done
 from rpm.store import contacts
 from rpm.store.contacts import LINK_LASTS, Asked
 from rpm.store.database import Database
+from rpm.store.plans import current
 
 log = structlog.get_logger()
 
@@ -27,8 +30,19 @@ CODE_DIGITS: Final = 6
 TOKEN_BYTES: Final = 16
 
 
-def run_once(database: Database, *, now: datetime, channels: Channels, base_url: str, limit: int = LIMIT) -> Done:
-    """Ask at most `limit` contacts; each with something new, whose hash alone is kept."""
+def run_once(
+    database: Database,
+    *,
+    now: datetime,
+    channels: Channels,
+    base_url: str,
+    limit: int = LIMIT,
+    plan: Plan | None = None,
+) -> Done:
+    """Ask at most `limit` contacts; each with something new, whose hash alone is kept.
+
+    `plan`: by which those are told who keep the rota, where a contact wants no more messages; None: nobody is.
+    """
     with database.transaction() as connection:
         due = contacts.due(connection, verified_before=now - ASK_AGAIN_AFTER, asked_before=now - PATIENCE, limit=limit)
         said = {one.id: _new_code(one.channel) for one in due}
@@ -38,7 +52,11 @@ def run_once(database: Database, *, now: datetime, channels: Channels, base_url:
     for one in due:
         channel = channels.get(one.channel, NoChannel(f"this installation sends nothing by {one.channel}"))
         subject, body = question(one, said[one.id], base_url)
-        failed += not channel.send(one.address, subject=subject, body=body).accepted
+        answer = channel.send(one.address, subject=subject, body=body)
+        failed += not answer.accepted
+        if answer.stopped:
+            with database.transaction() as connection:
+                stopping.stop(connection, one.address, plan and current(connection, plan), now=now)
     if failed:
         log.warning("contacts_not_asked", count=failed)
     return Done(len(due), len(due) == limit)

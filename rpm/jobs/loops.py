@@ -162,7 +162,7 @@ def loops(database: Database, settings: Settings) -> list[Loop]:
             lambda now: deliveries.run_once(database, now=now, providers=reporting),
             every=deliveries.LOOK_EVERY,
         ),
-        Loop("contacts", lambda now: contacts.run_once(database, now=now, channels=channels, base_url=base)),
+        Loop("contacts", lambda now: contacts.run_once(database, now=now, channels=channels, base_url=base, plan=plan)),
         Loop("pauses", lambda now: pauses.run_once(database, now=now), every=pauses.LOOK_EVERY),
         Loop("repeats", lambda now: repeats.run_once(database, now=now)),
         Loop("synthetic", lambda now: synthetic.run_once(database, now=now)),

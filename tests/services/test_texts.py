@@ -8,6 +8,7 @@ import pytest
 
 from alerts.channels import ChannelError, Name
 from alerts.channels.book import read_channels, read_hooks
+from rpm.jobs import contacts as asking
 from rpm.jobs import deliveries
 from rpm.jobs.deliveries import DELIVERED_WITHIN
 from rpm.settings import Settings
@@ -226,14 +227,7 @@ def test_a_number_that_two_people_share_acknowledges_for_neither(desk: Desk, web
 def test_a_second_provider_takes_what_the_first_does_not(desk: Desk, tmp_path: Path, twilio: Twilio) -> None:
     second = Twilio().start()
     try:
-        file = tmp_path / "two.toml"
-        lines = [
-            f'[[channel.provider]]\nname = "{name}"\nurl = "{one.url}"'
-            for name, one in (("one", twilio), ("two", second))
-        ]
-        file.write_text("\n".join(['[[channel]]\nname = "sms"', *lines]))
-        file.chmod(0o600)
-        desk.channels = {**desk.channels, Name.SMS: read_channels(file, mail_url="")[Name.SMS]}
+        _carried_by(desk, tmp_path, one=twilio, two=second)
         twilio.takes = False
         crisis(desk)
         desk.call()
@@ -269,3 +263,34 @@ def test_a_stop_that_its_provider_kept_to_itself(desk: Desk, twilio: Twilio) -> 
     assert desk.rows("select count(*) as n from contact where stopped_at is not null") == [{"n": 1}]
     [told] = desk.rows("select reason from alert where kind = 'technical'")
     assert told["reason"].startswith("Nora wrote STOP")
+
+
+def test_no_second_provider_writes_to_whom_the_first_may_not(desk: Desk, tmp_path: Path, twilio: Twilio) -> None:
+    """STOP was said to the clinic, whoever carries its texts."""
+    second = Twilio().start()
+    try:
+        _carried_by(desk, tmp_path, one=twilio, two=second)
+        twilio.stopped.add(PHONE)
+        crisis(desk)
+        desk.call()
+    finally:
+        second.stop()
+    assert [text.body for text in second.texts] == []
+    assert desk.outbox.addresses[0] == MAIL
+    assert desk.rows("select count(*) as n from contact where stopped_at is not null") == [{"n": 1}]
+
+
+def test_a_question_that_is_refused_for_a_stop_tells_of_it(desk: Desk, twilio: Twilio) -> None:
+    """Else it would count as cover for weeks, until the first night."""
+    twilio.stopped.add(PHONE)
+    desk.forward(days=36)
+    for _ in range(2):
+        asking.run_once(desk.database, now=desk.now, channels=desk.channels, base_url=BASE_URL, limit=9, plan=desk.plan)
+    assert desk.rows("select count(*) as n from contact where stopped_at is not null") == [{"n": 1}]
+    [told] = desk.rows("select reason from alert where kind = 'technical'")
+    assert told["reason"].startswith("Nora wrote STOP")
+
+
+def _carried_by(desk: Desk, folder: Path, **providers: Twilio) -> None:
+    file = channels_file(folder, Name.SMS, **{name: one.url for name, one in providers.items()})
+    desk.channels = {**desk.channels, Name.SMS: read_channels(file, mail_url="")[Name.SMS]}
