@@ -71,8 +71,10 @@ def _bring(
         silences.back(connection, [(stands.alert_id, practice_id)], said="it works again", now=now)
         return -1
     reason = sentence(parts)
-    severity = Severity.ROUTINE if all(part.can_wait for part in parts) else Severity.PRIORITY
-    first = first_call(current, practice_id, severity, now=now)
+    calling = [part for part in parts if not part.can_wait]
+    severity = Severity.PRIORITY if calling else Severity.ROUTINE
+    # Not by the severity alone: a practice may have routine findings about patients called, and a chart is none.
+    first = first_call(current, practice_id, severity, now=now) if calling else None
     if stands is None:
         since = min((part.since for part in parts if part.since), default=now)
         opening = Opening(practice_id, rule_id, severity, reason, since, first)
@@ -80,7 +82,7 @@ def _bring(
             return 0
         _log.error("pipeline_silent", said=reason)
         return 1
-    if severity > stands.severity or (stands.snoozed and adds_to(stands.reason, parts)):
+    if severity > stands.severity or (stands.snoozed and adds_to(stands.reason, calling)):
         silences.retell_and_call(connection, stands, reason, severity=severity, next_step_at=first, now=now)
         return 1
     if stands.reason != reason and now - stands.updated_at >= RETOLD_EVERY:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from alerts.channels import Name
+from alerts.escalation import Plan
 from rpm.jobs import escalate, evaluate, send, silence
 from rpm.jobs.silence import Patience, Silences
 from rpm.outage import STAGE_SILENT_AFTER, WAY, Stage
@@ -27,14 +28,15 @@ DAY = timedelta(days=1)
 class Watch:
     """The clinic, its homes, and the silence loop, turned by hand."""
 
-    def __init__(self, database: Database, clock: SettableClock) -> None:
+    def __init__(self, database: Database, clock: SettableClock, *, plan: Plan = PLAN) -> None:
         self.clinic = Clinic(database, now=clock())
         self.homes = Homes(self.clinic, clock)
         self.clock, self.database = clock, database
         self.mail = Outbox()
         self.clinic.staff("nora")
         self.clinic.staff("ada", "admin")
-        self.loop = Silences(database, patience=Patience(), plan=PLAN)
+        self.loop = Silences(database, patience=Patience(), plan=plan)
+        self.plan = plan
 
     def beats(self, *stages: Stage) -> None:
         """These stages, or all, beat now."""
@@ -66,13 +68,13 @@ class Watch:
     def look(self) -> silence.Report:
         """One whole look, as somebody makes who has long been watching; then it is called and sent."""
         report = silence.run_once(
-            self.database, now=self.clock(), patience=Patience(), plan=PLAN, watching_since=MORNING - 99 * DAY
+            self.database, now=self.clock(), patience=Patience(), plan=self.plan, watching_since=MORNING - 99 * DAY
         )
         self._call()
         return report
 
     def _call(self) -> None:
-        while escalate.run_once(self.database, now=self.clock(), plan=PLAN).more:
+        while escalate.run_once(self.database, now=self.clock(), plan=self.plan).more:
             pass
         while send.run_once(self.database, now=self.clock(), channels={Name.EMAIL: self.mail}, base_url=BASE_URL).done:
             pass

@@ -5,6 +5,7 @@ Method: as in test_silence: beats are taken away, one at a time, and given back.
 
 import pytest
 
+from alerts.escalation import parse_plan
 from rpm.outage import CAN_WAIT, NO_UPKEEP, NOT_DONE, UPKEEP, WAY, Stage, silent_after
 from rpm.store.database import Database
 from tests.services.test_silence import Watch
@@ -69,6 +70,27 @@ def test_a_loop_that_cannot_wait_calls_though_one_that_can_is_told_already(watch
     assert watch.standing() == []
     passes(Stage.ROLLUP)
     assert [each["severity"] for each in watch.alerts()] == [1], "it can wait again"
+
+
+def test_a_practice_with_a_policy_for_routine_alerts_is_not_called_for_what_can_wait(
+    database: Database, clock: SettableClock
+) -> None:
+    """What a practice wants of a routine finding about a patient is not said of our charts."""
+    routine = parse_plan(
+        """
+        fallback = ["role:admin"]
+        [[policy]]
+        severity = "routine"
+        step = [{ after_min = 0, targets = ["role:nurse"] }]
+        """
+    )
+    watch = Watch(database, clock, plan=routine)
+    watch.clock.forward(minutes=4)
+    watch.homes.says()
+    watch.beats(*(each for each in Stage if each is not Stage.ROLLUP))
+    watch.look()
+    assert [(each["severity"], each["next_step_at"]) for each in watch.alerts()] == [(1, None)]
+    assert watch.mail.sent == []
 
 
 def test_workers_that_are_gone_are_one_call_and_what_stays_away_is_told_after_it(watch: Watch) -> None:

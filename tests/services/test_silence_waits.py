@@ -69,6 +69,17 @@ def test_another_part_that_stops_does_not_wait(watch: Watch) -> None:
     assert len(watch.mail.sent) == 2, "told once"
 
 
+def test_a_loop_that_can_wait_does_not_end_a_wait(watch: Watch) -> None:
+    watch.turn()
+    without(watch, Stage.REPEATS, minutes=4)
+    assert len(watch.mail.sent) == 1
+    let_wait(watch)
+    without(watch, Stage.REPEATS, Stage.ROLLUP, minutes=30)
+    assert len(watch.mail.sent) == 1, "nobody is woken for a chart"
+    without(watch, Stage.REPEATS, Stage.ROLLUP, Stage.DELIVERIES, minutes=4)
+    assert len(watch.mail.sent) == 2
+
+
 def test_boxes_that_fall_silent_behind_another_part_are_another_part() -> None:
     """What the boxes are in has no stage of its own; how many of them are quiet changes all the time."""
     said = sentence([Part("no message is sent", None)])
