@@ -2,7 +2,7 @@
 
 Each turn asks the clock once and passes it down; waiting is by the monotonic clock (T6). A turn that fails is logged by
 name and tried again; the loop goes on. NOTIFY only shortens a wait. Each beats by its name (`rpm.outage.Stage`) after a turn
-that went well; one that hangs ends its process (`rpm.jobs.watchdog`).
+that went well; one that hangs ends its process, unless it can wait (`rpm.jobs.watchdog`).
 """
 
 import threading
@@ -38,6 +38,7 @@ from rpm.jobs import (
     watchdog,
 )
 from rpm.jobs.report import Done
+from rpm.outage import CAN_WAIT
 from rpm.rulebook import read_layers, read_rulebook
 from rpm.settings import Settings
 from rpm.store import heartbeats, worklist
@@ -51,8 +52,9 @@ TICK_S: Final = 1.0
 #: After a turn that failed: the database may be on its way back.
 AFTER_FAILURE_S: Final = 2.0
 HEARTBEAT_S: Final = 5.0
-#: A turn that takes as long hangs: longer than any sender's lease, and over before somebody is called for it.
-TURN_MAX: Final = timedelta(seconds=150)
+#: A turn that takes as long hangs: longer than any sender's lease, and started anew before somebody is called, also where this is
+#: the only worker.
+TURN_MAX: Final = timedelta(seconds=120)
 #: Senders side by side: a mail server that answers one late does not hold up the other.
 SENDERS: Final = 2
 NEWS: Final = "patient_news"
@@ -90,6 +92,11 @@ class Loop:
     every: timedelta = timedelta(0)
 
     @property
+    def can_wait(self) -> bool:
+        """Whether nobody is called while it is silent."""
+        return self.name in CAN_WAIT
+
+    @property
     def turn_max(self) -> timedelta:
         """How long a turn may take; what looks seldom may have much to do."""
         return max(TURN_MAX, self.every / 4)
@@ -112,7 +119,7 @@ def start(
     chosen = [
         loop for loop in loops(database, settings) if not only or (loop.name if loop.name in STAGES else UPKEEP) in only
     ]
-    rounds = [watchdog.Round(loop.name, loop.turn_max.total_seconds()) for loop in chosen]
+    rounds = [watchdog.Round(loop.name, loop.turn_max.total_seconds(), loop.can_wait) for loop in chosen]
     threads = [
         threading.Thread(target=run, args=(loop, database, stop, ask, own), name=loop.name, daemon=True)
         for loop, own in zip(chosen, rounds, strict=True)

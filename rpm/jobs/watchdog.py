@@ -1,7 +1,12 @@
 """Whether each loop of this process still comes round. One that does not ends the process, for its supervisor to start anew.
 
+What can wait (`rpm.outage.CAN_WAIT`) ends nothing: it would take those that call with it, again and again where it hangs for a
+reason that lasts. It is said once, and missed by its own name where no other worker does it.
+
 What the table of heartbeats misses is work that nobody does: another worker's beat, or the other sender's, stands for a loop
 that hangs here. So each process minds its own threads, too (as ingest's watchdog does), and well before anybody is called.
+
+Not watched: the chores (`rpm.jobs.scheduler`), and the loops beside the pages and the keys (silence, revoke).
 
 Turns are counted by looks of its own: while the whole process stands still (its machine sleeps), nobody is late.
 """
@@ -27,21 +32,22 @@ class Round:
 
     name: str
     turn_s_max: float
+    can_wait: bool = False
     turns: int = 0
     seen: int = 0
     since_s: float = 0.0
+    said: bool = False
 
 
-def late(rounds: Sequence[Round], *, passed_s: float) -> Round | None:
-    """The loop that is longest without a turn, of those that may not be; None where all come round.
-
-    `passed_s`: since the last look.
-    """
+def late(rounds: Sequence[Round], *, passed_s: float) -> list[Round]:
+    """The loops that are without a turn for longer than they may be, the longest first. `passed_s`: since the last look."""
     for each in rounds:
-        each.since_s = 0.0 if each.turns != each.seen else each.since_s + passed_s
+        comes_round = each.turns != each.seen
+        each.since_s = 0.0 if comes_round else each.since_s + passed_s
+        each.said = each.said and not comes_round
         each.seen = each.turns
     overdue = [each for each in rounds if each.since_s > each.turn_s_max]
-    return max(overdue, key=lambda each: each.since_s, default=None)
+    return sorted(overdue, key=lambda each: each.since_s, reverse=True)
 
 
 def watch(
@@ -51,9 +57,13 @@ def watch(
     every_s: float = LOOK_EVERY_S,
     leave: Callable[[int], None] = os._exit,
 ) -> None:
-    """Look until `stop` is set; end the process where a loop hangs, or its thread is gone."""
+    """Look until `stop` is set; end the process where a loop that cannot wait hangs, or its thread is gone."""
     while not stop.wait(every_s):
-        if (found := late(rounds, passed_s=every_s)) is not None:
-            _log.critical("loop_hangs", loop=found.name, for_s=round(found.since_s))
+        overdue = late(rounds, passed_s=every_s)
+        for found in overdue:
+            if not found.said:
+                _log.critical("loop_hangs", loop=found.name, for_s=round(found.since_s))
+                found.said = True
+        if not all(found.can_wait for found in overdue):
             leave(EXIT_HANGS)
             return

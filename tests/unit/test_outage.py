@@ -4,7 +4,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from rpm.jobs import loops, scheduler
+from rpm.jobs import loops, scheduler, send
+from rpm.jobs.loops import HEARTBEAT_S
+from rpm.jobs.watchdog import LOOK_EVERY_S
 from rpm.outage import (
     BOXES_MIN,
     CAN_WAIT,
@@ -37,6 +39,8 @@ from tests.support.clock import MORNING
 
 LONG_AGO = MORNING - timedelta(days=1)
 A_MOMENT = timedelta(seconds=1)
+#: The supervisor's five seconds (deploy/README.md), and a start with room to spare.
+STARTED_ANEW = timedelta(seconds=35)
 
 
 def _all_but(*silent: Stage, at: datetime = MORNING) -> dict[str, datetime]:
@@ -56,7 +60,11 @@ def test_every_loop_and_chore_of_a_worker_is_a_stage_and_looked_for_by_its_own_i
     assert {*every, Stage.INGEST, Stage.BROKER} == set(Stage)
     assert {name: each for name, each in every.items() if each} == LOOKS_EVERY
     for loop in run:
-        assert loop.turn_max < silent_after(Stage(loop.name)), "its process ends before anybody is called"
+        assert loop.turn_max < silent_after(Stage(loop.name)), "it is said before it is missed"
+        if not loop.can_wait:
+            assert loop.turn_max > send.LEASE, "no sound turn is ended"
+            over = loop.turn_max + timedelta(seconds=HEARTBEAT_S + LOOK_EVERY_S) + STARTED_ANEW
+            assert over < silent_after(Stage(loop.name)), "the only worker beats again before anybody is called"
 
 
 def test_nothing_is_said_while_all_beat() -> None:
