@@ -187,13 +187,23 @@ def upkeep_parts(known: Pipeline, *, watching_since: datetime, now: datetime) ->
     return [Part(NOT_DONE[stage], known.beats.get(stage), stage in CAN_WAIT) for stage in silent]
 
 
-def silent_keepers(beats: Mapping[str, datetime], *, now: datetime) -> dict[str, str]:
-    """What of that which looks after the certificates is not heard any more, each with what to tell."""
+def silent_keepers(beats: Mapping[str, datetime], *, watching_since: datetime, now: datetime) -> dict[str, str]:
+    """What of that which looks after the certificates is not heard any more, each with what to tell.
+
+    `watching_since`: as in `pipeline_parts`.
+    """
+    if now - watching_since <= KEEPER_SILENT_AFTER:
+        return {}
     return {
         name: f"{said}. It was last heard {beats[name]:%Y-%m-%d %H:%M} UTC"
         for name, said in NOT_KEPT.items()
         if name in beats and KEEPER_SILENT_AFTER < now - beats[name] <= KEEPER_EXPECTED_FOR
     }
+
+
+def heard_keepers(beats: Mapping[str, datetime], *, now: datetime) -> list[str]:
+    """What of it is heard."""
+    return [name for name in NOT_KEPT if name in beats and now - beats[name] <= KEEPER_SILENT_AFTER]
 
 
 def _is_silent(known: Pipeline, stage: Stage, *, now: datetime) -> bool:

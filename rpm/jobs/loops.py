@@ -160,7 +160,7 @@ def loops(database: Database, settings: Settings) -> list[Loop]:
         Loop("escalate", lambda now: escalate.run_once(database, now=now, plan=plan), ALERTS),
         Loop(
             "expiries",
-            lambda now: expiries.run_once(database, now=now, plan=plan),
+            expiries.Expiries(database, plan=plan).turn,
             every=expiries.LOOK_EVERY,
         ),
         silence_loop(database, settings, plan),

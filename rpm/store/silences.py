@@ -24,6 +24,7 @@ SITE: Final = "silence.pipeline"
 UPKEEP: Final = "silence.upkeep"
 BOX: Final = "silence.box."
 READINGS: Final = "silence.readings"
+KEEPER: Final = "silence.keeper."
 ALL: Final = "silence.%"
 VERSION: Final = "1"
 
@@ -248,6 +249,18 @@ def heard_again(connection: Connection, *, limit: int, now: datetime) -> list[tu
         *connection.execute(_SQL["patients_back"], {"rule": READINGS, "now": now, "limit": limit}).fetchall(),
     ]
     return [(row["id"], row["practice_id"]) for row in rows]
+
+
+def keepers_back(connection: Connection, heard: Collection[str]) -> list[tuple[int, int]]:
+    """The alerts (id, practice) of these keepers of the certificates, which are heard again, locked."""
+    rows = connection.execute(_SQL["keepers_back"], {"rules": [KEEPER + name for name in heard]}).fetchall()
+    return [(row["id"], row["practice_id"]) for row in rows]
+
+
+def keeper_closed_in(connection: Connection, name: str, *, since: datetime) -> set[int]:
+    """The practices in which the alert of this keeper's silence since then has been closed."""
+    rows = connection.execute(_SQL["keeper_closed_in"], {"rule": KEEPER + name, "since": since}).fetchall()
+    return {row["practice_id"] for row in rows}
 
 
 def close_old(connection: Connection, *, back_for: timedelta, limit: int, now: datetime) -> list[int]:

@@ -158,7 +158,7 @@ def test_a_drill_is_a_sign_of_life_and_its_silence_an_alert(database: Database, 
     def alerts() -> list[str]:
         return [row["reason"] for row in rows_of(database, "select reason from alert where kind = 'technical'")]
 
-    run_once(database, now=now, plan=PLAN)
+    run_once(database, now=now, plan=PLAN, watching_since=now - timedelta(days=1))
     assert alerts() == [], "nobody who never made a backup is told that one is old"
     done = command(dsn, "backup", dump, "--verify")
     assert done.status == 0, done.err
@@ -166,10 +166,12 @@ def test_a_drill_is_a_sign_of_life_and_its_silence_an_alert(database: Database, 
     with database.transaction() as connection:
         beat = last_beat(connection, drills.STAGE)
     assert beat is not None
-    run_once(database, now=beat + DRILL_AGE_MAX, plan=PLAN)
+    run_once(database, now=beat + DRILL_AGE_MAX, plan=PLAN, watching_since=now - timedelta(days=1))
     assert alerts() == []
     for _ in range(2):
-        run_once(database, now=beat + DRILL_AGE_MAX + timedelta(seconds=1), plan=PLAN)
+        run_once(
+            database, now=beat + DRILL_AGE_MAX + timedelta(seconds=1), plan=PLAN, watching_since=now - timedelta(days=1)
+        )
     assert [reason[:44] for reason in alerts()] == ["No backup was restored and compared since 20"]
 
 

@@ -203,7 +203,7 @@ def test_a_guard_that_is_gone_is_told_while_the_broker_still_lets_everybody_in(b
     def told(later: timedelta) -> list[str]:
         with broker.database.transaction() as connection:
             heartbeats.beat(connection, LISTS, now=now + later)
-        run_once(broker.database, now=now + later, plan=PLAN)
+        run_once(broker.database, now=now + later, plan=PLAN, watching_since=now - timedelta(days=1))
         with broker.database.transaction() as connection:
             rows = connection.execute(
                 "select rule_id, reason from alert where kind = 'technical' order by id"
@@ -213,7 +213,7 @@ def test_a_guard_that_is_gone_is_told_while_the_broker_still_lets_everybody_in(b
     assert told(KEEPER_SILENT_AFTER - timedelta(minutes=1)) == []
     (sentence,) = told(KEEPER_SILENT_AFTER + timedelta(minutes=1))
     assert sentence.startswith(
-        "silent.broker_guard: The guard beside the broker is silent: a box that is revoked stays in"
+        "silence.keeper.broker_guard: The guard beside the broker is silent: a box that is revoked stays in"
     )
     assert told(timedelta(hours=5)) == [sentence], "said once, until somebody closes it"
 
@@ -228,7 +228,7 @@ def test_lists_nobody_makes_any_more_are_told_while_three_days_are_left(broker: 
         with broker.database.transaction() as connection:
             for keeper in NOT_KEPT:
                 heartbeats.beat(connection, keeper, now=now + later)
-        run_once(broker.database, now=now + later, plan=PLAN)
+        run_once(broker.database, now=now + later, plan=PLAN, watching_since=now - timedelta(days=1))
         with broker.database.transaction() as connection:
             rows = connection.execute("select reason from alert where kind = 'technical' order by id").fetchall()
         return [row["reason"] for row in rows]

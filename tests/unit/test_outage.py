@@ -27,6 +27,7 @@ from rpm.outage import (
     Pipeline,
     Stage,
     boxes_part,
+    heard_keepers,
     pipeline_parts,
     sentence,
     silent_after,
@@ -100,9 +101,14 @@ def test_all_of_the_upkeep_at_once_is_one_part_since_its_last_beat() -> None:
 
 def test_who_looks_after_certificates_is_missed_where_there_was_one() -> None:
     beats = {GUARD: MORNING - KEEPER_SILENT_AFTER - A_MOMENT, LISTS: MORNING - KEEPER_SILENT_AFTER}
-    assert list(silent_keepers(beats, now=MORNING)) == [GUARD]
-    assert silent_keepers({}, now=MORNING) == {}, "an installation that has none misses none"
-    assert silent_keepers({GUARD: MORNING - KEEPER_EXPECTED_FOR - A_MOMENT}, now=MORNING) == {}, "given up"
+    assert list(silent_keepers(beats, watching_since=LONG_AGO, now=MORNING)) == [GUARD]
+    assert heard_keepers(beats, now=MORNING) == [LISTS]
+    assert silent_keepers({}, watching_since=LONG_AGO, now=MORNING) == {}, "an installation that has none misses none"
+    gone = {GUARD: MORNING - KEEPER_EXPECTED_FOR - A_MOMENT}
+    assert silent_keepers(gone, watching_since=LONG_AGO, now=MORNING) == {}, "given up"
+    assert silent_keepers(beats, watching_since=MORNING - KEEPER_SILENT_AFTER, now=MORNING) == {}, (
+        "no time for new beats"
+    )
 
 
 def test_what_harms_nobody_tonight_says_so_and_calls_nobody() -> None:

@@ -171,6 +171,18 @@ order by alert.id
 limit %(limit)s
 for update skip locked;
 
+-- keepers_back
+-- Who looks after certificates and is heard again: the alerts that say they are silent.
+select id, practice_id from alert
+where kind = 'technical' and rule_id = any(%(rules)s::text[]) and status <> 'closed' and back_in_range_at is null
+order by id
+for update skip locked;
+
+-- keeper_closed_in
+-- The practices in which somebody has dealt with a silence that began then.
+select practice_id from alert
+where kind = 'technical' and rule_id = %(rule)s and status = 'closed' and measured_at >= %(since)s;
+
 -- retell_and_call
 -- A part is silent of which nobody knew who let this wait, or one that cannot wait at all: it calls.
 update alert
