@@ -24,6 +24,8 @@ _SQL = load("alerts")
 
 #: Band and severity of "a rule cannot be applied": patients go unjudged, so somebody is told the same day.
 TECHNICAL: Final = Severity.PRIORITY
+#: The largest count of an alert's calls (`armed`).
+TOLD_MAX: Final = 32_767
 
 
 class Disposition(StrEnum):

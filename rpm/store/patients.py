@@ -105,6 +105,7 @@ class PatientAlert:
     rule_id: str
     rule_version: str
     severity: int
+    armed: int
     status: str
     confirmed: bool
     late: bool

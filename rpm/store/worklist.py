@@ -34,7 +34,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class OpenAlert:
-    """One open alert as the list shows it. `subject` is None where nobody is known to own the reading."""
+    """One open alert as the list shows it. `subject` is None where nobody is known to own the reading; `armed`: how often it called."""
 
     alert_id: int
     public_id: UUID
@@ -42,6 +42,7 @@ class OpenAlert:
     kind: str
     rule_id: str
     severity: int
+    armed: int
     status: str
     confirmed: bool
     late: bool
@@ -85,6 +86,7 @@ def open_alerts(connection: Connection, practice_id: int) -> list[OpenAlert]:
             kind=row["kind"],
             rule_id=row["rule_id"],
             severity=row["severity"],
+            armed=row["armed"],
             status=row["status"],
             confirmed=row["confirmed"],
             late=row["late"],

@@ -5,13 +5,13 @@ from typing import Annotated, Final
 from urllib.parse import parse_qsl
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import RedirectResponse, Response
 
 from rpm.access import Actor, Role
 from rpm.audit import Action, record
 from rpm.store import alerts, patients, worklist
-from rpm.store.alerts import Disposition, Outcome
+from rpm.store.alerts import TOLD_MAX, Disposition, Outcome
 from rpm.store.database import Connection
 from rpm.web.arrangement import Filter, Tab, Who
 from rpm.web.pages import is_fragment
@@ -98,11 +98,18 @@ def acknowledge(
     now: Now,
     back: Back = "",
     patient: PatientId = None,
+    told: Annotated[int | None, Query(ge=0, le=TOLD_MAX)] = None,
 ) -> Response:
-    """I have it: nobody else is called any more, and colleagues see who it is."""
+    """I have it: nobody else is called any more, and colleagues see who it is. `told`: as the page showed it (`armed`)."""
     with store.transaction() as connection:
         number = number_of(connection, public_id, actor)
-        refuse(alerts.acknowledge(connection, alert_id=number.alert_id, staff_id=actor.staff_id, now=now))
+        outcome = alerts.acknowledge(connection, alert_id=number.alert_id, staff_id=actor.staff_id, told=told, now=now)
+        if outcome.anew:
+            # A page may have stood still for an hour, in a browser that sleeps.
+            raise BadInput(
+                "Nothing was changed: it has become worse, or called again, since this page was drawn. Load it again and look."
+            )
+        refuse(outcome)
         noted(connection, actor, number, Action.ACKNOWLEDGED, now=now)
     if is_fragment(request):
         return answer_rows(request, store, actor, filter_from(back), now=now)

@@ -15,7 +15,7 @@ from alerts.replies import had_since
 from rpm.access import Actor, Role
 from rpm.audit import Action, record
 from rpm.store import alerts, contacts, notifications, worklist
-from rpm.store.alerts import Outcome
+from rpm.store.alerts import TOLD_MAX, Outcome
 from rpm.store.database import Connection
 from rpm.store.notifications import Linked
 from rpm.web.pages import render
@@ -26,9 +26,6 @@ router = APIRouter()
 #: An alert a day old is the list's business; a link that lies in an inbox should not answer for ever.
 ANSWER_WITHIN: Final = timedelta(hours=24)
 TOKEN_LENGTH_MAX: Final = 64
-
-#: The largest count of an alert's calls.
-TOLD_MAX: Final = 32_767
 
 Token = Annotated[str, Path(max_length=TOKEN_LENGTH_MAX, pattern=r"^[A-Za-z0-9_-]+$")]
 

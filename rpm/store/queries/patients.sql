@@ -48,7 +48,7 @@ limit %(limit)s;
 -- alerts
 -- A patient's alerts, open ones first, then the newest.
 select alert.id, alert.public_id, alert.kind, alert.rule_id, alert.rule_version, alert.band, alert.severity,
-    alert.status, alert.confirmed, alert.late, alert.reason, alert.evidence, alert.measured_at, alert.opened_at,
+    alert.armed, alert.status, alert.confirmed, alert.late, alert.reason, alert.evidence, alert.measured_at, alert.opened_at,
     alert.back_in_range_at, alert.acknowledged_at, alert.closed_at, alert.disposition, alert.note,
     case when alert.status = 'acknowledged' then alert.snoozed_until end as snoozed_until, alert.snooze_reason,
     owner.display_name as owner_name, closer.display_name as closer_name

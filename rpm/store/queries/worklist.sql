@@ -2,7 +2,7 @@
 -- Every open alert of a practice with whom it is about, who has it, and who is with that patient right now. Not those of a
 -- synthetic patient, who is nobody.
 select alert.id, alert.public_id, alert.patient_id, alert.held_id, alert.kind, alert.rule_id, alert.band,
-    alert.severity, alert.status, alert.confirmed, alert.late, alert.reason, alert.evidence, alert.measured_at,
+    alert.severity, alert.armed, alert.status, alert.confirmed, alert.late, alert.reason, alert.evidence, alert.measured_at,
     alert.opened_at, alert.back_in_range_at, alert.acknowledged_at,
     case when alert.status = 'acknowledged' then alert.snoozed_until end as snoozed_until, alert.snooze_reason,
     away.ends_at as away_until,

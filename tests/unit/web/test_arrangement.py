@@ -32,6 +32,7 @@ def alert(
         kind=kind,
         rule_id="glucose_low",
         severity=severity,
+        armed=1,
         status="acknowledged" if owner else "open",
         confirmed=True,
         late=False,
