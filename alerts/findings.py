@@ -16,6 +16,7 @@ from alerts.pairs import mean_values
 from alerts.repeats import (
     ALONE,
     DISPUTED,
+    LESSENED,
     MEAN,
     SINGLE,
     UNASKED,
@@ -32,8 +33,8 @@ from alerts.sentences import (
     CrossedLimit,
     Reckoning,
     Value,
-    after_text,
     change_sentence,
+    repeated_text,
     silence_sentence,
     threshold_sentence,
     trend_sentence,
@@ -43,10 +44,17 @@ from alerts.severity import Severity
 from schemas.codes import BY_NUMBER, REQUIRED, UNIT_BY_NUMBER
 
 _CROSSES: Final = {Comparison.ABOVE: gt, Comparison.AT_LEAST: ge, Comparison.BELOW: lt}
+#: Ends the rule id of a question's own episode (no rule's id has a dot).
+QUESTION: Final = ".disputed"
 #: Readings named as what a mean or a trend rests on; of a fuller window, the newest.
 USED_MAX: Final = 100
 
 _ASKS: Final = {ASKS_NOTHING: None, ASKS_AGAIN: ASK_AGAIN, ASKS_WHO: ASK_WHO, ASKS_BOTH: ASK_BOTH}
+
+
+def rule_of(episode: str) -> str:
+    """The id of the rule that an alert's episode is of."""
+    return episode.removesuffix(QUESTION)
 
 
 def crosses(value: float, comparison: Comparison, limit: float) -> bool:
@@ -58,7 +66,7 @@ class FindingKind(StrEnum):
     """What a finding wants of a person."""
 
     ALERT = "alert"
-    #: A question first: it stands on the worklist as urgently as its band, and pages nobody.
+    #: A question first: it stands on the worklist as what it is told as, and pages nobody.
     ASK = "ask"
 
 
@@ -77,9 +85,14 @@ class Finding:
     limit: CrossedLimit
     sentence: str
     ask: str | None = None
-    #: SINGLE, MEAN, UNCONFIRMED, UNASKED or DISPUTED (alerts.repeats), and the mean that was judged.
+    #: SINGLE, MEAN … (alerts.repeats), and the mean that was judged, where it was.
     how: int = SINGLE
     mean: tuple[Value, ...] = ()
+
+    @property
+    def episode(self) -> str:
+        """The rule id of the alert it belongs to. A question whose reading it was is one of its own: no other may cover it."""
+        return f"{self.rule_id}{QUESTION}" if self.how == DISPUTED else self.rule_id
 
     @property
     def unconfirmed(self) -> bool:
@@ -212,12 +225,12 @@ class Findings:
                         words += f"; unconfirmed: no second reading within {rule.repeat.within}"
                     if how == UNASKED:
                         words += "; unconfirmed: nobody there can be asked for a second reading"
-                    if how == DISPUTED and found.repeated is not None:
-                        other = tuple(
-                            _reading_values(self.series, rule, int(found.repeated.other_row[index]), role="second")
-                        )
-                        words += f"; not confirmed: {after_text(values[0], other)}"
-                        return (*values, *other), (), limit, words
+                    if how in (DISPUTED, LESSENED) and found.repeated is not None:
+                        row_of_other = int(found.repeated.other_row[index])
+                        other = tuple(_reading_values(self.series, rule, row_of_other, role="second"))
+                        mean = mean_values(values, other)
+                        words += repeated_text(values, other, mean if how == LESSENED else ())
+                        return (*values, *other), mean, limit, words
                     return (*first, *values), judged if first else (), limit, words
         raise AssertionError(f"{rule.id}: a finding without a crossed limit")
 

@@ -18,8 +18,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from alerts.findings import Finding, FindingKind, Findings
-from alerts.repeats import ALONE, DISPUTED, MEAN, SINGLE, UNASKED, UNCONFIRMED, told_as
+from alerts.findings import Finding, FindingKind, Findings, rule_of
+from alerts.repeats import ALONE, DISPUTED, LESSENED, MEAN, SINGLE, UNASKED, UNCONFIRMED, told_as
 from alerts.rules import Rule
 from alerts.settled import Answered, Settled
 from alerts.severity import Severity
@@ -30,7 +30,7 @@ JUDGED_MAX: Final = 1000
 
 
 #: What an alert's evidence says of a second reading, by how it was judged. Kept in the database: add, never rename.
-_REPEATS: Final = {UNCONFIRMED: "none", UNASKED: "unasked", MEAN: "mean", DISPUTED: "disputed"}
+_REPEATS: Final = {UNCONFIRMED: "none", UNASKED: "unasked", MEAN: "mean", DISPUTED: "disputed", LESSENED: "lessened"}
 _HOW: Final = {word: how for how, word in _REPEATS.items()}
 
 
@@ -183,23 +183,22 @@ def fold(
     for finding in findings:
         by = tellers.get(finding.rule_id, ())
         if not any((teller, finding.patient, finding.reading_no) in told for teller in by):
-            news[(finding.patient, finding.rule_id)].append(finding)
+            news[(finding.patient, finding.episode)].append(finding)
     changes: list[Change] = []
     for key in sorted(alerts.keys() | news.keys()):
         before = alerts.get(key)
-        after = _joined(before, news.get(key, []), findings)
+        after = _joined(before, news.get(key, []), findings, *key)
         changes.append(Change(_reason(before, after), after, before, now))
     return changes
 
 
-def _joined(before: Alert | None, news: Sequence[Finding], findings: Findings) -> Alert:
+def _joined(before: Alert | None, news: Sequence[Finding], findings: Findings, patient: int, rule_id: str) -> Alert:
     judged = {one.reading_no: one for one in before.judged} if before else {}
     new = [finding for finding in news if _news(judged.get(finding.reading_no), finding)]
     headlines = [headline_of(finding) for finding in new]
     if before:
         headlines.append(before.headline)
     judged |= {found.reading_no: Judged(found.reading_no, found.told, found.late) for found in new}
-    patient, rule_id = (before.patient, before.rule_id) if before else (news[0].patient, news[0].rule_id)
     standing = findings.standing(patient, rule_id)
     back_at = before.back_in_range_at if before else None
     if standing:
@@ -277,23 +276,25 @@ def _repeat_of(finding: Finding) -> dict[str, Any]:
     """What an alert shows of a second reading."""
     if finding.how == SINGLE:
         return {}
-    mean = {"mean": [value.as_json() for value in finding.mean]} if finding.how == MEAN else {}
+    mean = {"mean": [value.as_json() for value in finding.mean]} if finding.mean else {}
     return {"repeat": {"how": _REPEATS[finding.how], **mean}}
 
 
 def settled(alerts: Iterable[Alert], rules: Sequence[Rule] = ()) -> dict[str, Settled]:
     """Per rule, the readings that already belong to one of these alerts, and whose were closed: for `evaluate`.
 
-    What belongs to an alert of a rule that tells it as well (`told_by`, of `rules`) is no news to the rule either.
+    What belongs to an alert of a rule that tells it as well (`told_by`, of `rules`) is no news to the rule either. Who has looked
+    at what was measured long ago, or at a question, has not looked at how the patient is.
     """
     numbers: dict[str, dict[int, int]] = defaultdict(dict)
     answered: dict[str, list[Answered]] = defaultdict(list)
     for alert in alerts:
-        known = numbers[alert.rule_id]
+        rule_id = rule_of(alert.rule_id)
+        known = numbers[rule_id]
         for one in alert.judged:
             known[one.reading_no] = max(known.get(one.reading_no, 0), one.severity)
-        if alert.closed_at is not None:
-            answered[alert.rule_id].append(Answered(alert.patient, alert.headline.told, alert.closed_at))
+        if alert.closed_at is not None and not alert.late and not alert.asks:
+            answered[rule_id].append(Answered(alert.patient, alert.severity, alert.closed_at))
     own = {rule_id: dict(found) for rule_id, found in numbers.items()}
     for rule in rules:
         for teller in rule.told_by:

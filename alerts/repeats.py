@@ -6,6 +6,7 @@
     judged         the mean of the two, as of the second; the first by itself says nothing any more
     no second      at the deadline it is raised as unconfirmed: a red as a red, the rest one severity lower
     disputed       a red of which the mean is out of no limit: a question, which calls nobody, whether both were the same person's
+    lessened       a red of which the mean calls nobody and is out of a milder limit all the same: told as an orange
     at once        beyond the rule's `at_once` nothing waits, and nothing is averaged away
     unasked        where nobody at home can be asked for a second one nothing waits either: raised as unconfirmed, at once
 
@@ -32,8 +33,8 @@ from alerts.series import Bools, Floats, Ints, Series, instant_of
 from alerts.severity import Severity
 
 #: How a reading was judged: by itself; as the mean of two; by itself, because no second one came, or nobody could be asked for
-#: one; by itself, although its second made nothing of it.
-SINGLE, MEAN, UNCONFIRMED, UNASKED, DISPUTED = 0, 1, 2, 3, 4
+#: one; by itself, although its second made nothing of it, or less.
+SINGLE, MEAN, UNCONFIRMED, UNASKED, DISPUTED, LESSENED = 0, 1, 2, 3, 4, 5
 ALONE: Final = (UNCONFIRMED, UNASKED)
 #: As in `unconfirmed_as`, by number.
 _UNCONFIRMED_AS: Final = np.array([0, Severity.ROUTINE, Severity.ROUTINE, Severity.URGENT], np.int8)
@@ -43,7 +44,7 @@ class Outcome(StrEnum):
     """What became of a reading that waited for a second. The names are kept in the database: add, never rename."""
 
     CONFIRMED = "confirmed"
-    #: The mean of the two is out of no limit that would have called.
+    #: The mean of the two calls nobody by itself; a first that was a red is told all the same (DISPUTED, LESSENED).
     NOT_CONFIRMED = "not_confirmed"
     UNANSWERED = "unanswered"
     #: The first reading is no longer this patient's, or no longer out of range: corrected, voided, another limit.
@@ -65,6 +66,7 @@ class Waiting:
 def told(severity: NDArray[np.int8], how: NDArray[np.int8]) -> NDArray[np.int8]:
     """What findings ask of a person: unconfirmed a red is a red, and the rest one severity lower, but never nothing."""
     asked = np.where(np.isin(how, ALONE), _UNCONFIRMED_AS[severity], severity)
+    asked = np.where(how == LESSENED, np.int8(Severity.PRIORITY), asked)
     return np.where(how == DISPUTED, np.int8(Severity.ROUTINE), asked)
 
 
@@ -141,22 +143,20 @@ class Repeats:
         return self._of_pairs(series, self.rows, amount, pairs, self.alone, self.asks, self.unasked, self.within_us)
 
     def with_disputed(self, amount: Floats, judged: Judged) -> tuple["Repeats", Judged]:
-        """The same, where a red of which the mean makes nothing is still found: the mean may be two people's.
+        """The same, where a red of which the mean calls nobody is still found.
 
-        `amount`: the values as they came; `judged`: what was judged of `self.amount`.
+        Where the mean is out of no limit it may be two people's. Where it is, only what a milder band asks besides (another
+        day's reading) keeps it from calling: that much higher a reading is not for another day. `amount`: the values as they came; `judged`: what was judged of `self.amount`.
         """
         first, second, alone = self.pairs.first, self.pairs.second, self.alone
-        disputed = (first < 0) & (second >= 0) & (alone.severity == Severity.URGENT) & (judged.severity[second] == 0)
-        if not disputed.any():
+        hidden = (first < 0) & (second >= 0) & (alone.severity == Severity.URGENT) & (judged.severity[second] == 0)
+        if not hidden.any():
             return self, judged
-        number = np.repeat(np.arange(len(disputed)), np.diff(np.append(self.rows.starts, len(self.rows))))
-        found = replace(
-            self,
-            amount=np.where(disputed[number], amount, self.amount),
-            how=np.where(disputed, np.int8(DISPUTED), self.how),
-        )
-        severity = np.where(disputed, alone.severity, judged.severity)
-        return found, replace(judged, severity=severity, row=np.where(disputed, alone.row, judged.row))
+        number = np.repeat(np.arange(len(hidden)), np.diff(np.append(self.rows.starts, len(self.rows))))
+        how = np.where(judged.out[second], np.int8(LESSENED), np.int8(DISPUTED))
+        found = replace(self, amount=np.where(hidden[number], amount, self.amount), how=np.where(hidden, how, self.how))
+        severity = np.where(hidden, alone.severity, judged.severity)
+        return found, replace(judged, severity=severity, row=np.where(hidden, alone.row, judged.row))
 
     def of_reds(self, places: Ints) -> Bools:
         """Which of these readings rest on one that is a red by itself, whatever is asked of a person."""
@@ -174,7 +174,8 @@ class Repeats:
 
     def found(self, judged: Judged, fresh: Ints, now_us: int) -> "Repeated":
         """The same beside the findings of these readings."""
-        other = np.where(self.how[fresh] == DISPUTED, self.pairs.second[fresh], self.pairs.first[fresh])
+        by_second = np.isin(self.how[fresh], (DISPUTED, LESSENED))
+        other = np.where(by_second, self.pairs.second[fresh], self.pairs.first[fresh])
         rows_of_other = np.where(other >= 0, self.rows.rows[self.rows.starts[other]], -1)
         return Repeated(self.how[fresh], rows_of_other, (_Portion(self, judged, now_us),))
 
@@ -213,7 +214,7 @@ class _Portion:
 class Repeated:
     """Beside a rule's findings: `how` each was judged, and the row in the series where the other reading begins (-1: none).
 
-    The other is the one it repeats, or that disputes it.
+    The other is the one it repeats; of DISPUTED and LESSENED the one that repeats it.
     """
 
     how: NDArray[np.int8]

@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import AwareDatetime, Field, ValidationError
 
 from alerts.facts import NO_FACTS, Facts
+from alerts.findings import rule_of
 from alerts.model import Strict
 from alerts.observations import Observations, ObservationsError
 from alerts.replay import Call
@@ -116,7 +117,7 @@ def score(
         found = [
             truth
             for truth in of.get(call.patient, ())
-            if looks[call.rule_id] & truth.shows_in.items() and truth.onset <= call.at <= truth.end + GRACE
+            if looks[rule_of(call.rule_id)] & truth.shows_in.items() and truth.onset <= call.at <= truth.end + GRACE
         ]
         return max(found, key=lambda truth: truth.onset, default=None)
 
@@ -125,7 +126,7 @@ def score(
         _score(
             rule.id,
             [truth for truth in truths if looks[rule.id] & truth.shows_in.items()],
-            [(call, found) for call, found in matched if call.rule_id == rule.id],
+            [(call, found) for call, found in matched if rule_of(call.rule_id) == rule.id],
             _months(
                 observed.series,
                 looked_at(observed.series, Look.of(rule), facts, _rows(observed.series, rule.quantities)),

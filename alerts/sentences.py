@@ -154,11 +154,12 @@ def threshold_sentence(
     return rule.sentence.format(values=text, limit=limit_text(limit), sessions=counted)
 
 
-def after_text(first: Value, second: Sequence[Value]) -> str:
-    """What came of a second reading: `128/80 mmHg 3 minutes later`."""
-    minutes = round((second[0].measured_at - first.measured_at) / timedelta(minutes=1))
+def repeated_text(first: Sequence[Value], second: Sequence[Value], mean: Sequence[Value] = ()) -> str:
+    """What came of a second reading: `; not confirmed: 128/80 mmHg 3 minutes later`. `mean`: where it says something, too."""
+    minutes = round((second[0].measured_at - first[0].measured_at) / timedelta(minutes=1))
     when = f"{minutes} {'minute' if minutes == 1 else 'minutes'} later" if minutes else "right after it"
-    return f"{values_text(second)} {when}"
+    said = f"{values_text(second)} {when}"
+    return f"; {said}, mean {values_text(mean)}" if mean else f"; not confirmed: {said}"
 
 
 def change_sentence(rule: Rule, before: Value, after: Value, changed: float, limit: CrossedLimit) -> str:

@@ -20,6 +20,7 @@ from rpm.billing.outcome import (
     SupplyPeriod,
 )
 from rpm.billing.rules import FAMILY, Family
+from rpm.billing.supply import service_date
 
 #: As long as no claim is held open: a hundred years.
 NEVER_LOCKED_DAYS: Final = 36_500
@@ -99,7 +100,7 @@ def locked_out(row: ReportRow, month: ServiceMonth) -> list[tuple[datetime, date
     return [
         (one.locked_at, one.late_days[0], len(one.late_days))
         for one in row.periods
-        if one.late_days and month.first <= one.closes_on <= month.last
+        if one.late_days and month.first <= service_date(one) <= month.last
     ]
 
 

@@ -271,6 +271,17 @@ def events(connection: Connection, alert_id: int) -> list[Event]:
     ]
 
 
+def _state_for(connection: Connection, alert_id: int, staff_id: int, told: int | None) -> Mapping[str, Any] | Outcome:
+    """An alert as it stands, locked; or why there is nothing to be done about it by who was told of it as `told`."""
+    state = connection.execute(_SQL["state_for"], {"alert_id": alert_id, "staff_id": staff_id}).fetchone()
+    if state is None:
+        return Outcome(False, "there is no such alert")
+    if state["status"] == "closed":
+        return Outcome(False, "it is closed already")
+    anew = Outcome(False, "it has become worse, or called again, since that message", anew=True)
+    return state if told in (None, state["armed"]) else anew
+
+
 def acknowledge(
     connection: Connection, *, alert_id: int, staff_id: int, now: datetime, told: int | None = None
 ) -> Outcome:
@@ -278,52 +289,47 @@ def acknowledge(
 
     `told`: as of which of its calls (`armed`) he was told of it; None: he looks at it as it stands.
     """
-    state = connection.execute(_SQL["state_for"], {"alert_id": alert_id, "staff_id": staff_id}).fetchone()
-    if state is None:
-        return Outcome(False, "there is no such alert")
-    if state["status"] == "closed":
-        return Outcome(False, "it is closed already")
+    state = _state_for(connection, alert_id, staff_id, told)
+    if isinstance(state, Outcome):
+        return state
     # A snooze is nobody at work: who takes it ends it.
     if state["status"] == "acknowledged" and state["snoozed_until"] is None:
-        mine = state["acknowledged_by"] == staff_id
-        return Outcome(False, "you have it already" if mine else "a colleague has it already")
-    if told not in (None, state["armed"]):
-        return Outcome(False, "it has become worse, or called again, since that message", anew=True)
+        whose = "you have" if state["acknowledged_by"] == staff_id else "a colleague has"
+        return Outcome(False, f"{whose} it already")
     connection.execute(_SQL["acknowledge"], {"alert_id": alert_id, "staff_id": staff_id, "now": now})
     _stop_calling(connection, state["practice_id"], alert_id, staff_id, "acknowledged", "somebody has it", now)
     return Outcome(True, "acknowledged")
 
 
 def snooze(
-    connection: Connection, *, alert_id: int, staff_id: int, minutes: int, reason: str, now: datetime
-) -> Outcome:
-    """It may wait for so long, says somebody who has it. Calls stop until then; anything worse ends it."""
-    state = connection.execute(_SQL["state_for"], {"alert_id": alert_id, "staff_id": staff_id}).fetchone()
-    if state is None:
-        return Outcome(False, "there is no such alert")
-    if state["status"] == "closed":
-        return Outcome(False, "it is closed already")
+    connection: Connection, *, alert_id: int, staff_id: int, minutes: int, reason: str, now: datetime,
+    told: int | None = None,
+) -> Outcome:  # fmt: skip
+    """It may wait for so long, says somebody who has it. Calls stop until then; anything worse ends it. `told`: as above."""
+    state = _state_for(connection, alert_id, staff_id, told)
+    if isinstance(state, Outcome):
+        return state
     severity = Severity(state["severity"])
     until = snoozed_until(severity, minutes, now=now)
     if until is None:
         return Outcome(False, f"what is {severity.word} cannot wait that long")
     fields = {"alert_id": alert_id, "staff_id": staff_id, "until": until, "reason": reason, "now": now}
     connection.execute(_SQL["snooze"], fields)
-    said = f"for {minutes} minutes: {reason}"
-    _stop_calling(connection, state["practice_id"], alert_id, staff_id, "snoozed", said, now)
+    _stop_calling(
+        connection, state["practice_id"], alert_id, staff_id, "snoozed", f"for {minutes} minutes: {reason}", now
+    )
     return Outcome(True, "snoozed")
 
 
 def close(
-    connection: Connection, *, alert_id: int, staff_id: int, disposition: Disposition | str, note: str, now: datetime
-) -> Outcome:
-    """It is dealt with. ValueError where `disposition` is none."""
+    connection: Connection, *, alert_id: int, staff_id: int, disposition: Disposition | str, note: str, now: datetime,
+    told: int | None = None,
+) -> Outcome:  # fmt: skip
+    """It is dealt with. ValueError where `disposition` is none. `told`: as above."""
     chosen = Disposition(disposition)
-    state = connection.execute(_SQL["state_for"], {"alert_id": alert_id, "staff_id": staff_id}).fetchone()
-    if state is None:
-        return Outcome(False, "there is no such alert")
-    if state["status"] == "closed":
-        return Outcome(False, "it is closed already")
+    state = _state_for(connection, alert_id, staff_id, told)
+    if isinstance(state, Outcome):
+        return state
     fields = {"alert_id": alert_id, "staff_id": staff_id, "disposition": str(chosen), "note": note, "now": now}
     connection.execute(_SQL["close"], fields)
     _stop_calling(connection, state["practice_id"], alert_id, staff_id, "closed", chosen.replace("_", " "), now)

@@ -55,9 +55,8 @@ class Asked:
 class AskedAlready(UserError):
     """The same is being asked of this box."""
 
-    def __init__(self, request_id: UUID) -> None:
+    def __init__(self) -> None:
         super().__init__("this is being asked already: wait for the answer")
-        self.request_id = request_id
 
 
 def ask(
@@ -84,9 +83,8 @@ def ask(
     }  # fmt: skip
     connection.execute(_SQL["lock"], asked)
     waiting = connection.execute(_SQL["open"], asked).fetchall()
-    for each in waiting:
-        if each["kind"] == kind and each["arguments"] == dict(arguments):
-            raise AskedAlready(each["id"])
+    if any(each["kind"] == kind and each["arguments"] == dict(arguments) for each in waiting):
+        raise AskedAlready
     if len(waiting) >= OPEN_MAX:
         raise UserError(f"{len(waiting)} things are being asked of this box already: wait until they end")
     row = connection.execute(_SQL["ask"], asked).fetchone()

@@ -36,6 +36,8 @@ LABELS: Final[dict[Disposition, str]] = {
 
 Back = Annotated[str, Form(max_length=BACK_LENGTH_MAX)]
 PatientId = Annotated[UUID | None, Form()]
+#: As of which of its calls (`armed`) a page showed an alert.
+Told = Annotated[int | None, Query(ge=0, le=TOLD_MAX)]
 
 
 def filter_from(query: str) -> Filter:
@@ -68,6 +70,11 @@ def noted(connection: Connection, actor: Actor, number: patients.AlertNumber, ac
 
 def refuse(outcome: Outcome) -> None:
     """BadInput with the reason where nothing was changed."""
+    if outcome.anew:
+        # A page may have stood still for an hour, in a browser that sleeps or under a note that is being written.
+        raise BadInput(
+            "Nothing was changed: it has become worse, or called again, since this page was drawn. Load it again and look."
+        )
     if not outcome.done:
         raise BadInput(f"Nothing was changed: {outcome.reason}.")
 
@@ -98,17 +105,12 @@ def acknowledge(
     now: Now,
     back: Back = "",
     patient: PatientId = None,
-    told: Annotated[int | None, Query(ge=0, le=TOLD_MAX)] = None,
+    told: Told = None,
 ) -> Response:
     """I have it: nobody else is called any more, and colleagues see who it is. `told`: as the page showed it (`armed`)."""
     with store.transaction() as connection:
         number = number_of(connection, public_id, actor)
         outcome = alerts.acknowledge(connection, alert_id=number.alert_id, staff_id=actor.staff_id, told=told, now=now)
-        if outcome.anew:
-            # A page may have stood still for an hour, in a browser that sleeps.
-            raise BadInput(
-                "Nothing was changed: it has become worse, or called again, since this page was drawn. Load it again and look."
-            )
         refuse(outcome)
         noted(connection, actor, number, Action.ACKNOWLEDGED, now=now)
     if is_fragment(request):
@@ -127,6 +129,7 @@ def close(
     disposition: Annotated[str, Form(max_length=40)] = "",
     note: Annotated[str, Form(max_length=NOTE_LENGTH_MAX)] = "",
     patient: PatientId = None,
+    told: Told = None,
 ) -> Response:
     """Dealt with, and how. What was chosen and the note stay with the alert."""
     if disposition not in set(Disposition):
@@ -140,6 +143,7 @@ def close(
                 staff_id=actor.staff_id,
                 disposition=disposition,
                 note=note.strip(),
+                told=told,
                 now=now,
             )
         )

@@ -14,7 +14,7 @@ from rpm.store import alerts, pauses, worklist
 from rpm.store.database import Connection
 from rpm.store.patients import AlertNumber
 from rpm.store.pauses import LATELY, Why
-from rpm.web.alerts import noted, number_of, refuse
+from rpm.web.alerts import Told, noted, number_of, refuse
 from rpm.web.patients import find
 from rpm.web.problems import BadInput
 from rpm.web.session import Now, Nurse, Store
@@ -29,9 +29,10 @@ Reason = Annotated[str, Form(max_length=REASON_LENGTH_MAX)]
 
 
 def let_wait(
-    connection: Connection, actor: Actor, number: AlertNumber, *, minutes: int, reason: str, now: datetime
-) -> None:
-    """Snooze an alert, with a reason; BadInput without one, or where it cannot wait so long."""
+    connection: Connection, actor: Actor, number: AlertNumber, *, minutes: int, reason: str, now: datetime,
+    told: int | None = None,
+) -> None:  # fmt: skip
+    """Snooze an alert, with a reason; BadInput without one, where it cannot wait so long, or is not as he was `told` any more."""
     if not reason.strip():
         raise BadInput("Say why it can wait: who looks next will ask.")
     refuse(
@@ -41,6 +42,7 @@ def let_wait(
             staff_id=actor.staff_id,
             minutes=minutes,
             reason=reason.strip(),
+            told=told,
             now=now,
         )
     )
@@ -49,12 +51,13 @@ def let_wait(
 
 @router.post("/alerts/{public_id}/snooze")
 def snooze(
-    public_id: UUID, actor: Nurse, store: Store, now: Now, minutes: Annotated[int, Form()], reason: Reason = ""
-) -> Response:
+    public_id: UUID, actor: Nurse, store: Store, now: Now, minutes: Annotated[int, Form()], reason: Reason = "",
+    told: Told = None,
+) -> Response:  # fmt: skip
     """It may wait: until when and why is seen by everybody, and anything worse ends it."""
     with store.transaction() as connection:
         number = number_of(connection, public_id, actor)
-        let_wait(connection, actor, number, minutes=minutes, reason=reason, now=now)
+        let_wait(connection, actor, number, minutes=minutes, reason=reason, told=told, now=now)
     if number.patient_public_id is None:
         return RedirectResponse("/worklist", status_code=303)
     return RedirectResponse(f"/patients/{number.patient_public_id}?alert={public_id}", status_code=303)

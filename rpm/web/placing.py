@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from alerts.findings import rule_of
 from alerts.risk import Part, Standings, order, parts, points
 from alerts.rules import Rule
 from alerts.series import Ints, microseconds
@@ -117,7 +118,7 @@ def _others(alert: OpenAlert, count: Counter[tuple[int, int]]) -> list[int]:
 
 def _spreads(alert: OpenAlert, trends: Mapping[tuple[int, int], Trend], ways: Mapping[str, int]) -> float:
     """How far the quantity went the way that is worse for the rule that called."""
-    pair, way = limit_of(alert), ways.get(alert.rule_id)
+    pair, way = limit_of(alert), ways.get(rule_of(alert.rule_id))
     trend = trends.get(pair) if pair else None
     return float("nan") if trend is None or trend.rise is None or way is None else way * trend.rise
 

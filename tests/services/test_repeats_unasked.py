@@ -1,4 +1,4 @@
-"""Of whom nobody can be asked for a second pressure, nothing waits; and two who share a cuff are both waited for.
+"""Of whom nobody can be asked for a second pressure, nothing waits; two who share a cuff are both asked, one after the other.
 
 Method: as in test_repeats.
 """
@@ -11,7 +11,7 @@ import pytest
 from rpm.store import pauses, requests
 from rpm.store.repeats import WITHDRAWN_AFTER
 from schemas.codes import Kind
-from schemas.messages import Event, EventName, RequestKind
+from schemas.messages import Event, EventName, Request, RequestKind
 from tests.services.judging import Desk
 from tests.services.test_repeats import asked, desk, maria, sent, told, turn, waits
 from tests.support.clinic import Person
@@ -36,10 +36,10 @@ def too_much_asked(desk: Desk, maria: Person) -> None:
         ask(desk, maria, {"kind": "blood_pressure", "user_slot": 100 + number})
 
 
-def ask(desk: Desk, maria: Person, arguments: dict[str, str | int]) -> None:
+def ask(desk: Desk, maria: Person, arguments: dict[str, str | int], *, staff_id: int | None = None) -> None:
     with desk.database.transaction() as connection:
         requests.ask(
-            connection, desk.clinic.gateway_id, RequestKind.MEASURE_AGAIN, arguments, staff_id=None,
+            connection, desk.clinic.gateway_id, RequestKind.MEASURE_AGAIN, arguments, staff_id=staff_id,
             practice_id=desk.clinic.practice_id, patient_id=maria.id, expires_at=desk.now + timedelta(hours=1),
             now=desk.now,
         )  # fmt: skip
@@ -92,25 +92,58 @@ def test_a_box_that_does_not_know_how_to_ask_is_not_waited_for(desk: Desk, maria
     assert told(desk) == [("blood_pressure_high", 3, False)]
 
 
-def test_two_who_share_a_cuff_are_both_waited_for(desk: Desk, maria: Person) -> None:
-    """The box asks once, for whoever stands before it, and goes on until both have measured."""
+def test_two_who_share_a_cuff_are_asked_one_after_the_other(desk: Desk, maria: Person) -> None:
+    """The box asks whoever stands before it, until somebody has measured: then it is asked for the other one."""
     jose = desk.clinic.patient("Jose", "Brown")
     desk.clinic.pressure(maria, 192, 118)
     desk.clinic.pressure(jose, 188, 104)
     desk.judge()
     turn(desk)
-    [request] = sent(desk)
+    [first] = sent(desk)
     turn(desk)
     assert told(desk) == [], "both wait"
-    assert {str(one["request_id"]) for one in waits(desk)} == {request.request_id}
     desk.forward(minutes=2)
-    desk.clinic.pressure(maria, 120, 80)
-    desk.judge()
-    desk.forward(seconds=WITHDRAWN_AFTER.total_seconds() + 1)
+    desk.clinic.pressure(maria, 186, 112)
+    done(desk, first)
     turn(desk)
-    assert [one["state"] for one in asked(desk)] == ["sent"], "Jose's second has not come"
+    [again] = sent(desk)
+    assert (again.kind, again.arguments) == (first.kind, first.arguments)
+    [about] = [one["patient_id"] for one in asked(desk) if str(one["id"]) == again.request_id]
+    assert about == jose.id
+    desk.forward(minutes=2)
     desk.clinic.pressure(jose, 122, 80)
+    done(desk, again)
+    turn(desk)
+    assert {one["patient_id"]: one["outcome"] for one in waits(desk)} == {
+        maria.id: "confirmed", jose.id: "not_confirmed",
+    }  # fmt: skip
+
+
+def test_what_a_nurse_asks_for_is_hers(desk: Desk, maria: Person) -> None:
+    """Her request is neither the program's to lean on when it ends early, nor to take back."""
+    nora = desk.clinic.staff("nora")
+    ask(desk, maria, {"kind": "blood_pressure"}, staff_id=nora)
+    [hers] = sent(desk)
+    desk.clinic.pressure(maria, 192, 118)
+    desk.judge()
+    turn(desk)
+    assert sent(desk) == [], "the box asks already"
+    desk.rows("update observation set quality = quality | 8 returning 1")
+    desk.rows(
+        "insert into patient_news (patient_id, practice_id, since) values (%(id)s, %(practice)s, %(now)s) returning 1",
+        id=maria.id, practice=desk.clinic.practice_id, now=desk.now,
+    )  # fmt: skip
     desk.judge()
     desk.forward(seconds=WITHDRAWN_AFTER.total_seconds() + 1)
     turn(desk)
-    assert [one["state"] for one in asked(desk) if one["kind"] == "measure_again"] == ["withdrawn"]
+    assert [one["outcome"] for one in waits(desk)] == ["gone"]
+    assert [(str(one["id"]), one["state"]) for one in asked(desk)] == [(hers.request_id, "sent")]
+
+
+def done(desk: Desk, request: Request) -> None:
+    """The box has ended it: somebody has measured."""
+    with desk.database.transaction() as connection:
+        said = Event(
+            gateway_id=desk.clinic.gateway_id, name=EventName.REQUEST_DONE, at=desk.now, request_id=request.request_id
+        )
+        assert requests.answer(connection, said, now=desk.now)

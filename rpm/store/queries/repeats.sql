@@ -80,10 +80,6 @@ select repeat_wait.request_id, repeat_wait.practice_id
 from repeat_wait join gateway_request on gateway_request.id = repeat_wait.request_id
 where gateway_request.state in ('asked', 'sent', 'shown') and repeat_wait.ended_at <= %(ended_before)s
     and repeat_wait.outcome <> 'unanswered'
-    and not exists (
-        select from repeat_wait as other
-        where other.request_id = repeat_wait.request_id and other.ended_at is null
-    )
 order by repeat_wait.ended_at
 limit %(limit)s
 for update of repeat_wait skip locked;

@@ -4,7 +4,7 @@ select id from gateway where id = %(gateway_id)s and practice_id = %(practice_id
 
 -- open
 -- What a gateway of this practice is being asked.
-select id, kind, arguments from gateway_request
+select kind, arguments from gateway_request
 where gateway_id = %(gateway_id)s and practice_id = %(practice_id)s and state in ('asked', 'sent', 'shown')
     and expires_at > %(now)s;
 

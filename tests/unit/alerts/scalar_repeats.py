@@ -27,7 +27,7 @@ class Waits:
 
 @dataclass(frozen=True, order=True)
 class Told:
-    """A finding, and how it was judged: `single`, `mean`, `unconfirmed`, `disputed`."""
+    """A finding, and how it was judged: `single`, `mean`, `unconfirmed`, `disputed`, `lessened`."""
 
     found: Found
     how: str
@@ -67,7 +67,8 @@ def judged(rows: Sequence[Row], rule: Rule, *, now: datetime) -> tuple[list[Told
         for one in readings:
             if one.first is None and one.second is not None and one.second.key not in called:
                 reds = [found for found in findings(one.rows, [unrepeated], [], now=now) if found.severity == URGENT]
-                told += [Told(found, "disputed") for found in reds]
+                beyond = any(_beyond(row, band.limits) for row in _made(one.second) for band in rule.bands)
+                told += [Told(found, "lessened" if beyond else "disputed") for found in reds]
         for found in calls:
             one = next(one for one in readings if one.key == (found.at, found.reading_no))
             alone = one.first is None and one.second is None and not one.at_once

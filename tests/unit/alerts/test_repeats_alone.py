@@ -3,9 +3,11 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from alerts.findings import FindingKind
+import pytest
+
+from alerts.findings import FindingKind, rule_of
 from alerts.lifecycle import ChangeReason, fold
-from alerts.repeats import DISPUTED, MEAN, UNASKED, Outcome
+from alerts.repeats import DISPUTED, LESSENED, MEAN, UNASKED, Outcome
 from alerts.severity import Severity
 from tests.unit.alerts.scalar import Row
 from tests.unit.alerts.test_evaluate import NOW
@@ -46,18 +48,65 @@ def test_a_red_of_which_the_second_makes_nothing_is_a_question_that_calls_nobody
         " did the same person take both readings? Two may share the cuff"
     )
     assert [(one.reading_no, one.role) for one in red.values] == [(1, "value")] * 2 + [(2, "second")] * 2
-    standing = found.standing(1, HIGH.id)
-    assert standing is not None
-    assert not standing.out, "the second is in range"
     assert found.outcome(1, HIGH.id) is Outcome.NOT_CONFIRMED
     [change] = fold([], found, now=NOW)
     alert = change.alert
     assert (alert.asks, alert.severity, alert.confirmed) == (True, Severity.ROUTINE, True)
-    # It is no news any more once it was told; a red that is confirmed makes it one that calls.
+    assert alert.back_in_range_at is None, "that the second is in range answers nothing"
+    # It is no news any more once it was told; a red that is confirmed calls beside it.
     assert list(judge(rows, known=[alert])) == []
-    later = rows + pressure(2, 3, 192, 118) + pressure(0, 4, 190, 116)
-    [worse] = fold([alert], judge(later, known=[alert]), now=NOW)
-    assert (worse.reason, worse.alert.severity, worse.alert.asks) == (ChangeReason.WORSENED, Severity.URGENT, False)
+    later = judge(rows + pressure(2, 3, 192, 118) + pressure(0, 4, 190, 116), known=[alert])
+    changes = {one.alert.rule_id: one for one in fold([alert], later, now=NOW)}
+    assert changes[HIGH.id].reason is ChangeReason.OPENED
+    assert (changes[HIGH.id].alert.severity, changes[HIGH.id].alert.asks) == (Severity.URGENT, False)
+    assert changes[alert.rule_id].reason is ChangeReason.UNCHANGED
+
+
+@pytest.mark.parametrize("how_long_ago", [60, 5 * 24 * 60], ids=["an orange is open", "a review item is open"])
+def test_no_open_alert_covers_a_question(how_long_ago: float) -> None:
+    """An orange is the usual state of just these patients: the 224 must not be one more number within it."""
+    orange = yesterdays(how_long_ago)
+    [open_one] = [change.alert for change in fold([], judge(orange), now=NOW)]
+    found = judge(orange + pressure(5, 5, 224, 120) + pressure(3, 6, 90, 60), known=[open_one])
+    changes = {one.alert.rule_id: one for one in fold([open_one], found, now=NOW)}
+    assert changes[f"{HIGH.id}.disputed"].reason is ChangeReason.OPENED
+    assert "224/120" in changes[f"{HIGH.id}.disputed"].alert.headline.sentence
+    assert rule_of(f"{HIGH.id}.disputed") == HIGH.id
+
+
+@pytest.mark.parametrize(
+    "first, second, mean",
+    [((184, 110), (174, 104), "179/107"), ((182, 96), (178, 94), "180/95"), ((200, 118), (158, 100), "179/109"),
+     ((178, 124), (170, 112), "174/118")],
+)  # fmt: skip
+def test_a_red_whose_mean_is_out_of_a_milder_limit_calls_as_an_orange(
+    first: tuple[float, float], second: tuple[float, float], mean: str
+) -> None:
+    """The first such session of a patient: what the orange asks besides (two of three sessions) lets nothing of it wait."""
+    found = judge(pressure(5, 1, *first) + pressure(3, 2, *second))
+    [orange] = [one for one in found if one.rule_id == HIGH.id]
+    assert (orange.reading_no, orange.how, orange.told, orange.kind) == (
+        1, LESSENED, Severity.PRIORITY, FindingKind.ALERT,
+    )  # fmt: skip
+    assert orange.sentence.endswith(f"2 minutes later, mean {mean} mmHg")
+    [change] = [one for one in fold([], found, now=NOW) if one.alert.rule_id == HIGH.id]
+    assert (change.alert.severity, change.alert.asks) == (Severity.PRIORITY, False)
+    assert list(judge(pressure(5, 1, *first) + pressure(3, 2, *second), known=[change.alert])) == []
+
+
+def test_who_has_closed_what_was_measured_long_ago_has_not_looked_at_today() -> None:
+    """A box that was without a line: yesterday's oranges are a review item, and keep none of today's quiet."""
+    late = (
+        pressure(30 * 60, 1, 172)
+        + pressure(30 * 60 - 2, 2, 170)
+        + pressure(29 * 60, 3, 172)
+        + pressure(29 * 60 - 2, 4, 170)
+    )
+    [change] = fold([], judge(late), now=NOW)
+    assert change.alert.late
+    closed = replace(change.alert, closed_at=NOW - timedelta(minutes=30))
+    today = judge([*late, *pressure(5, 5, 178), *pressure(3, 6, 178)], known=[closed])
+    assert [(one.reading_no, one.how, one.told) for one in today] == [(6, MEAN, Severity.PRIORITY)]
 
 
 def test_no_red_stays_quiet_because_a_milder_alert_was_just_closed() -> None:
@@ -80,3 +129,9 @@ def test_an_orange_of_which_the_second_makes_nothing_is_nothing() -> None:
     yesterday = pressure(24 * 60, 1, 170) + pressure(24 * 60 - 2, 2, 170)
     found = judge(yesterday + pressure(5, 3, 172) + pressure(3, 4, 110))
     assert [one.reading_no for one in found if one.reading_no > 2] == []
+
+
+def yesterdays(minutes_ago: float) -> list[Row]:
+    """High pressures of two sessions a day apart, each repeated: the later so long ago."""
+    sessions = [(minutes_ago + 24 * 60, 1), (minutes_ago, 3)]
+    return [row for at, number in sessions for row in pressure(at, number, 172) + pressure(at - 2, number + 1, 170)]
