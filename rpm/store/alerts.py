@@ -297,8 +297,7 @@ def acknowledge(
         whose = "you have" if state["acknowledged_by"] == staff_id else "a colleague has"
         return Outcome(False, f"{whose} it already")
     connection.execute(_SQL["acknowledge"], {"alert_id": alert_id, "staff_id": staff_id, "now": now})
-    _stop_calling(connection, state["practice_id"], alert_id, staff_id, "acknowledged", "somebody has it", now)
-    return Outcome(True, "acknowledged")
+    return _stop_calling(connection, state["practice_id"], alert_id, staff_id, "acknowledged", "somebody has it", now)
 
 
 def snooze(
@@ -332,13 +331,12 @@ def close(
         return state
     fields = {"alert_id": alert_id, "staff_id": staff_id, "disposition": str(chosen), "note": note, "now": now}
     connection.execute(_SQL["close"], fields)
-    _stop_calling(connection, state["practice_id"], alert_id, staff_id, "closed", chosen.replace("_", " "), now)
-    return Outcome(True, "closed")
+    return _stop_calling(connection, state["practice_id"], alert_id, staff_id, "closed", chosen.replace("_", " "), now)
 
 
 def _stop_calling(
     connection: Connection, practice_id: int, alert_id: int, staff_id: int, kind: str, reason: str, now: datetime
-) -> None:
+) -> Outcome:
     cancelled = notifications.cancel(connection, alert_id=alert_id, answer=f"{kind} before it was sent")
     add_event(
         connection,
@@ -350,3 +348,4 @@ def _stop_calling(
         staff_id=staff_id,
         detail={"cancelled": cancelled},
     )
+    return Outcome(True, kind)
