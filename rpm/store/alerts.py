@@ -339,13 +339,7 @@ def _stop_calling(
 ) -> Outcome:
     cancelled = notifications.cancel(connection, alert_id=alert_id, answer=f"{kind} before it was sent")
     add_event(
-        connection,
-        practice_id=practice_id,
-        alert_id=alert_id,
-        at=now,
-        kind=kind,
-        reason=reason,
-        staff_id=staff_id,
+        connection, practice_id=practice_id, alert_id=alert_id, at=now, kind=kind, reason=reason, staff_id=staff_id,
         detail={"cancelled": cancelled},
-    )
+    )  # fmt: skip
     return Outcome(True, kind)
