@@ -48,8 +48,10 @@ def keep(connection: Connection, token: str, receipt: Receipt) -> int | None:
     row = connection.execute(_SQL["of_token"], {"token": token}).fetchone()
     if row is None:
         return None
-    # The alert before the message, as everywhere: a sender may write its end, or a key be pressed, in the same second.
-    notifications.lock_alert(connection, row["alert_id"])
+    # The alert before the message, as everywhere: a sender may write its end, or a key be pressed, in the same second. What did
+    # not arrive has told of none of its alerts, which change, too; a key, which arrives, has locked its own already.
+    besides = row["besides"] if receipt.outcome is Outcome.NOT_DELIVERED else []
+    notifications.lock_alert(connection, row["alert_id"], *besides)
     said = Jsonb([asdict(receipt)])
     connection.execute(_SQL["keep"], {"notification_id": row["id"], "receipt": said, "most": RECEIPTS_MAX})
     return int(row["id"])
@@ -91,13 +93,11 @@ def overdue(
         _SQL["overdue"],
         {"channel": channel, "providers": sorted(providers), "before": before, "since": since, "limit": limit},
     ).fetchall()
-    # Alerts are locked in one order, as everywhere.
-    ordered = sorted(rows, key=lambda row: (row["alert_id"], row["id"]))
-    found: list[Claimed] = []
-    for row in ordered:
-        notifications.lock_alert(connection, row["alert_id"])
-        found += refused(connection, row["id"], answer=answer)
-    return found
+    if not rows:
+        return []
+    # Alerts are locked in one order, as everywhere: those of all of them, and what was told in them, at once.
+    notifications.lock_alert(connection, *(alert for row in rows for alert in (row["alert_id"], *row["besides"])))
+    return [failed for row in rows for failed in refused(connection, row["id"], answer=answer)]
 
 
 def give_up(connection: Connection, contacts: Collection[int], *, answer: str, now: datetime) -> list[Claimed]:

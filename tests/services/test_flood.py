@@ -1,11 +1,17 @@
 """A thousand reds at once: a telephone rings a few times, then once a minute for all, and every alert is told (F58)."""
 
-import pytest
+from collections.abc import Callable
+from datetime import timedelta
 
-from alerts.channels import Answer
+import pytest
+from psycopg.errors import LockNotAvailable
+
+from alerts.channels import Answer, Name
+from alerts.channels.carriers import Outcome
 from alerts.pace import SINGLY_MAX
-from rpm.store import alerts
-from rpm.store.database import Database
+from alerts.receipts import Receipt
+from rpm.store import alerts, notifications, reports
+from rpm.store.database import Connection, Database
 from tests.services.judging import Desk
 from tests.services.test_send import crises
 from tests.support.clock import MORNING
@@ -69,3 +75,28 @@ def test_a_summary_that_nobody_takes_is_tried_again_and_none_is_lost(desk: Desk)
     desk.call()
     assert untold(desk) == 0
     assert desk.outbox.sent[-1][1] == "4 alerts, urgent and less"
+
+
+@pytest.mark.parametrize("told_by", ["its report", "its silence"])
+def test_what_fails_a_summary_has_locked_every_alert_it_told_of(desk: Desk, told_by: str) -> None:
+    """It changes their messages, too: whoever locks them in another order would be stopped by the database, one of both."""
+    desk.outbox.answer = Answer(True, "taken", "p")
+    crises(desk, SINGLY_MAX + 3)
+    desk.call()
+    desk.forward(minutes=1)
+    desk.call()
+    others = desk.rows("select alert_id, told_in from notification where told_in is not null")
+    [summary] = desk.rows("select token, channel from notification where id = %(id)s", id=others[0]["told_in"])
+    failed = Receipt("p", "", Outcome.NOT_DELIVERED, "it did not arrive")
+    window = {"before": desk.now, "since": desk.now - timedelta(seconds=1)}
+    by: dict[str, Callable[[Connection], object]] = {
+        "its report": lambda connection: reports.keep(connection, summary["token"], failed),
+        "its silence": lambda connection: reports.overdue(
+            connection, Name(summary["channel"]), providers=["p"], answer="nothing was heard", limit=1, **window
+        ),
+    }
+    with desk.database.transaction() as another, desk.database.transaction() as connection:
+        notifications.lock_alert(another, others[-1]["alert_id"])
+        connection.execute("set local lock_timeout = '200ms'")
+        with pytest.raises(LockNotAvailable):
+            by[told_by](connection)

@@ -5,8 +5,9 @@ where id = %(notification_id)s and delivered_at is null
 returning practice_id, alert_id, recipient_id, channel;
 
 -- of_token
--- The message a report is about, before it is locked.
-select id, alert_id from notification where token = %(token)s;
+-- The message a report is about, before it is locked, and the alerts besides its own that it told of.
+select id, alert_id, array(select besides.alert_id from notification as besides where besides.told_in = notification.id) as besides
+from notification where token = %(token)s;
 
 -- keep
 -- What a provider said of a message, once. It may come before we have written that the message was taken.
@@ -19,7 +20,8 @@ select provider, message_ids, reports from notification where id = %(notificatio
 
 -- overdue
 -- Messages that a provider took long enough ago, would have reported on, and did not: their alerts still wait for somebody.
-select notification.id, notification.alert_id
+select notification.id, notification.alert_id,
+    array(select besides.alert_id from notification as besides where besides.told_in = notification.id) as besides
 from notification join alert on alert.id = notification.alert_id
 where notification.state = 'sent' and notification.channel = %(channel)s
     and notification.provider = any(%(providers)s) and notification.delivered_at is null
