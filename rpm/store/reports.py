@@ -50,7 +50,7 @@ def keep(connection: Connection, token: str, receipt: Receipt) -> int | None:
         return None
     # The alert before the message, as everywhere: a sender may write its end, or a key be pressed, in the same second. What did
     # not arrive has told of none of its alerts, which change, too; a key, which arrives, has locked its own already.
-    besides = row["besides"] if receipt.outcome is Outcome.NOT_DELIVERED else []
+    besides: list[int] = row["besides"] if receipt.outcome is Outcome.NOT_DELIVERED else []
     notifications.lock_alert(connection, row["alert_id"], *besides)
     said = Jsonb([asdict(receipt)])
     connection.execute(_SQL["keep"], {"notification_id": row["id"], "receipt": said, "most": RECEIPTS_MAX})
