@@ -201,8 +201,10 @@ class Night:
             time.sleep(0.1)
 
     def _busy(self) -> int:
-        """What waits to be called or sent (what is being sent by the dead waits for nobody)."""
-        [row] = self._rows("select count(*) as n from notification where state = 'pending'")
+        """What waits to be called or sent; what is being sent, too, unless its sender may be dead and its lease has to end."""
+        someone_died = self.report.kills or self.report.freezes
+        states = "'pending'" if someone_died else "'pending', 'sending'"
+        [row] = self._rows(f"select count(*) as n from notification where state in ({states})")
         return int(row["n"]) * 1_000_000
 
     def _hang(self, say: Callable[[str], None]) -> None:

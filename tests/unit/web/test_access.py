@@ -60,6 +60,8 @@ def test_patience(scope: ThrottleScope) -> None:
 
 def test_keys_do_not_show_what_was_typed() -> None:
     keys = access.throttle_keys(username="hunter2", address="10.0.0.1")
-    assert set(keys) == set(ThrottleScope)
-    assert len(set(keys.values())) == 3
+    texted = access.texter_keys("+15550100")
+    assert keys.keys() | texted.keys() == set(ThrottleScope)
+    assert len({*keys.values(), *texted.values()}) == len(ThrottleScope)
     assert not any(b"hunter2" in key for key in keys.values())
+    assert not any(b"15550100" in key for key in texted.values())
