@@ -131,12 +131,12 @@ def evaluate(
     can be asked for a second: none of them waits for one.
     """
     now_us = microseconds(now)
-    alone = np.array(sorted(unasked), np.int64)
+    unasked_no = np.array(sorted(unasked), np.int64)
     parts: dict[str, list[RuleFindings]] = {rule.id: [] for rule in rules}
     failures: dict[str, RuleFailure] = {}
 
     def apply(rules: Sequence[Rule], portion: slice) -> None:
-        given = _Evaluation(series, limits, facts, now_us, portion, alone)
+        given = _Evaluation(series, limits, facts, now_us, portion, unasked_no)
         for rule in rules:
             try:
                 parts[rule.id].append(_apply(given, rule, settled.get(rule.id)))
@@ -172,7 +172,7 @@ def _apply(given: _Evaluation, rule: Rule, settled: Settled | None) -> RuleFindi
             averaged = judge(rule, given.limits, picked, repeats.amount, given.facts)
             apart = repeats.with_reds_apart(given.series, amount, averaged)
             made = averaged if apart is repeats else judge(rule, given.limits, picked, apart.amount, given.facts)
-            repeats, judged = apart.with_disputed(amount, made)
+            repeats, judged = apart.with_hidden_reds(amount, made)
         return _found(given, rule, picked, judged, repeats.amount, settled, repeats=repeats)
     parts = [_measured(given, rule, given.track(quantity, rule), settled) for quantity in rule.quantities]
     return of_quantities(parts)

@@ -142,11 +142,12 @@ class Repeats:
         pairs = Pairs(np.where(hidden, -1, first), np.where((second >= 0) & hidden[second], -1, second))
         return self._of_pairs(series, self.rows, amount, pairs, self.alone, self.asks, self.unasked, self.within_us)
 
-    def with_disputed(self, amount: Floats, judged: Judged) -> tuple["Repeats", Judged]:
+    def with_hidden_reds(self, amount: Floats, judged: Judged) -> tuple["Repeats", Judged]:
         """The same, where a red of which the mean calls nobody is still found.
 
-        Where the mean is out of no limit it may be two people's. Where it is, only what a milder band asks besides (another
-        day's reading) keeps it from calling: that much higher a reading is not for another day. `amount`: the values as they came; `judged`: what was judged of `self.amount`.
+        Where the mean is out of no limit it may be two people's (DISPUTED). Where it is, only what a milder band asks besides,
+        another day's reading, keeps it from calling, and so high a reading is not for another day (LESSENED).
+        `amount`: the values as they came; `judged`: what was judged of `self.amount`.
         """
         first, second, alone = self.pairs.first, self.pairs.second, self.alone
         hidden = (first < 0) & (second >= 0) & (alone.severity == Severity.URGENT) & (judged.severity[second] == 0)

@@ -11,11 +11,10 @@ import pytest
 from alerts.channels import Name
 from rpm.access import FAILURES_MAX, ThrottleScope
 from rpm.settings import Settings
-from rpm.store.database import Database
 from tests.services.judging import BASE_URL, Desk
-from tests.services.reaching import channels_file, desk_that_reaches_nora
 from tests.services.test_contacts import PHONE, add
 from tests.services.test_escalate import crisis
+from tests.services.test_texts import desk, file
 from tests.support.clock import SettableClock
 from tests.support.providers.twilio import Twilio
 from tests.support.website import Website
@@ -23,15 +22,7 @@ from tests.support.website import Website
 TRIES = FAILURES_MAX[ThrottleScope.TEXTER]
 
 
-@pytest.fixture
-def file(tmp_path: Path, twilio: Twilio) -> Path:
-    return channels_file(tmp_path, Name.SMS, twilio=twilio.url)
-
-
-@pytest.fixture
-def desk(database: Database, file: Path) -> Desk:
-    """Nora is texted; each has her own number."""
-    return desk_that_reaches_nora(database, Name.SMS, file)
+__all__ = ["desk", "file"]
 
 
 @pytest.fixture(autouse=True)

@@ -60,6 +60,16 @@ def sent(desk: Desk) -> list[Request]:
         return requests.claim(connection, now=desk.now, limit=10)
 
 
+def set_aside(desk: Desk, person: Person) -> None:
+    """All that was measured is nobody's any more, and is judged again."""
+    desk.rows("update observation set quality = quality | 8 returning 1")
+    desk.rows(
+        "insert into patient_news (patient_id, practice_id, since) values (%(id)s, %(practice)s, %(now)s) returning 1",
+        id=person.id, practice=desk.clinic.practice_id, now=desk.now,
+    )  # fmt: skip
+    desk.judge()
+
+
 def test_a_first_red_asks_at_home_and_calls_nobody(desk: Desk, maria: Person) -> None:
     desk.clinic.pressure(maria, 192, 118)
     desk.judge()
@@ -211,12 +221,7 @@ def test_what_the_box_still_shows_is_taken_back(desk: Desk, maria: Person) -> No
 def test_a_first_reading_that_was_no_patients_asks_no_more(desk: Desk, maria: Person) -> None:
     desk.clinic.pressure(maria, 192, 118)
     turn(desk)
-    desk.rows("update observation set quality = quality | 8 returning 1")
-    desk.rows(
-        "insert into patient_news (patient_id, practice_id, since) values (%(id)s, %(practice)s, %(now)s) returning 1",
-        id=maria.id, practice=desk.clinic.practice_id, now=desk.now,
-    )  # fmt: skip
-    desk.judge()
+    set_aside(desk, maria)
     assert [one["outcome"] for one in waits(desk)] == ["gone"]
     desk.forward(minutes=15)
     turn(desk)

@@ -13,7 +13,7 @@ from rpm.store.repeats import WITHDRAWN_AFTER
 from schemas.codes import Kind
 from schemas.messages import Event, EventName, Request, RequestKind
 from tests.services.judging import Desk
-from tests.services.test_repeats import asked, desk, maria, sent, told, turn, waits
+from tests.services.test_repeats import asked, desk, maria, sent, set_aside, told, turn, waits
 from tests.support.clinic import Person
 
 __all__ = ["desk", "maria"]
@@ -128,12 +128,7 @@ def test_what_a_nurse_asks_for_is_hers(desk: Desk, maria: Person) -> None:
     desk.judge()
     turn(desk)
     assert sent(desk) == [], "the box asks already"
-    desk.rows("update observation set quality = quality | 8 returning 1")
-    desk.rows(
-        "insert into patient_news (patient_id, practice_id, since) values (%(id)s, %(practice)s, %(now)s) returning 1",
-        id=maria.id, practice=desk.clinic.practice_id, now=desk.now,
-    )  # fmt: skip
-    desk.judge()
+    set_aside(desk, maria)
     desk.forward(seconds=WITHDRAWN_AFTER.total_seconds() + 1)
     turn(desk)
     assert [one["outcome"] for one in waits(desk)] == ["gone"]

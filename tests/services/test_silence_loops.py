@@ -8,16 +8,10 @@ import pytest
 from alerts.escalation import parse_plan
 from rpm.outage import CAN_WAIT, NO_UPKEEP, NOT_DONE, UPKEEP, WAY, Stage, silent_after
 from rpm.store.database import Database
-from tests.services.test_silence import Watch
+from tests.services.test_silence import Watch, watch
 from tests.support.clock import SettableClock
 
-
-@pytest.fixture
-def watch(database: Database, clock: SettableClock) -> Watch:
-    watch = Watch(database, clock)
-    watch.beats()
-    watch.homes.says()
-    return watch
+__all__ = ["watch"]
 
 
 @pytest.mark.parametrize("stage", UPKEEP)

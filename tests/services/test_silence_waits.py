@@ -1,22 +1,12 @@
 """A fault that was let wait: it calls again at its end, at once where more falls silent, and not at all once it is heard."""
 
-import pytest
-
 from rpm.outage import Part, Stage, adds_to, sentence
 from rpm.store import alerts
-from rpm.store.database import Database
-from tests.services.test_silence import Watch
-from tests.support.clock import SettableClock
+from tests.services.test_silence import Watch, watch
+
+__all__ = ["watch"]
 
 HOUR = 60
-
-
-@pytest.fixture
-def watch(database: Database, clock: SettableClock) -> Watch:
-    watch = Watch(database, clock)
-    watch.beats()
-    watch.homes.says()
-    return watch
 
 
 def let_wait(watch: Watch, minutes: int = HOUR) -> None:

@@ -4,8 +4,7 @@ Method: both providers of texts as they speak on the wire. What the law and carr
 a night needs meet: a number that stops is one contact fewer, at once, and never in silence.
 """
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -15,13 +14,11 @@ from psycopg.errors import LockNotAvailable
 from alerts.channels import Name
 from rpm.jobs import contacts as asking
 from rpm.jobs import cover, escalate, send
-from rpm.settings import Settings
 from rpm.store import contacts, notifications
-from rpm.store.database import Database
 from tests.services.judging import BASE_URL, Desk
-from tests.services.reaching import MAIL, channels_file, desk_that_reaches_nora
+from tests.services.reaching import MAIL
 from tests.services.test_contacts import PHONE, add
-from tests.services.test_early_reports import overtake
+from tests.services.test_early_reports import desk, file, overtake, pages, provider
 from tests.services.test_escalate import crisis, staff_id
 from tests.support.clock import SettableClock
 from tests.support.providers.twilio import Twilio
@@ -32,28 +29,7 @@ from tests.support.website import Website
 ADA = "ada@clinic.example"
 
 
-@pytest.fixture(params=["twilio", "vonage"])
-def provider(request: pytest.FixtureRequest, twilio: Twilio, vonage: Vonage) -> Twilio | Vonage:
-    return twilio if request.param == "twilio" else vonage
-
-
-@pytest.fixture
-def file(tmp_path: Path, provider: Twilio | Vonage) -> Path:
-    return channels_file(tmp_path, Name.SMS, **{provider.name: provider.url})
-
-
-@pytest.fixture
-def desk(database: Database, file: Path) -> Desk:
-    """Nora is texted first, then written to; Ada is next, and runs the rota."""
-    return desk_that_reaches_nora(database, Name.SMS, file)
-
-
-@pytest.fixture(autouse=True)
-def pages(desk: Desk, file: Path, provider: Twilio | Vonage, clock: SettableClock) -> Iterator[None]:
-    settings = Settings(dsn=desk.database.dsn, channels_file=file, public_url=BASE_URL)
-    with Website(desk.database, clock, settings=settings) as website:
-        provider.outside, provider.inside, provider.now = BASE_URL, website.url, clock
-        yield
+__all__ = ["desk", "file", "pages", "provider"]
 
 
 def told(desk: Desk) -> list[str]:
