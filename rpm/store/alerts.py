@@ -314,10 +314,9 @@ def snooze(
         return Outcome(False, f"what is {severity.word} cannot wait that long")
     fields = {"alert_id": alert_id, "staff_id": staff_id, "until": until, "reason": reason, "now": now}
     connection.execute(_SQL["snooze"], fields)
-    _stop_calling(
+    return _stop_calling(
         connection, state["practice_id"], alert_id, staff_id, "snoozed", f"for {minutes} minutes: {reason}", now
     )
-    return Outcome(True, "snoozed")
 
 
 def close(

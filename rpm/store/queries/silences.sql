@@ -186,7 +186,8 @@ where kind = 'technical' and rule_id = %(rule)s and status = 'closed' and measur
 -- retell_and_call
 -- A part is silent of which nobody knew who let this wait, or one that cannot wait at all: it calls.
 update alert
-set reason = %(reason)s, band = %(band)s, severity = %(severity)s, updated_at = %(now)s, status = 'open', acknowledged_at = null, acknowledged_by = null,
+set reason = %(reason)s, band = %(band)s, severity = %(severity)s, updated_at = %(now)s, status = 'open',
+    acknowledged_at = null, acknowledged_by = null,
     snoozed_until = null, snooze_reason = null, step = 0, armed = armed + 1, next_step_at = %(next_step_at)s,
     version = version + 1
 where id = %(alert_id)s and status <> 'closed'
