@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from rpm.billing.anchor import anchor_notices, anchor_of
 from rpm.billing.away import away_notices
 from rpm.billing.case import Case
 from rpm.billing.claim import ClaimLine, check_claim
@@ -29,9 +30,7 @@ from rpm.billing.outcome import (
 )
 from rpm.billing.rules import CODES, FAMILY, NOT_IMPLEMENTED, PAYER_PROFILES, Family, PayerProfile
 from rpm.billing.supply import (
-    anchor_of,
     idle_locks,
-    kept_anchor,
     out_of_reach,
     set_up_item,
     supply_items,
@@ -55,7 +54,7 @@ def billable_items(case: Case, *, months: Sequence[date] | None = None) -> Billi
     gates = tuple(_gates(case))
     if profile is None or start is None:
         return _refused(case, gates)
-    anchor, anchor_notices = anchor_of(case, start)
+    anchor, refused_anchor = anchor_of(case, profile, start)
     periods = supply_periods(case, profile, anchor) if anchor is not None else ()
     time = count_time(case, start)
     firsts = _months(case, start) if months is None else months
@@ -98,8 +97,8 @@ def billable_items(case: Case, *, months: Sequence[date] | None = None) -> Billi
         not_billable=tuple(not_billable),
         blockers=tuple(blockers),
         warnings=(
-            *anchor_notices,
-            *kept_anchor(case, periods),
+            *refused_anchor,
+            *anchor_notices(case, profile, periods),
             *away_notices(case),
             *_too_long(periods),
             *idle_locks(case, periods),

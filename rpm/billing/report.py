@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final, Protocol
 
+from rpm.billing.anchor import periods_kept
 from rpm.billing.case import Case, TimeElsewhere
 from rpm.billing.claim import ClaimLine
 from rpm.billing.episode import Episode, LoggedTime, MonthRecords, Practice, ServiceMonth
@@ -80,7 +81,6 @@ def month_report(records: MonthRecords, *, late_counts: bool = False) -> MonthRe
             set_up=episode.set_up_at,
             claimed_anchor=episode.claimed_anchor,
             ended_on=episode.last_day(zone),
-            hold_days=NEVER_LOCKED_DAYS if late_counts else None,
             days=records.days.get(episode.episode_id, ()),
             entries=tuple(one.entry for one in own),
             elsewhere=elsewhere,
@@ -88,6 +88,8 @@ def month_report(records: MonthRecords, *, late_counts: bool = False) -> MonthRe
             other_claims=tuple(billed[episode.patient_id]),
             away=records.away.get(episode.patient_id, ()),
         )
+        if late_counts:
+            case = replace(periods_kept(case), hold_days=NEVER_LOCKED_DAYS)
         result = billable_items(case, months=(month.before.first, month.first))
         billed[episode.patient_id] += lines_of(result)
         if episode.ended_at is None or episode.ended_at > month.begins(zone):

@@ -14,30 +14,6 @@ SUPPLY_CODES: Final = ("99445", "99454")
 SET_UP_CODE: Final = "99453"
 
 
-def anchor_of(case: Case, start: datetime | None) -> tuple[date | None, tuple[Notice, ...]]:
-    """The first day of the first period: the first countable day, unless an anchor was claimed by, or was set and may stand.
-
-    Periods that were claimed stay where they are, whatever becomes of the day they began with: a stay in hospital that is
-    entered late, a reading set aside or uploaded late takes days out of a period or brings them into it. Periods cut
-    anew would overlap those that were paid (one unit in thirty days), and move days from one to its neighbour.
-
-    A set anchor later than the first countable day would drop days at will; one before service started would bill a
-    time that nothing authorised. Both are refused with a notice, and the first countable day is taken.
-    """
-    if case.claimed_anchor is not None:
-        return case.claimed_anchor, ()
-    first = case.days[0].day if case.days else None
-    if case.anchor is None or case.anchor == first:
-        return first, ()
-    late = first is not None and case.anchor > first
-    early = start is None or case.anchor < local_day(start, case.zone)
-    if not late and not early:
-        return case.anchor, ()
-    why = "is after the first countable day" if late else "is before service could start"
-    instead = f"the first countable day, {first}, is taken" if first else "there is no countable day to take instead"
-    return first, (Notice("ANCHOR_REFUSED", f"the anchor {case.anchor} {why}; {instead}"),)
-
-
 def supply_periods(case: Case, profile: PayerProfile, anchor: date) -> tuple[SupplyPeriod, ...]:
     """Every period from the anchor up to `as_of` or the episode's end, each with the days that count for its claim.
 
@@ -99,19 +75,6 @@ def idle_locks(case: Case, periods: Sequence[SupplyPeriod]) -> Iterator[Notice]:
     for first in sorted(case.locks.keys() - {period.start for period in periods}):
         reason = f"the claim lock of {first} has no effect: no counted period begins on that day"
         yield Notice("LOCK_WITHOUT_PERIOD", reason)
-
-
-def kept_anchor(case: Case, periods: Sequence[SupplyPeriod]) -> Iterator[Notice]:
-    """Where the periods begin with another day than the first countable one because they were claimed so."""
-    first = case.days[0].day if case.days else None
-    if case.claimed_anchor is None or first == case.claimed_anchor or not periods:
-        return
-    start, end = periods[0].start, periods[0].end
-    before = sum(day.day < start for day in case.days)
-    known = f"the first countable day is now {first}" if first else "no day counts now"
-    lost = f", and {_days(before)} of data before that {'is' if before == 1 else 'are'} in no period" if before else ""
-    reason = f"{known}; the periods go on from {case.claimed_anchor}, as a closed month claimed them{lost}"
-    yield Notice("ANCHOR_KEPT", reason, first if before else start, end)
 
 
 def supply_items(found: Sequence[SupplyPeriod]) -> Iterator[BillableItem]:

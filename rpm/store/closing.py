@@ -88,7 +88,7 @@ def close(connection: Connection, of: Practice, month: ServiceMonth, *, actor: A
 
 
 def _claim_anchors(connection: Connection, report: MonthReport, *, now: datetime) -> None:
-    """Keep where the periods of what was claimed begin: `rpm.billing.supply.anchor_of` says why."""
+    """Keep where the periods of what was claimed begin: `rpm.billing.anchor` says why."""
     anchors = {
         row.episode.episode_id: row.result.anchor
         for row in report.rows

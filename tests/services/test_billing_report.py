@@ -20,6 +20,7 @@ from rpm.billing.episode import Practice, ServiceMonth
 from rpm.billing.report import MonthReport, ReportRow, month_report
 from rpm.store import billing
 from rpm.store.database import Connection, Database
+from tests.support.periods import first_day
 
 NEW_YORK = ZoneInfo("America/New_York")
 NOVEMBER = ServiceMonth(date(2026, 11, 1))
@@ -254,7 +255,7 @@ def test_days_equal_a_ledger_of_its_own(database: Database) -> None:
         if not seen:
             assert row.periods == ()
             continue
-        anchor = min(day for day, _ in seen)
+        anchor = first_day(seen, NEW_YORK)
         for period in row.periods:
             assert (period.start - anchor).days % 30 == 0
             lock = datetime.combine(period.start + timedelta(days=35), datetime.min.time(), NEW_YORK)

@@ -4,6 +4,8 @@ Method: a clinic whose patients measure every day of May 2026, closed in June; t
 What is expected is worked out by hand from the rules: 2 to 15 days are 99445, 16 to 30 are 99454.
 """
 
+import csv
+import io
 import json
 import os
 import subprocess
@@ -89,6 +91,33 @@ def supply(one: Adjustment) -> tuple[str, str]:
         [code for code in claim.codes if code[:5] in {"99445", "99454"}] for claim in (one.before, one.after)
     )
     return before, after
+
+
+def test_days_from_before_the_first_move_no_claim_that_was_locked(
+    office: Office,
+) -> None:
+    """Measured from 10 May on: claimed to 8 June, locked on the 14th. On the 20th a box hands over the first three of May."""
+    maria = office.clinic.patient("Maria", "Alvarez")
+    office.measured(maria, *range(10, 26))
+    office.close()
+    locked, found = datetime(2026, 6, 15, tzinfo=UTC), datetime(2026, 6, 20, 16, tzinfo=UTC)
+    with Website(office.database, SettableClock(locked)) as website:
+        before = row_of_june(website)
+    office.measured(maria, 1, 2, 3, stored_at=found)
+    with Website(office.database, SettableClock(found)) as website:
+        after = row_of_june(website)
+        page = Visitor(website).sign_in("bill").page(f"/billing/patients/{maria.public_id}?month=2026-05")
+    assert before["codes"] == after["codes"] == "99454x1 on 2026-06-08; 99453x1 on 2026-06-08"
+    assert before["data_days"] == after["data_days"]
+    assert "locked on 2026-06-14, has them, and 3 days of data before that are in no period" in after["warnings"]
+    assert "locked on 14 Jun 2026, has them, and 3 days of data before that are in no period" in page
+    assert office.adjustments(found) == [], "May was closed without it, and has no claim of it now"
+
+
+def row_of_june(website: Website) -> dict[str, str]:
+    text = Visitor(website).sign_in("bill").get("/billing/month.csv?month=2026-06").content.decode("utf-8-sig")
+    [row] = csv.DictReader(io.StringIO(text))
+    return row
 
 
 def test_a_reading_that_carried_day_16_is_set_aside(office: Office) -> None:

@@ -14,6 +14,7 @@ from rpm.billing.days import first_moment, local_day, periods
 from rpm.billing.evaluate import billable_items
 from rpm.billing.minutes import elapsed, subtract, union
 from rpm.billing.rules import PeriodMode
+from tests.support.periods import first_day
 from tests.unit.billing.cast import NEW_YORK, bill, case_of
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
@@ -87,6 +88,17 @@ def test_duplicates_and_order_change_nothing(sent: list[Transmission], seed: int
 
 
 @given(transmissions())
+def test_what_is_final_is_never_taken_back_by_what_comes_later(sent: list[Transmission]) -> None:
+    """A claim that may have been sent stands in every later answer: its code, its date and its days."""
+    claimed: set[tuple[str, date, tuple[date, ...]]] = set()
+    for week in range(4, 26):
+        answer = billable_items(case_of(sent, as_of=EPOCH + timedelta(weeks=week)))
+        final = {(one.code, one.service_date, one.days) for one in answer.items if one.days and one.state == "final"}
+        assert claimed <= final
+        claimed = final
+
+
+@given(transmissions())
 def test_days_and_codes_from_a_ledger_of_its_own(sent: list[Transmission]) -> None:
     """Days recounted with nothing but sets: what was measured in the period and received before its lock."""
     zone = ZoneInfo(NEW_YORK)
@@ -96,7 +108,7 @@ def test_days_and_codes_from_a_ledger_of_its_own(sent: list[Transmission]) -> No
     if not after_start:
         assert answer.periods == ()
         return
-    first = min(one.measured_at.astimezone(zone).date() for one in after_start)
+    first = first_day([(one.measured_at.astimezone(zone).date(), one.received_at) for one in after_start], zone)
     assert answer.anchor == first
     for number, period in enumerate(answer.periods):
         start = first + timedelta(days=30 * number)
