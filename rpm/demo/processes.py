@@ -4,6 +4,7 @@ import contextlib
 import http
 import http.client
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -19,14 +20,21 @@ from rpm.errors import UserError
 TERMINATE_S = 8.0
 #: How much of a dead process's log is shown to the person who must mend it.
 LOG_LINES_SHOWN = 12
+#: Below those that the kernel gives to whoever connects (32768 and up), and below those of deploy/provision.sh.
+PORTS = range(10_000, 20_000)
+PORTS_TRIED_MAX = 100
 
 
 def free_port() -> int:
-    """A loopback port that was free a moment ago. The kernel does not hand the same one out again at once."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port on which nobody listened a moment ago; UserError where none is found.
+
+    None of the kernel's own: it would give it to any connection made before our server listens there, or while it is away.
+    """
+    for port in random.SystemRandom().sample(PORTS, PORTS_TRIED_MAX):
+        with contextlib.suppress(OSError), socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise UserError(f"no free port among {PORTS.start} to {PORTS.stop - 1}: see what listens there")
 
 
 def port_answers(port: int, *, host: str = "127.0.0.1") -> bool:

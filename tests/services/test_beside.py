@@ -22,9 +22,9 @@ from tests.services.settling import confirmed_red, home_with_a_cuff, rows_of
 from tests.support.broker import Broker
 from tests.support.sender import Sender, eventually
 
-STARTED_S_MAX = 40.0
+STARTED_S_MAX = 60.0
 #: A judge finishes its turn.
-ENDED_S_MAX = 15.0
+ENDED_S_MAX = 30.0
 #: By then a judge that listened to signals would have ended.
 TOLD_S = 6.0
 _CLINICAL = "select id from alert where kind = 'clinical'"

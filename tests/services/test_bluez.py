@@ -36,7 +36,7 @@ from gateway.settings import Device
 from schemas.codes import Kind
 from tests.support.provisioning import run_script
 
-WAIT_S_MAX = 10.0
+WAIT_S_MAX = 30.0
 CUFF, METER, STRANGER = "C0:00:00:00:10:01", "C0:00:00:00:10:03", "C0:00:00:00:99:99"
 BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">

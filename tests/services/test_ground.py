@@ -6,6 +6,7 @@ Method: each fixture is used as other tests use it, and made to fail once where 
 import smtplib
 import socket
 from email.message import EmailMessage
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -14,6 +15,7 @@ from rpm.store.database import Database, DatabaseUnavailable
 from tests.support.broker import Broker
 from tests.support.database import DatabaseServer
 from tests.support.mail import MailSink
+from tests.support.provisioning import free_port
 
 
 def test_a_database_is_migrated_and_empty(database: Database) -> None:
@@ -73,6 +75,12 @@ def test_a_killed_broker_comes_back_on_its_port(broker: Broker) -> None:
         socket.create_connection(("127.0.0.1", broker.port), timeout=2)
     broker.start()
     socket.create_connection(("127.0.0.1", broker.port), timeout=2).close()
+
+
+def test_a_port_that_is_kept_for_a_server_is_given_to_no_connection() -> None:
+    """One that the kernel picks itself may be some client's before the server listens, and while it is away."""
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text("utf-8").split()[0])
+    assert all(free_port() < lowest for _ in range(20))
 
 
 def _letter(text: str) -> EmailMessage:

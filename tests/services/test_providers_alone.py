@@ -35,7 +35,7 @@ def alone(folder: Path, *options: str) -> Generator[Path]:
         yield printed
     finally:
         child.send_signal(signal.SIGINT)
-        assert child.wait(timeout=10) == 0
+        assert child.wait(timeout=30) == 0
 
 
 def wait_for(happened: Callable[[], bool], printed: Path) -> None:

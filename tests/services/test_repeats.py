@@ -269,7 +269,7 @@ def killed(desk: Desk, step: str) -> None:
 
 def eventually(desk: Desk, holds: Any) -> None:
     """The server notices a dead client when it next looks; until then its locks stand."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not holds():
         assert time.monotonic() < deadline
         time.sleep(0.05)

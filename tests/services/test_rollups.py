@@ -221,7 +221,7 @@ def test_of_two_workers_one_rolls_up(ward: Ward) -> None:
         assert rollups.roll_up(connection, limit=5) == 1
         thread = threading.Thread(target=lambda: done.append(rollup.run_once(ward.database).done))
         thread.start()
-        thread.join(timeout=10)
+        thread.join(timeout=30)
     assert done == [0]
     assert rolled_up(ward.database, [maria]) == recomputed(ward.database, [maria])
 

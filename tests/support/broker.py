@@ -18,7 +18,7 @@ from tests.support.provisioning import free_port, run_script
 
 #: Gateways that have an account from the start.
 GATEWAYS = ("gw-home-a", "gw-home-b", "gw-home-c")
-READY_S_MAX = 10.0
+READY_S_MAX = 30.0
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes]) -> bool:

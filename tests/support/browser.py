@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from tests.support.provisioning import run_script
 
@@ -23,6 +23,7 @@ FLAGS = (
     "--disable-dev-shm-usage",
 )
 PHONE = {"width": 390, "height": 844}
+SEEN_MS_MAX = 30_000
 DESK = {"width": 1280, "height": 900}
 
 
@@ -35,6 +36,8 @@ def chromium() -> Path:
 @pytest.fixture(scope="module")
 def browser(chromium: Path) -> Iterator[Browser]:
     """One Chromium per test module."""
+    # Five seconds, Playwright's own, are short on a machine that runs other tests; what comes sooner is seen sooner.
+    expect.set_options(timeout=SEEN_MS_MAX)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium, args=list(FLAGS))
         yield launched

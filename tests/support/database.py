@@ -32,7 +32,7 @@ SETTINGS = (
 )
 TEMPLATE = "migrated"
 #: A server that was killed is asked for this long whether its last process is gone.
-GONE_S_MAX = 10.0
+GONE_S_MAX = 30.0
 _numbers = count(1)
 
 

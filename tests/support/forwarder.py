@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Self
 
 CHUNK = 16_384
-READY_S_MAX = 10.0
+READY_S_MAX = 30.0
 
 
 @dataclass(slots=True)

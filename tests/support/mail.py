@@ -53,7 +53,7 @@ class MailSink:
             self._controller.stop()
             self._controller = None
 
-    def wait(self, number: int, *, timeout_s: float = 10.0) -> list[EmailMessage]:
+    def wait(self, number: int, *, timeout_s: float = 30.0) -> list[EmailMessage]:
         """The messages, as soon as there are `number`; AssertionError after `timeout_s`."""
         deadline = time.monotonic() + timeout_s
         while len(self.messages) < number:

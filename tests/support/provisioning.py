@@ -1,11 +1,13 @@
 """The product's own provisioner, asked from a test; and ports nobody uses."""
 
 import os
-import socket
 import subprocess
 from pathlib import Path
 
+from rpm.demo.processes import free_port
 from tests.support.small_disk import SmallDisk
+
+__all__ = ["INSTALL_S_MAX", "LOCAL", "ROOT", "NotProvided", "free_port", "run_script"]
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCAL = Path(os.environ.get("RPM_LOCAL", ROOT / ".local"))
@@ -31,11 +33,3 @@ def run_script(script: str, *arguments: str, disk: SmallDisk | None = None) -> s
     if done.returncode != 0:
         raise NotProvided((done.stderr.strip().splitlines() or [f"{script} failed"])[-1])
     return (done.stdout.strip().splitlines() or [""])[-1]
-
-
-def free_port() -> int:
-    """A loopback port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

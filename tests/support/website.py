@@ -10,7 +10,7 @@ from rpm.store.database import Clock, Database
 from rpm.web.app import create_app
 from rpm.web.server import PageServer
 
-READY_S_MAX: Final = 10.0
+READY_S_MAX: Final = 30.0
 
 
 class Website:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 
+from rpm.demo.processes import free_port
 from tests.support.clinic import Clinic
 
 ROOT = Path(__file__).parents[3]
@@ -34,13 +35,6 @@ def complaint(answer: subprocess.CompletedProcess[str]) -> str:
     assert answer.returncode == 2, answer.stderr
     assert answer.stderr.count("\n") == 1, answer.stderr
     return answer.stderr
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def test_without_a_dsn() -> None:
