@@ -11,6 +11,7 @@ import psycopg
 from rpm.errors import UserError
 from rpm.store.contents import connect
 from rpm.store.database import DatabaseUnavailable
+from rpm.store.migrate import held_by_others, waits_no_longer
 from rpm.store.queries import load
 
 _SQL = load("migrate")
@@ -22,8 +23,8 @@ COMMUNITY: Final = "timescale"
 def add(dsn: str) -> bool:
     """Turn the columnstore on; False where it is on already.
 
-    UserError where the server has the Apache edition, with what it would have given; nothing is changed then.
-    DatabaseUnavailable.
+    UserError where the server has the Apache edition, with what it would have given, or where others hold the table for as
+    long as a migration waits; nothing is changed then. DatabaseUnavailable.
     """
     try:
         with connect(dsn) as connection:
@@ -36,7 +37,10 @@ def add(dsn: str) -> bool:
                 )
             if row["columnstore"]:
                 return False
+            connection.execute(*waits_no_longer())
             connection.execute(STATEMENTS.read_bytes())
             return True
+    except psycopg.errors.LockNotAvailable as error:
+        raise held_by_others("the columnstore is not on", "migrate --community") from error
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(DatabaseUnavailable.__doc__) from error

@@ -78,12 +78,19 @@ def upgrade(dsn: str) -> Migrated:
             if isinstance(cause, psycopg.errors.InsufficientPrivilege):
                 raise UserError(f"this database account may not migrate: {_first_line(cause)}") from error
             if isinstance(cause, psycopg.errors.LockNotAvailable):
-                raise UserError(
-                    f"others use the tables, a backup perhaps: the database stays at revision {_revision(connection)};"
-                    " run `rpm-cloud migrate` again later"
-                ) from error
+                raise held_by_others(f"the database stays at revision {_revision(connection)}", "migrate") from error
             raise
         return Migrated(before, _revision(connection))
+
+
+def waits_no_longer() -> tuple[bytes, dict[str, str]]:
+    """The statement after which a connection waits LOCK_TIMEOUT_MS for a table, and its values."""
+    return load("migrate")["waits_no_longer"], {"limit": f"{LOCK_TIMEOUT_MS}ms"}
+
+
+def held_by_others(stands: str, again: str) -> UserError:
+    """What is said where others held a table for too long: how it stands now, and the command to run again."""
+    return UserError(f"others use the tables, a backup perhaps: {stands}; run `rpm-cloud {again}` again later")
 
 
 def pending(dsn: str) -> list[str]:

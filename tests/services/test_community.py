@@ -3,6 +3,9 @@
 What is not shown: that they work. No server of that edition is had from Debian.
 """
 
+import threading
+from pathlib import Path
+
 import psycopg
 import pytest
 from typer.testing import CliRunner
@@ -11,6 +14,7 @@ from rpm.__main__ import build
 from rpm.errors import UserError
 from rpm.store import community
 from rpm.store.database import Database
+from rpm.store.migrate import LOCK_TIMEOUT_MS
 from tests.services.settling import rows_of
 
 LICENCE = "0A000"
@@ -50,3 +54,24 @@ def test_the_command_says_which_edition_it_is_and_changes_nothing(
     assert "timescaledb.license = apache" in str(done.exception)
     options = rows_of(database, "select compression_enabled from timescaledb_information.hypertables")
     assert {row["compression_enabled"] for row in options} == {False}
+
+
+def test_a_backup_that_runs_is_not_waited_for_with_everybody_behind(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A statement any edition takes stands in for those of the Community one; it wants the table as they do."""
+    monkeypatch.setattr(community, "COMMUNITY", "apache")
+    monkeypatch.setattr(community, "STATEMENTS", tmp_path / "community.sql")
+    community.STATEMENTS.write_text("alter table observation add column other integer;", "utf-8")
+    monkeypatch.setenv("RPM_DSN", database.dsn)
+    with psycopg.connect(database.dsn) as dump:
+        dump.execute("lock table observation in access share mode")
+        ends = threading.Timer(5 * LOCK_TIMEOUT_MS / 1000, dump.rollback)
+        ends.start()
+        done = CliRunner().invoke(build(), ["migrate", "--community"], standalone_mode=False)
+        ends.cancel()
+    assert isinstance(done.exception, UserError)
+    assert str(done.exception) == (
+        "others use the tables, a backup perhaps: the columnstore is not on; run `rpm-cloud migrate --community` again later"
+    )
+    assert community.add(database.dsn)
