@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-READY_S_MAX = 20.0
+READY_S_MAX = 60.0
 
 
 @dataclass

@@ -18,7 +18,7 @@ from devices.procedures import Frame, collect, introduce
 from devices.virtual import bleak_backend
 from gateway.radio import Heard, Radio
 
-SEEN_S_MAX = 10.0
+SEEN_S_MAX = 30.0
 
 
 def now() -> datetime:

@@ -85,7 +85,7 @@ async def test_silence_ends_a_link_at_both_ends_after_the_supervision_time(home:
     async with home.connected(cuff) as link:
         began_s = time.monotonic()
         cuff.fall_silent(0.2)
-        await asyncio.wait_for(link.gone.wait(), 1)
+        await asyncio.wait_for(link.gone.wait(), 30)
         assert time.monotonic() - began_s >= SUPERVISION_S
         assert cuff.connection is None
 
@@ -95,7 +95,7 @@ async def test_words_to_a_peer_that_vanished_are_lost_without_an_error(home: Hou
     cuff.measure(120, 80)
     async with home.connected(cuff) as link:
         cuff.controller.vanish()
-        await asyncio.wait_for(link.gone.wait(), 1)
+        await asyncio.wait_for(link.gone.wait(), 30)
         home.link.add_controller(cuff.controller)
 
 
@@ -109,11 +109,12 @@ async def test_the_advertising_interval_is_counted_in_slots(home: Household) -> 
     home.adapter.device.on(Device.EVENT_ADVERTISEMENT, on_advertisement)
     cuff.measure(120, 80)
     async with home.radio.scanning(lambda _heard: None):
-        await until(lambda: len(heard_s) >= 5)
+        await until(lambda: len(heard_s) >= 12)
 
-    # Slept in milliseconds instead of slots, 100 ms would have become 160 ms.
+    # Slept in milliseconds instead of slots, 100 ms would have become 160 ms. A busy machine makes a gap longer, and the next one shorter.
     gaps_s = [later - earlier for earlier, later in pairwise(heard_s)]
-    assert sorted(gaps_s)[len(gaps_s) // 2] == pytest.approx(0.1, abs=0.03)
+    assert sum(gaps_s) >= 0.095 * len(gaps_s)
+    assert sorted(gaps_s)[len(gaps_s) // 4] < 0.13
 
 
 async def test_of_two_readers_at_once_one_is_told_that_it_failed(home: Household) -> None:
@@ -158,7 +159,7 @@ async def test_a_client_that_does_not_speak_hci_is_shown_the_door() -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"GET / HTTP/1.1\r\n\r\n")
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-        await asyncio.wait_for(reader.readexactly(1), 2)
+        await asyncio.wait_for(reader.readexactly(1), 30)
     writer.close()
     server.close()
 

@@ -5,6 +5,7 @@ process, the product's own radio and procedures, faults made in the air (silence
 """
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from bleak import BleakClient
@@ -101,7 +102,7 @@ async def test_a_drop_in_the_middle_of_a_read_is_a_lost_link(home: Household) ->
     cuff.measure(120, 80)
     async with home.connected(cuff) as link:
         with pytest.raises(LinkLost):
-            await asyncio.wait_for(link.read("2B00"), 2)
+            await asyncio.wait_for(link.read("2B00"), 30)
         assert link.gone.is_set()
         with pytest.raises(LinkLost):
             await link.read("2B00")
@@ -132,7 +133,7 @@ async def test_a_cuff_hangs_up_after_its_last_indication_and_falls_silent(home: 
     async with home.connected(scale) as link:
         came: list[bytes] = []
         await link.subscribe(gatt.WEIGHT_MEASUREMENT, came.append)
-        await asyncio.wait_for(link.gone.wait(), 2)
+        await asyncio.wait_for(link.gone.wait(), 30)
     assert len(came) == 1
     assert not scale.device.is_advertising
 
@@ -181,13 +182,13 @@ async def test_a_device_hangs_up_on_a_reader_who_wants_nothing(home: Household) 
     cuff = await home.add(BloodPressureCuff, habits=Habits(advertise_every_s=0.02, patience_s=0.2))
     cuff.measure(120, 80)
     async with home.connected(cuff) as link:
-        await asyncio.wait_for(link.gone.wait(), 2)
+        await asyncio.wait_for(link.gone.wait(), 30)
     assert (cuff.confirmed, cuff.pending) == (0, 1)
 
 
 async def test_a_cuff_keeps_what_is_left_when_its_reader_no_longer_wants_it(home: Household) -> None:
     """As when a program is killed: BlueZ ends its subscription and keeps the link, and whoever comes next has the rest."""
-    cuff = await home.add(BloodPressureCuff, habits=Habits(advertise_every_s=0.02, gap_s=0.2))
+    cuff = await home.add(BloodPressureCuff, habits=Habits(advertise_every_s=0.02, gap_s=1.0))
     for systolic in (121, 122, 123):
         cuff.measure(systolic, 80)
     client = client_of(await found(cuff))
@@ -197,7 +198,7 @@ async def test_a_cuff_keeps_what_is_left_when_its_reader_no_longer_wants_it(home
         await client.start_notify(long_uuid("2A35"), lambda _sender, data: came.append(bytes(data)))
         await until(lambda: cuff.confirmed == 1)
         await client.stop_notify(long_uuid("2A35"))
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1.5)
         assert (len(came), cuff.pending) == (1, 2)
         await client.start_notify(long_uuid("2A35"), lambda _sender, data: came.append(bytes(data)))
         await until(lambda: cuff.pending == 0)
@@ -211,6 +212,8 @@ async def test_a_device_that_was_not_heard_in_time_keeps_its_reading_for_the_nex
     cuff.measure(121, 80)
     await until(lambda: cuff.device.is_advertising)
     await until(lambda: not cuff.device.is_advertising)
+    # This time it is in the air for as long as it takes to be heard.
+    cuff.habits = replace(cuff.habits, advertise_s=60.0)
     cuff.measure(122, 80)
 
     session = await home.session(cuff)

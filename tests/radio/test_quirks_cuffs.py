@@ -103,7 +103,7 @@ async def test_omron_standard_forgets_what_it_transferred_and_nothing_of_it_is_l
     async with listening(home, cuff) as gateway:
         await gateway.until_kept(2)
         assert [reading.quantities["systolic"].value for reading in gateway.readings] == [141, 142]
-        await until(lambda: cuff.pending == 0, within_s=12)
+        await until(lambda: cuff.pending == 0, within_s=30)
         await gateway.until_idle()
         assert [reading.quantities["systolic"].value for reading in gateway.readings] == [141, 142], "told again, known"
 

@@ -38,7 +38,7 @@ async def test_and_uc_352ble_is_two_scales_of_one_name(home: Household) -> None:
     old.say(bytes.fromhex("022d03"))
     async with listening(home, new, old, kind=Kind.BODY_WEIGHT) as gateway:
         await gateway.until_kept(1)
-        await until(lambda: bool(gateway.told(EventName.DEVICE_UNSUPPORTED)), within_s=12)
+        await until(lambda: bool(gateway.told(EventName.DEVICE_UNSUPPORTED)), within_s=30)
         (reading,) = gateway.readings
         assert reading.device.address == new.identity.address
         assert reading.quantities["body_weight"].value == 81.3

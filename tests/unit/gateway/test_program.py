@@ -27,7 +27,7 @@ time_zone = "America/New_York"
 url = "mqtt://127.0.0.1:1"
 password = "x"
 """
-END_S_MAX = 20.0
+END_S_MAX = 60.0
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ async def test_disconnect_is_called_after_the_device_hung_up() -> None:
     cuff = Peripheral(CUFF, says=[b"\x00"])
     async with radio(cuff).connected(cuff.heard()) as link:
         await link.subscribe("2A35", lambda _: None)
-        await asyncio.wait_for(link.gone.wait(), 5)
+        await asyncio.wait_for(link.gone.wait(), 30)
         assert cuff.disconnects == 0
     assert cuff.disconnects == 1
 

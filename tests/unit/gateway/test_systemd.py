@@ -11,7 +11,7 @@ import pytest
 
 from gateway.systemd import Systemd
 
-READY_S_MAX = 5.0
+READY_S_MAX = 30.0
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from tests.unit.gateway.fake_bleak import FakeScanner, Peripheral, radio
 from tests.unit.gateway.frames import CUFF, GATEWAY, PLAIN_PRESSURE, open_outbox
 
 NEIGHBOUR = "C0:00:00:00:99:99"
-WAIT_S_MAX = 10.0
+WAIT_S_MAX = 30.0
 
 
 def watch_of(outbox: Outbox, air: Radio, recovery: Recovery) -> Watch:
