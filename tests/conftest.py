@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.support.broker import broker
 from tests.support.browser import browser, chromium, page
@@ -56,8 +56,9 @@ def _logs_as_before() -> Iterator[None]:  # pyright: ignore[reportUnusedFunction
 def pytest_configure() -> None:
     """Tests own their servers: forget those of whoever runs them. No example has a deadline of its own."""
     forget_settings()
-    # How long an example may take on a busy machine says nothing of the product; how long a test may, pytest's own limit does.
-    settings.register_profile("here", deadline=None)
+    # How long an example may take on a busy machine says nothing of the product, nor how long it takes to draw one; how long a
+    # test may, pytest's own limit does.
+    settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("here")
 
 

@@ -16,7 +16,9 @@ _instants = st.datetimes(timezones=st.sampled_from([UTC, timezone(timedelta(hour
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=50
+)
 @given(
     numbers=st.lists(st.integers(-(2**63), 2**63 - 1)),
     values=st.lists(st.floats(allow_nan=False)),

@@ -32,7 +32,9 @@ def _packed(place: int, row: dict[str, Any]) -> bytes:
     ])  # fmt: skip
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=50
+)
 @given(
     rows=st.lists(
         st.fixed_dictionaries(

@@ -179,7 +179,9 @@ class Modelled:
 _STEPS = st.lists(st.tuples(st.sampled_from(("void", "restore", "move")), st.integers(0, 5)), min_size=1, max_size=12)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(steps=_STEPS)
 def test_however_readings_are_corrected_newest_and_chart_follow(record: Record, steps: list[tuple[str, int]]) -> None:
     people = (record.clinic.patient("A", "One"), record.clinic.patient("B", "Two"))

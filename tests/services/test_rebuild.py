@@ -204,7 +204,9 @@ _STEP = st.tuples(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(steps=st.lists(_STEP, min_size=6, max_size=24))
 def test_whatever_the_order_the_archive_gives_the_same(
     database_server: DatabaseServer, steps: list[tuple[str, int]]

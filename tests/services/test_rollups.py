@@ -122,7 +122,9 @@ _STEP = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(steps=st.lists(_STEP, min_size=3, max_size=16))
 def test_whatever_happened_a_roll_up_is_what_a_recompute_gives(ward: Ward, steps: list[tuple[str, Any]]) -> None:
     people = (ward.clinic.patient("A", "One"), ward.clinic.patient("B", "Two", zone="Africa/Cairo"))

@@ -1,11 +1,6 @@
-"""Hypothesis without its clock: on a busy machine a slow example is no finding. The fuzzer where there is one."""
+"""The fuzzer where there is one."""
 
 from importlib.util import find_spec
-
-from hypothesis import settings
-
-settings.register_profile("no deadline", deadline=None)
-settings.load_profile("no deadline")
 
 #: Atheris is built for Linux on x86-64 alone; elsewhere test_round_trips tries any bytes, less cleverly.
 collect_ignore = [] if find_spec("atheris") else ["test_fuzz.py"]
