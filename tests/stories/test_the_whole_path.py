@@ -27,8 +27,10 @@ from tests.support.world import PASSWORD, Home, VirtualDevice, World
 PATIENT = "Maria Alvarez"
 CUFF = VirtualDevice("cuff", "cuff", "C0:00:00:00:0A:01", PATIENT)
 HOME = Home("a", (CUFF, VirtualDevice("neighbour", "cuff", "C0:00:00:00:0A:77", enrolled=False)))
-#: The policy of this story: a second call some seconds after the first.
-SECOND_CALL_S = 6
+#: The policy of this story: a second call some seconds after the first. A browser on a busy machine must have shown the first by then.
+SECOND_CALL_S = 15
+#: From one end to the other, several programs of which have just been started.
+ARRIVES_S_MAX = 60.0
 ESCALATION = f"""
 fallback = ["role:admin"]
 
@@ -105,14 +107,16 @@ def requests_of(dsn: str) -> list[dict[str, Any]]:
 
 def asked_at_home(world: World, dsn: str) -> None:
     """Wait until the box asks for a second reading, and has said so; what it was sent names nobody."""
-    world.until("asked at home", lambda: [one["state"] for one in requests_of(dsn)] == ["shown"], timeout_s=20)
+    world.until(
+        "asked at home", lambda: [one["state"] for one in requests_of(dsn)] == ["shown"], timeout_s=ARRIVES_S_MAX
+    )
     [asked] = requests_of(dsn)
     assert asked == {"kind": "measure_again", "arguments": {"kind": "blood_pressure"}, "state": "shown"}
 
 
 def answered_at_home(world: World, dsn: str) -> None:
     """Wait until the box has said that nothing is asked for any more."""
-    world.until("answered", lambda: [one["state"] for one in requests_of(dsn)] == ["done"], timeout_s=20)
+    world.until("answered", lambda: [one["state"] for one in requests_of(dsn)] == ["done"], timeout_s=ARRIVES_S_MAX)
 
 
 def test_from_the_cuff_to_the_claim(world: World, page: Page, mail_sink: MailSink, dsn: str) -> None:
@@ -128,19 +132,19 @@ def test_from_the_cuff_to_the_claim(world: World, page: Page, mail_sink: MailSin
     world.ask("a", "cuff", "measure", systolic=188, diastolic=116, mean=140, pulse=86)
 
     row = page.locator("li.alert", has_text=PATIENT)
-    expect(row).to_contain_text("190/117", timeout=20_000)  # nobody reloads the page
+    expect(row).to_contain_text("190/117", timeout=1000 * ARRIVES_S_MAX)  # nobody reloads the page
     expect(row).to_contain_text("mean of 2 readings: 192/118 mmHg, then 188/116 mmHg")
-    answered_at_home(world, dsn)
     expect(row).to_contain_text(re.compile("urgent", re.IGNORECASE))
     expect(page).to_have_title(re.compile(r"^\(?1\b|1 urgent"))
 
-    [mail] = mail_sink.wait(1, timeout_s=20)
+    [mail] = mail_sink.wait(1, timeout_s=ARRIVES_S_MAX)
     assert mail_sink.recipients[0] == ("rosa@clinic.example",)
     assert url in text_of(mail)
     assert leaked(text_of(mail), *HEALTH_DATA) == []
 
     row.get_by_role("button", name="I have it").click()
     expect(row).to_contain_text("You have it")
+    answered_at_home(world, dsn)
     time.sleep(SECOND_CALL_S + 4)
     assert len(mail_sink.messages) == 1, "acknowledged, and somebody was called all the same"
 
@@ -205,5 +209,5 @@ def test_without_an_acknowledgement_the_next_one_is_called(world: World, mail_si
     """The control: the same story, nobody answers, and the second step calls the administrator."""
     for systolic in (192, 190):
         world.ask("a", "cuff", "measure", systolic=systolic, diastolic=118, mean=143, pulse=88)
-    mail_sink.wait(2, timeout_s=20 + SECOND_CALL_S)
+    mail_sink.wait(2, timeout_s=ARRIVES_S_MAX + SECOND_CALL_S)
     assert mail_sink.recipients == [("rosa@clinic.example",), ("ada@clinic.example",)]
