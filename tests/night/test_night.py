@@ -14,7 +14,7 @@ import pytest
 from rpm.store.database import Database
 from tests.night.drill import Plan, Report, run
 
-PLAN = Plan(alerts=40, kills=6, freezes=1, hang_s=4.0)
+PLAN = Plan(alerts=40, kills=6, freezes=1, hang_s=8.0)
 
 
 @pytest.mark.timeout(300)
