@@ -56,6 +56,13 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.uplink.uplink.PAUSE_MAX_S", 1.0)
 
 
+@pytest.fixture
+def once(_impatient: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row is sent once, however long its receipt takes: for whoever counts what was sent."""
+    del _impatient
+    monkeypatch.setattr("gateway.uplink.batches.RESEND_FIRST_S", 600.0)
+
+
 @contextlib.asynccontextmanager
 async def running(
     broker: Broker, outbox: Outbox, *, gateway_id: str = GATEWAY, requests: Requests | None = None
@@ -197,6 +204,7 @@ async def test_a_fresh_reading_does_not_wait_behind_the_backlog(
         await until(lambda: depth(outbox) == 0)
 
 
+@pytest.mark.usefixtures("once")
 async def test_a_frame_nobody_could_decode_reaches_the_cloud_and_is_settled(
     broker: Broker, worker: FakeWorker, outbox: Outbox
 ) -> None:
@@ -298,6 +306,7 @@ async def test_telemetry_goes_after_vitals_and_is_settled_by_the_broker(
         await until(lambda: outbox.stats(now=datetime.now(UTC)).events == 0)
 
 
+@pytest.mark.usefixtures("once")
 async def test_a_restored_cloud_asks_for_a_replay(
     broker: Broker, worker: FakeWorker, outbox: Outbox, tmp_path: Path
 ) -> None:
