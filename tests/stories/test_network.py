@@ -156,8 +156,9 @@ def _faults(network: Network, line: Forwarder, world: Remote) -> Iterator[str]:
     line.faults.swallow_up = True
     yield lasting("half open", 2 * FAULT_S)
     assert line.connections > before, "what was swallowed left a connection that nothing can be said on"
-    kept = world.outbox()
+    # First the cut: what was kept a moment before it may still go through.
     network.cut()
+    kept = world.outbox()
     time.sleep(OUTAGE_S)
     during = world.outbox()
     assert during.rows - kept.rows > OUTAGE_S / MEASURE_EVERY_S / 3, "people measured on, and it was kept"
