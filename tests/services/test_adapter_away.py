@@ -103,7 +103,7 @@ async def bluetoothd() -> AsyncGenerator[Bluetoothd]:
 
 
 @pytest.mark.usefixtures("bus")
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 async def test_an_adapter_that_comes_late_and_is_pulled_out_is_waited_for_told_and_used(
     tmp_path: Path, broker: Broker, worker: FakeWorker
 ) -> None:

