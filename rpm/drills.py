@@ -36,8 +36,13 @@ def overdue(connection: Connection, *, now: datetime) -> str | None:
     )
 
 
-def tell(connection: Connection, reason: str, *, plan: Plan, now: datetime) -> int:
-    """One technical alert in every practice that has none open about this; how many. `plan`: the installation's."""
+def tell(
+    connection: Connection, reason: str, *, plan: Plan, now: datetime, quiet_for: timedelta = trouble.QUIET_FOR
+) -> int:
+    """One technical alert in every practice that has none open about this; how many. `plan`: the installation's.
+
+    `quiet_for`: as in `rpm.trouble`; a drill that failed is another each night.
+    """
     current = plans.current(connection, plan)
     return sum(
         trouble.tell(
@@ -48,6 +53,7 @@ def tell(connection: Connection, reason: str, *, plan: Plan, now: datetime) -> i
             rule_version=VERSION,
             reason=reason,
             now=now,
+            quiet_for=quiet_for,
         )
         for practice_id in staff.practices(connection)
     )

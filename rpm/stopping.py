@@ -49,6 +49,8 @@ def _tell(connection: Connection, one: Stopped, plans: Plans, *, now: datetime) 
         rule_version=VERSION,
         reason=_sentence(one),
         now=now,
+        # Who wrote STOP once more has written START meanwhile.
+        quiet_for=trouble.NOT_QUIET,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
-from rpm import drills
+from rpm import drills, trouble
 from rpm.calling import installation_plan
 from rpm.errors import RpmError
 from rpm.settings import Settings, read_settings
@@ -57,7 +57,8 @@ def _drill(settings: Settings, file: Path) -> int:
         except (ProgramFailed, NotTheSame) as error:
             now = database.clock()
             with database.transaction() as connection:
-                drills.tell(connection, f"The restore drill failed: {error}", plan=plan, now=now)
+                failed = f"The restore drill failed: {error}"
+                drills.tell(connection, failed, plan=plan, now=now, quiet_for=trouble.NOT_QUIET)
             return _failed(error)
         now = database.clock()
         with database.transaction() as connection:

@@ -71,18 +71,17 @@ def _ending(connection: Connection, *, now: datetime) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for kind in Kind:
         newest = revocations.newest_list(connection, kind)
-        if newest is not None and standing(newest[0].next_update, now=now) is not Standing.FRESH:
+        stands = Standing.FRESH if newest is None else standing(newest[0].next_update, now=now)
+        if newest is not None and stands is not Standing.FRESH:
             ends = f"{newest[0].next_update:%Y-%m-%d %H:%M} UTC"
+            when = f"since {ends}" if stands is Standing.EXPIRED else f"from {ends} on"
             reason = (
-                f"No new list of revoked certificates is made, and from {ends} the broker refuses all {kind}:"
+                f"No new list of revoked certificates is made, and {when} the broker refuses all {kind}:"
                 " see that `rpm-cloud serve` or `rpm-cloud ca serve` runs with RPM_CA_FOLDER"
             )
             found.append((f"revocation_list.{kind}", reason))
     for name, not_after in certificates.services_ending(connection, within=SERVICE_ALARM, now=now):
-        found.append(
-            (
-                f"service_certificate.{name}",
-                f"The certificate of {name} ends {not_after:%Y-%m-%d}: `rpm-cloud broker certify` makes its next one",
-            )
-        )
+        stands = f"ended {not_after:%Y-%m-%d %H:%M} UTC" if not_after <= now else f"ends {not_after:%Y-%m-%d}"
+        reason = f"The certificate of {name} {stands}: `rpm-cloud broker certify` makes its next one"
+        found.append((f"service_certificate.{name}", reason))
     return found

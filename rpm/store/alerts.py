@@ -216,9 +216,10 @@ def open_technical(
     rule_version: str,
     reason: str,
     next_step_at: datetime | None,
+    quiet_since: datetime,
     now: datetime,
 ) -> int | None:
-    """Something of ours does not work for a practice; None where that alert is open already."""
+    """Something of ours does not work for a practice; None where that is open, or was dealt with in the same words since then."""
     fields = {
         "practice_id": practice_id,
         "rule_id": rule_id,
@@ -228,6 +229,7 @@ def open_technical(
         "reason": reason,
         "evidence": Jsonb({"values": []}),
         "next_step_at": next_step_at,
+        "quiet_since": quiet_since,
         "now": now,
     }
     row = connection.execute(_SQL["open_technical"], fields).fetchone()

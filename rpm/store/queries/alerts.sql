@@ -56,11 +56,18 @@ set status = 'open', acknowledged_at = null, acknowledged_by = null, snoozed_unt
 where id = %(alert_id)s;
 
 -- open_technical
--- A rule that cannot be applied: one open alert per practice, whoever finds it again.
+-- Something of ours does not work: one open alert per practice and cause, whoever finds it again. No row: it is open, or
+-- somebody dealt with the very same since %(quiet_since)s ("no answer" is nothing that was done).
 insert into alert (practice_id, kind, rule_id, rule_version, band, severity, reason, evidence, measured_at, opened_at,
     updated_at, next_step_at, armed)
-values (%(practice_id)s, 'technical', %(rule_id)s, %(rule_version)s, %(band)s, %(severity)s, %(reason)s, %(evidence)s,
-    %(now)s, %(now)s, %(now)s, %(next_step_at)s, (%(next_step_at)s::timestamptz is not null)::integer)
+select %(practice_id)s, 'technical', %(rule_id)s, %(rule_version)s, %(band)s, %(severity)s, %(reason)s, %(evidence)s,
+    %(now)s, %(now)s, %(now)s, %(next_step_at)s, (%(next_step_at)s::timestamptz is not null)::integer
+where not exists (
+    select from alert
+    where practice_id = %(practice_id)s and patient_id is null and held_id is null and rule_id = %(rule_id)s
+        and rule_version = %(rule_version)s and reason = %(reason)s and status = 'closed' and disposition <> 'no_answer'
+        and closed_at > %(quiet_since)s and closed_at <= %(now)s
+)
 on conflict (practice_id, rule_id) where status <> 'closed' and patient_id is null and held_id is null do nothing
 returning id;
 
