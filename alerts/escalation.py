@@ -24,7 +24,8 @@ A policy is of one severity, and may be of one queue and of some care programmes
     queue = "technical"                       what does not work, for those who mend it; without it: "clinical"
     programs = ["heart_failure"]              these programmes' patients; without it: everybody
 
-The most particular one counts; what has no technical policy is called by the clinical one of its severity, and a severity
+The most particular one counts; what has no technical policy is called by the clinical one of its severity, except what is
+routine: that somebody is to be called for a routine finding about a patient says nothing of a chart or a battery. A severity
 without any calls nobody. Deadlines are columns, not timers: a late turn finds them due and goes on.
 """
 
@@ -142,7 +143,7 @@ class Plan(_Model):
 
     def policy(self, severity: Severity, queue: Queue = Queue.CLINICAL, program: str = "") -> Policy | None:
         """The most particular policy of an alert; None: it calls nobody."""
-        for at in dict.fromkeys((queue, Queue.CLINICAL)):
+        for at in (queue,) if severity is Severity.ROUTINE else dict.fromkeys((queue, Queue.CLINICAL)):
             fitting = [policy for policy in self.policies if (policy.severity, policy.queue) == (severity, at)]
             own = next((policy for policy in fitting if program in policy.programs), None)
             found = own or next((policy for policy in fitting if not policy.programs), None)

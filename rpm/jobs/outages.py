@@ -85,7 +85,9 @@ def _bring(
     if severity > stands.severity or (stands.snoozed and adds_to(stands.reason, calling)):
         silences.retell_and_call(connection, stands, reason, severity=severity, next_step_at=first, now=now)
         return 1
-    if stands.reason != reason and now - stands.updated_at >= RETOLD_EVERY:
+    if severity < stands.severity and now - stands.updated_at >= FLAPS_FOR:
+        silences.ease(connection, stands, reason, severity=severity, now=now)
+    elif stands.reason != reason and now - stands.updated_at >= RETOLD_EVERY:
         silences.retell(connection, stands, reason, now=now)
     return 0
 

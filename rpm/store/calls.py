@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from alerts.escalation import Plan, Queue
 from alerts.severity import Severity
@@ -9,8 +10,11 @@ from rpm.store.alerts import add_event
 from rpm.store.database import Connection
 from rpm.store.plans import Plans
 from rpm.store.queries import load
+from rpm.store.silences import UPKEEP
 
 _SQL = load("calls")
+#: Of the other loops' silence what nobody is called for.
+_WAITS: Final = {"waits": UPKEEP, "routine": int(Severity.ROUTINE)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,7 @@ def reopen_forgotten(
             "timers_since": timers_since,
             "now": now,
             "limit": limit,
+            **_WAITS,
         },
     ).fetchall()
     for row in rows:
@@ -87,7 +92,7 @@ def reopen_forgotten(
 
 def end_snoozes(connection: Connection, *, now: datetime, limit: int) -> list[int]:
     """Open again what was to wait until now; the practices told."""
-    rows = connection.execute(_SQL["end_snoozes"], {"now": now, "limit": limit}).fetchall()
+    rows = connection.execute(_SQL["end_snoozes"], {"now": now, "limit": limit, **_WAITS}).fetchall()
     for row in rows:
         add_event(
             connection,

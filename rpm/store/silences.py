@@ -213,6 +213,17 @@ def retell(connection: Connection, outage: Outage, reason: str, *, now: datetime
     _happened(connection, outage.alert_id, outage.practice_id, "updated", reason, now=now)
 
 
+def ease(connection: Connection, outage: Outage, reason: str, *, severity: Severity, now: datetime) -> None:
+    """What is left of it can wait: nobody is called any more, neither now nor when a wait ends."""
+    asked = {
+        "alert_id": outage.alert_id, "reason": reason, "severity": int(severity), "band": severity.word, "now": now,
+    }  # fmt: skip
+    if not connection.execute(_SQL["ease"], asked).rowcount:
+        return
+    notifications.cancel(connection, alert_id=outage.alert_id, answer="what is left can wait")
+    _happened(connection, outage.alert_id, outage.practice_id, "updated", reason, now=now)
+
+
 def retell_and_call(
     connection: Connection,
     outage: Outage,

@@ -96,7 +96,7 @@ WITHOUT = {
     (
         "silences",
         JOB,
-    ): "waiting boxes silent_boxes silent_patients given worsen outages retell retell_and_call boxes_back patients_back keepers_back keeper_closed_in back close_old",
+    ): "waiting boxes silent_boxes silent_patients given worsen outages retell ease retell_and_call boxes_back patients_back keepers_back keeper_closed_in back close_old",
     ("staff", BEFORE): "by_username all set_password set_active practices insert_practice",
     ("synthetic", OPERATOR): "found set_contact newest close_told",
     ("worklist", JOB): "standing",

@@ -18,7 +18,8 @@ returning alert.id, alert.practice_id, alert.severity, alert.step - 1 as step, a
 -- Alerts somebody acknowledged and did nothing about for as long as their policy allows: open again, and due from the
 -- first step. Nothing is: not closed, no time written down for the patient since, no timer that runs for the patient.
 -- Each line of `allowed` is one policy: of a practice (null: all that have none of their own), a severity, a queue, and a
--- programme ('': all that have none of their own there). Its seconds are null where it waits without an end.
+-- programme ('': all that have none of their own there). Its seconds are null where it waits without an end. What never called
+-- does not begin to, nor does that of %(waits)s which stands at %(routine)s: it is open again, and on its list.
 with allowed as (
     select * from unnest(
         %(practices)s::integer[], %(severities)s::smallint[], %(technical)s::boolean[], %(programs)s::text[],
@@ -55,14 +56,19 @@ forgotten as (
     for update of alert skip locked
 )
 update alert
-set status = 'open', acknowledged_at = null, acknowledged_by = null, step = 0, armed = alert.armed + 1,
-    next_step_at = %(now)s, updated_at = %(now)s, version = alert.version + 1
+set status = 'open', acknowledged_at = null, acknowledged_by = null, step = 0,
+    armed = alert.armed + (alert.armed > 0)::integer,
+    next_step_at = case
+        when alert.armed > 0 and not (alert.rule_id = %(waits)s and alert.severity = %(routine)s) then %(now)s::timestamptz
+    end,
+    updated_at = %(now)s, version = alert.version + 1
 from forgotten
 where alert.id = forgotten.id
 returning alert.id, alert.practice_id, alert.severity, forgotten.acknowledged_at, forgotten.acknowledged_by;
 
 -- end_snoozes
--- Alerts whose snooze is over: open again, and due from the first step where they ever called.
+-- Alerts whose snooze is over: open again, and due from the first step where they ever called. Not those of %(waits)s that
+-- stand at %(routine)s: they may have called for more than is left of them, and what is left can wait.
 with over as (
     select id, snooze_reason from alert
     where status = 'acknowledged' and snoozed_until <= %(now)s
@@ -72,8 +78,10 @@ with over as (
 )
 update alert
 set status = 'open', acknowledged_at = null, acknowledged_by = null, step = 0, snoozed_until = null, snooze_reason = null,
-    next_step_at = case when armed > 0 then %(now)s::timestamptz end, armed = armed + (armed > 0)::integer,
-    updated_at = %(now)s, version = version + 1
+    next_step_at = case
+        when armed > 0 and not (rule_id = %(waits)s and severity = %(routine)s) then %(now)s::timestamptz
+    end,
+    armed = armed + (armed > 0)::integer, updated_at = %(now)s, version = version + 1
 from over
 where alert.id = over.id
 returning alert.id, alert.practice_id, over.snooze_reason;

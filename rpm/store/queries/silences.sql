@@ -183,6 +183,13 @@ for update skip locked;
 select practice_id from alert
 where kind = 'technical' and rule_id = %(rule)s and status = 'closed' and measured_at >= %(since)s;
 
+-- ease
+-- What is left of an outage can wait: the alert says so, and calls nobody any more.
+update alert
+set reason = %(reason)s, band = %(band)s, severity = %(severity)s, updated_at = %(now)s, next_step_at = null,
+    version = version + 1
+where id = %(alert_id)s and status <> 'closed' and severity > %(severity)s;
+
 -- retell_and_call
 -- A part is silent of which nobody knew who let this wait, or one that cannot wait at all: it calls.
 update alert

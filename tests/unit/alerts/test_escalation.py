@@ -92,6 +92,30 @@ def test_a_severity_without_a_policy_calls_nobody() -> None:
     assert (done.recipients, done.next_step_at) == ((), None)
 
 
+def test_what_does_not_work_and_can_wait_is_not_called_by_a_policy_for_patients() -> None:
+    text = """
+        fallback = ["role:admin"]
+        [[policy]]
+        severity = "routine"
+        acknowledged_min = 60
+        step = [{ after_min = 30, targets = ["role:nurse"] }]
+    """
+    of_patients = parse_plan(text)
+    assert first_step_at(of_patients, Severity.ROUTINE, now=NOW) == NOW + timedelta(minutes=30)
+    assert first_step_at(of_patients, Severity.ROUTINE, queue=Queue.TECHNICAL, now=NOW) is None
+    assert (Severity.ROUTINE, Queue.TECHNICAL, "") not in of_patients.acknowledged_for
+    own = parse_plan(
+        text
+        + """
+        [[policy]]
+        severity = "routine"
+        queue = "technical"
+        step = [{ after_min = 90, targets = ["role:support"] }]
+    """
+    )
+    assert first_step_at(own, Severity.ROUTINE, queue=Queue.TECHNICAL, now=NOW) == NOW + timedelta(minutes=90)
+
+
 def test_the_shipped_plan_covers_the_week_and_leaves_routine_alone() -> None:
     plan = read_plan(Path(CARE) / "escalation.toml")
     assert plan.warnings() == []
