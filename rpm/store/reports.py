@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from psycopg import Rollback
 from psycopg.types.json import Jsonb
 
 from alerts.channels import Name
@@ -21,6 +22,8 @@ _SQL = load("reports")
 
 #: What is kept of one message: more than any provider says of all its parts.
 RECEIPTS_MAX: Final = 50
+#: How often a message is told of more alerts while its report waits for it: with each attempt to send it.
+LOCKED_AGAIN_MAX: Final = 5
 #: An older call is answered on its page.
 ANSWERED_WITHIN: Final = timedelta(hours=24)
 
@@ -45,16 +48,36 @@ class Sender:
 
 def keep(connection: Connection, token: str, receipt: Receipt) -> int | None:
     """Keep what a provider says, also of a message that is not written as sent yet; which it is (None: there is none)."""
-    row = connection.execute(_SQL["of_token"], {"token": token}).fetchone()
-    if row is None:
+    found = _locked(connection, token, with_others=receipt.outcome is Outcome.NOT_DELIVERED)
+    if found is None:
         return None
-    # The alert before the message, as everywhere: a sender may write its end, or a key be pressed, in the same second. What did
-    # not arrive has told of none of its alerts, which change, too; a key, which arrives, has locked its own already.
-    besides: list[int] = row["besides"] if receipt.outcome is Outcome.NOT_DELIVERED else []
-    notifications.lock_alert(connection, row["alert_id"], *besides)
     said = Jsonb([asdict(receipt)])
-    connection.execute(_SQL["keep"], {"notification_id": row["id"], "receipt": said, "most": RECEIPTS_MAX})
-    return int(row["id"])
+    connection.execute(_SQL["keep"], {"notification_id": found, "receipt": said, "most": RECEIPTS_MAX})
+    return found
+
+
+def _locked(connection: Connection, token: str, *, with_others: bool) -> int | None:
+    """The message of a token; its alert is locked, and `with_others` those it told of besides.
+
+    The alert before the message, as everywhere: a sender may write its end, or a key be pressed, in the same second. What did
+    not arrive has told of none of its alerts, which change, too; a key, which arrives, has locked its own already.
+
+    Which alerts those are stands still only once its own is locked: a sender may write them while we wait for it. Then
+    all are let go and taken again, for several are locked in one order alone.
+    """
+    asked = {"token": token}
+    row = connection.execute(_SQL["of_token"], asked).fetchone()
+    for left in reversed(range(LOCKED_AGAIN_MAX + 1)):
+        if row is None:
+            return None
+        wanted: set[int] = {row["alert_id"], *(row["besides"] if with_others else ())}
+        with connection.transaction():
+            notifications.lock_alert(connection, *sorted(wanted))
+            row = connection.execute(_SQL["of_token"], asked).fetchone()
+            if left and with_others and row is not None and not wanted.issuperset(row["besides"]):
+                raise Rollback
+            break
+    return None if row is None else int(row["id"])
 
 
 def said_of(connection: Connection, notification_id: int) -> Receipt | None:

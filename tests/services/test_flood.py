@@ -1,5 +1,7 @@
 """A thousand reds at once: a telephone rings a few times, then once a minute for all, and every alert is told (F58)."""
 
+import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -100,3 +102,46 @@ def test_what_fails_a_summary_has_locked_every_alert_it_told_of(desk: Desk, told
         connection.execute("set local lock_timeout = '200ms'")
         with pytest.raises(LockNotAvailable):
             by[told_by](connection)
+
+
+def test_a_report_that_overtakes_its_summary_has_locked_what_was_told_while_it_waited(desk: Desk) -> None:
+    """The sender has handed it over and is about to write of what it told; the report of its failure is there first, and waits."""
+    crises(desk, SINGLY_MAX + 3)
+    desk.call()
+    waits = desk.rows("select id, alert_id, token from notification where state = 'pending' order by id")
+    assert len(waits) > 1
+    told, others = waits[0], waits[1:]
+    failed = Receipt("p", "", Outcome.NOT_DELIVERED, "it did not arrive")
+    found: list[tuple[int | None, bool]] = []
+
+    def reports_it() -> None:
+        with desk.database.transaction() as connection:
+            kept = reports.keep(connection, told["token"], failed)
+            found.append((kept, is_locked(desk, others[-1]["alert_id"])))
+
+    with desk.database.transaction() as sender:
+        notifications.lock_alert(sender, *(one["alert_id"] for one in waits))
+        report = threading.Thread(target=reports_it)
+        report.start()
+        wait_until_somebody_waits(desk)
+        for one in others:
+            sender.execute(
+                "update notification set state = 'sent', told_in = %s where id = %s", [told["id"], one["id"]]
+            )
+    report.join(timeout=10)
+    assert found == [(told["id"], True)]
+
+
+def is_locked(desk: Desk, alert_id: int) -> bool:
+    with desk.database.transaction() as connection:
+        row = connection.execute("select id from alert where id = %s for update skip locked", [alert_id]).fetchone()
+    return row is None
+
+
+def wait_until_somebody_waits(desk: Desk) -> None:
+    """For a lock that another holds."""
+    for _ in range(100):
+        if desk.rows("select from pg_locks where not granted"):
+            return
+        time.sleep(0.05)
+    raise AssertionError("nobody waits")
