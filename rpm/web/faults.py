@@ -17,7 +17,7 @@ from rpm.store.alerts import Disposition
 from rpm.store.database import Connection
 from rpm.store.patients import AlertNumber
 from rpm.store.worklist import OpenAlert
-from rpm.web.alerts import NOTE_LENGTH_MAX, noted, number_of, refuse
+from rpm.web.alerts import NOTE_LENGTH_MAX, Told, noted, number_of, refuse
 from rpm.web.aside import REASON_LENGTH_MAX, let_wait
 from rpm.web.pages import render
 from rpm.web.problems import BadInput, NotFound
@@ -61,11 +61,11 @@ def show(request: Request, actor: Keeper, store: Store, now: Now) -> Response:
 
 
 @router.post("/faults/{public_id}/acknowledge")
-def acknowledge(public_id: UUID, actor: Keeper, store: Store, now: Now) -> Response:
-    """I have it: nobody else is called any more."""
+def acknowledge(public_id: UUID, actor: Keeper, store: Store, now: Now, told: Told = None) -> Response:
+    """I have it: nobody else is called any more. `told`: as of which of its calls the page showed it."""
     with store.transaction() as connection:
         alert = _found(connection, actor, public_id)
-        outcome = alerts.acknowledge(connection, alert_id=alert.alert_id, staff_id=actor.staff_id, now=now)
+        outcome = alerts.acknowledge(connection, alert_id=alert.alert_id, staff_id=actor.staff_id, told=told, now=now)
         refuse(outcome)
         noted(connection, actor, alert, Action.ACKNOWLEDGED, now=now)
     return RedirectResponse("/faults", status_code=303)
@@ -79,11 +79,12 @@ def snooze(
     now: Now,
     minutes: Annotated[int, Form()],
     reason: Annotated[str, Form(max_length=REASON_LENGTH_MAX)] = "",
+    told: Told = None,
 ) -> Response:
     """It may wait: until when and why is seen by everybody, and anything worse ends it."""
     with store.transaction() as connection:
         alert = _found(connection, actor, public_id)
-        let_wait(connection, actor, alert, minutes=minutes, reason=reason, now=now)
+        let_wait(connection, actor, alert, minutes=minutes, reason=reason, told=told, now=now)
     return RedirectResponse("/faults", status_code=303)
 
 
@@ -95,6 +96,7 @@ def close(
     now: Now,
     disposition: Annotated[str, Form(max_length=40)] = "",
     note: Annotated[str, Form(max_length=NOTE_LENGTH_MAX)] = "",
+    told: Told = None,
 ) -> Response:
     """It is dealt with, and how."""
     if disposition not in LABELS:
@@ -107,6 +109,7 @@ def close(
             staff_id=actor.staff_id,
             disposition=disposition,
             note=note.strip(),
+            told=told,
             now=now,
         )
         refuse(outcome)

@@ -1,6 +1,9 @@
 """Support staff have a list of what does not work: they take it and close it, and see and touch no clinical alert."""
 
+import re
+
 import httpx
+import pytest
 
 from tests.support.clinic import PRIORITY, URGENT, Clinic, Person
 from tests.support.visitor import Visitor
@@ -21,6 +24,29 @@ def test_a_message_leads_support_staff_to_what_they_can_take_and_close(
     assert "You have it" in support.page("/faults")
     assert support.post(f"/faults/{fault.public_id}/close", disposition="called").status_code == httpx.codes.SEE_OTHER
     assert "Nothing is amiss" in support.page("/faults")
+
+
+@pytest.mark.parametrize(
+    "act, fields",
+    [("acknowledge", {}), ("snooze", {"minutes": "60", "reason": "x"}), ("close", {"disposition": "called"})],
+    ids=lambda word: word if isinstance(word, str) else "",
+)
+def test_what_has_become_worse_since_the_page_was_drawn_is_not_taken_by_it(
+    clinic: Clinic, visitor: Visitor, act: str, fields: dict[str, str]
+) -> None:
+    """One loop that was silent is a whole pipeline by now: who let the one wait has not seen the other."""
+    fault = clinic.alert(None, "silence.pipeline", PRIORITY, "Nothing is judged.", kind="technical")
+    support = visitor.sign_in("support")
+    found = re.search(rf'action="(/faults/{fault.public_id}/{act}[^"]*)"', support.page("/faults"))
+    assert found is not None
+    with clinic.database.transaction() as connection:
+        connection.execute("update alert set armed = armed + 1 where id = %s", [fault.id])
+    refused = support.post(found[1], **fields)
+    assert refused.status_code == httpx.codes.BAD_REQUEST
+    assert "it has become worse, or called again, since this page was drawn" in refused.text
+    again = re.search(rf'action="(/faults/{fault.public_id}/{act}[^"]*)"', support.page("/faults"))
+    assert again is not None
+    assert support.post(again[1], **fields).status_code == httpx.codes.SEE_OTHER
 
 
 def test_a_clinical_alert_is_not_there_for_them(clinic: Clinic, maria: Person, visitor: Visitor) -> None:
