@@ -62,8 +62,11 @@ def serve() -> None:
 
 
 @contextmanager
-def keeping_lists(database: Database, settings: Settings) -> Generator[None]:
-    """A thread that makes the lists of revoked certificates, where this process has the keys."""
+def keeping_lists(database: Database, settings: Settings, *, spares: bool = False) -> Generator[None]:
+    """A thread that makes the lists of revoked certificates, where this process has the keys.
+
+    If it hangs the process ends, for its supervisor to start anew, unless it `spares` it.
+    """
     if settings.ca_folder is None:
         yield
         return
@@ -71,17 +74,15 @@ def keeping_lists(database: Database, settings: Settings) -> Generator[None]:
 
     folder = settings.ca_folder
     keys = [load(folder, kind) for kind in Kind]
-    loop = loops.Loop(LISTS, lambda now: revoke.run_once(database, now=now, authorities=keys))
+    loop = loops.Loop(LISTS, lambda now: revoke.run_once(database, now=now, authorities=keys), spares=spares)
     stop = threading.Event()
-    thread = threading.Thread(
-        target=loops.run, args=(loop, database, stop, database.clock), name=loop.name, daemon=True
-    )
-    thread.start()
+    threads = loops.start_watched(loop, database, stop)
     try:
         yield
     finally:
         stop.set()
-        thread.join(timeout=SHUTDOWN_S_MAX)
+        for thread in threads:
+            thread.join(timeout=SHUTDOWN_S_MAX)
 
 
 def register(app: typer.Typer) -> None:

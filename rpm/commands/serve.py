@@ -24,6 +24,7 @@ from rpm.settings import Settings, read_settings
 from rpm.store.database import Database
 from rpm.store.migrate import open_current
 from rpm.web.app import create_app
+from rpm.web.live import Watcher
 from rpm.web.pages import missing_assets
 from rpm.web.server import SHUTDOWN_S_MAX, PageServer
 
@@ -78,7 +79,7 @@ def serve(
         app = create_app(database, settings, database.clock)
         _log.info("serving", host=settings.web_host, port=settings.web_port, worker=not web_only)
         server = PageServer(app)
-        with keeping_lists(database, settings), watch_silence(database, settings):
+        with keeping_lists(database, settings, spares=True), watch_silence(database, settings, app.state.watcher):
             if web_only:
                 server.run(sockets=[listening])
             else:
@@ -91,17 +92,18 @@ def serve(
 
 
 @contextmanager
-def watch_silence(database: Database, settings: Settings) -> Generator[None]:
-    """Beside the pages: who misses those who judge must not be one of them."""
+def watch_silence(database: Database, settings: Settings, watcher: Watcher) -> Generator[None]:
+    """Beside the pages: who misses those who judge must not be one of them. If it hangs, or `watcher` does, the process ends."""
     from rpm.jobs import loops
 
     stop = threading.Event()
-    thread = loops.start_silence(database, settings, stop)
+    threads = loops.start_silence(database, settings, stop, also=[watcher.round])
     try:
         yield
     finally:
         stop.set()
-        thread.join(timeout=SHUTDOWN_S_MAX)
+        for thread in threads:
+            thread.join(timeout=SHUTDOWN_S_MAX)
 
 
 def _check_broker_url(settings: Settings) -> None:

@@ -6,7 +6,7 @@ that went well; one that hangs ends its process, unless it can wait (`rpm.jobs.w
 """
 
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
@@ -38,7 +38,7 @@ from rpm.jobs import (
     watchdog,
 )
 from rpm.jobs.report import Done
-from rpm.outage import CAN_WAIT
+from rpm.outage import CAN_WAIT, Stage
 from rpm.rulebook import read_layers, read_rulebook
 from rpm.settings import Settings
 from rpm.store import heartbeats, worklist
@@ -84,17 +84,19 @@ class Loop:
     """One thread: `turn` is told the time and reports; `channel` is what it is woken by, if by anything.
 
     `every`: what changes slowly is looked at this often; a turn that failed, or left something to do, is not waited after.
+    `spares`: where it hangs, its process goes on, for that has more to do.
     """
 
     name: str
     turn: Callable[[datetime], Report]
     channel: str | None = None
     every: timedelta = timedelta(0)
+    spares: bool = False
 
     @property
     def can_wait(self) -> bool:
-        """Whether nobody is called while it is silent."""
-        return self.name in CAN_WAIT
+        """Whether it ends nothing where it hangs: nobody is called while it is silent, or it is to spare its process."""
+        return self.spares or self.name in CAN_WAIT
 
     @property
     def turn_max(self) -> timedelta:
@@ -119,16 +121,39 @@ def start(
     chosen = [
         loop for loop in loops(database, settings) if not only or (loop.name if loop.name in STAGES else UPKEEP) in only
     ]
+    chores = scheduler.rounds() if not only or UPKEEP in only else {}
+    threads = _started(chosen, database, stop, ask, also=chores.values())
+    if chores:
+        house = threading.Thread(
+            target=_keep_house, args=(database, stop, ask, chores), name="housekeeping", daemon=True
+        )
+        house.start()
+        threads.append(house)
+    return threads
+
+
+def start_watched(
+    loop: Loop, database: Database, stop: threading.Event, *, also: Iterable[watchdog.Round] = ()
+) -> list[threading.Thread]:
+    """One loop alone, with its watchdog, until `stop` is set; the threads to join then. `also`: watched with it."""
+    return _started([loop], database, stop, database.clock, also=also)
+
+
+def _started(
+    chosen: Sequence[Loop],
+    database: Database,
+    stop: threading.Event,
+    ask: Clock,
+    *,
+    also: Iterable[watchdog.Round] = (),
+) -> list[threading.Thread]:
     rounds = [watchdog.Round(loop.name, loop.turn_max.total_seconds(), loop.can_wait) for loop in chosen]
     threads = [
         threading.Thread(target=run, args=(loop, database, stop, ask, own), name=loop.name, daemon=True)
         for loop, own in zip(chosen, rounds, strict=True)
     ]
-    threads.append(threading.Thread(target=watchdog.watch, args=(rounds, stop), name="watchdog", daemon=True))
-    if not only or UPKEEP in only:
-        threads.append(
-            threading.Thread(target=_keep_house, args=(database, stop, ask), name="housekeeping", daemon=True)
-        )
+    watched = [*rounds, *also]
+    threads.append(threading.Thread(target=watchdog.watch, args=(watched, stop), name="watchdog", daemon=True))
     for thread in threads:
         thread.start()
     return threads
@@ -193,14 +218,11 @@ def silence_loop(database: Database, settings: Settings, plan: Plan) -> Loop:
 
 
 def start_silence(
-    database: Database, settings: Settings, stop: threading.Event, *, clock: Clock | None = None
-) -> threading.Thread:
-    """Only miss those who fall silent, until `stop` is set; the thread to join then. UserError as in `start`."""
+    database: Database, settings: Settings, stop: threading.Event, *, also: Iterable[watchdog.Round] = ()
+) -> list[threading.Thread]:
+    """Only miss those who fall silent, until `stop` is set; the threads to join then. UserError as in `start`."""
     loop = silence_loop(database, settings, installation_plan(settings.escalation_file))
-    ask = clock or database.clock
-    thread = threading.Thread(target=run, args=(loop, database, stop, ask), name=loop.name, daemon=True)
-    thread.start()
-    return thread
+    return start_watched(loop, database, stop, also=also)
 
 
 def run(loop: Loop, database: Database, stop: threading.Event, clock: Clock, own: watchdog.Round | None = None) -> None:
@@ -262,7 +284,9 @@ class Waiter:
             self._listener = None
 
 
-def _keep_house(database: Database, stop: threading.Event, clock: Clock) -> None:
-    stop_chores = scheduler.start(database, clock)
+def _keep_house(
+    database: Database, stop: threading.Event, clock: Clock, rounds: Mapping[Stage, watchdog.Round]
+) -> None:
+    stop_chores = scheduler.start(database, clock, rounds)
     stop.wait()
     stop_chores()

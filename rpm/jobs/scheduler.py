@@ -4,7 +4,7 @@ Evaluate, escalate and send are plain loops (`rpm.jobs.loops`): a job store lose
 drops them. Each chore that was done beats by its name, and is missed like a loop where it is not (`rpm.outage`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -13,6 +13,7 @@ import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from rpm.jobs import adjust
+from rpm.jobs.watchdog import Round
 from rpm.outage import Stage
 from rpm.store import heartbeats, sessions
 from rpm.store.database import Clock, Database
@@ -21,6 +22,8 @@ log = structlog.get_logger()
 
 SESSIONS_EVERY_S: Final = 300
 ADJUST_EVERY_S: Final = 3600
+#: A chore that hangs misses its next turn: it is late after so many times what lies between two.
+LATE_AFTER: Final = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +51,19 @@ CHORES: Final = (
 )
 
 
-def start(database: Database, clock: Clock) -> Callable[[], None]:
-    """Begin the chores in threads of their own; returns what stops them."""
+def rounds() -> dict[Stage, Round]:
+    """What counts the turns of each chore, for a watchdog: one that hangs is said. It can wait, and ends nothing."""
+    return {chore.name: Round(chore.name, chore.every_s * LATE_AFTER, can_wait=True) for chore in CHORES}
+
+
+def start(database: Database, clock: Clock, rounds: Mapping[Stage, Round]) -> Callable[[], None]:
+    """Begin the chores in threads of their own, each with what counts its turns; returns what stops them."""
     made: Any = BackgroundScheduler(timezone="UTC")
     for chore in CHORES:
         made.add_job(
             do,
             "interval",
-            args=(chore, database, clock),
+            args=(chore, database, clock, rounds[chore.name]),
             seconds=chore.every_s,
             id=chore.name,
             misfire_grace_time=None,
@@ -70,8 +78,10 @@ def start(database: Database, clock: Clock) -> Callable[[], None]:
     return stop
 
 
-def do(chore: Chore, database: Database, clock: Clock) -> None:
-    """One turn of a chore, and its sign of life where it went well."""
+def do(chore: Chore, database: Database, clock: Clock, own: Round | None = None) -> None:
+    """One turn of a chore, and its sign of life where it went well. `own`: where somebody counts its turns."""
+    if own is not None:
+        own.turns += 1
     try:
         now = clock()
         chore.run(database, now)

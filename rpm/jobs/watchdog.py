@@ -6,7 +6,9 @@ reason that lasts. It is said once, and missed by its own name where no other wo
 What the table of heartbeats misses is work that nobody does: another worker's beat, or the other sender's, stands for a loop
 that hangs here. So each process minds its own threads, too (as ingest's watchdog does), and well before anybody is called.
 
-Not watched: the chores (`rpm.jobs.scheduler`), and the loops beside the pages and the keys (silence, revoke).
+Beside the pages it is whoever misses the others, and whoever looks for the open pages: if one of them hangs no page is live, or
+nobody is missed where that process alone does it. Whoever makes lists of revoked certificates spares the pages (a list is good
+for a week, and its maker is missed after a quarter of an hour), and ends a process that is for the keys alone.
 
 Turns are counted by looks of its own: while the whole process stands still (its machine sleeps), nobody is late.
 """

@@ -21,6 +21,7 @@ from fastapi.responses import Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from rpm.access import Actor
+from rpm.jobs.watchdog import Round
 from rpm.outage import CAN_WAIT, WAY, Stage
 from rpm.store import worklist
 from rpm.store.database import Clock, Database, DatabaseUnavailable
@@ -33,6 +34,8 @@ _log = structlog.get_logger()
 
 #: The watcher looks this often even where nothing was announced.
 LOOK_EVERY_S: Final = 1.0
+#: A look that takes as long hangs.
+HANGS_AFTER_S: Final = 120.0
 #: A page hears something at least this often while all is well.
 BEAT_EVERY_S: Final = 5.0
 #: A look older than this is not passed on as live.
@@ -98,6 +101,8 @@ class Watcher:
         self._look: Look | None = None
         self._waiting: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
         self._thread = threading.Thread(target=self._run, name="live-watcher", daemon=True)
+        #: Counts its looks, for whoever ends a process of which no page is live.
+        self.round = Round("live-watcher", HANGS_AFTER_S)
 
     def start(self) -> None:
         """Begin to watch."""
@@ -151,9 +156,11 @@ class Watcher:
 
     def _run(self) -> None:
         while not self._stop.is_set():
+            self.round.turns += 1
             try:
                 with Listener(self._database.dsn, worklist.CHANNEL) as listener:
                     while not self._stop.is_set():
+                        self.round.turns += 1
                         self._look_once()
                         listener.wait(LOOK_EVERY_S)
             except (ListenerLost, DatabaseUnavailable) as error:

@@ -15,7 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from rpm.errors import UserError
-from rpm.jobs import loops, scheduler
+from rpm.jobs import loops, scheduler, watchdog
 from rpm.jobs.loops import AFTER_FAILURE_S, Loop
 from rpm.jobs.watchdog import EXIT_HANGS
 from rpm.outage import Stage
@@ -29,6 +29,7 @@ from tests.support.mail import MailSink
 from tests.support.sender import eventually
 
 JOIN_S = 15.0
+SESSIONS_LOOKS_S = 300.0
 #: What beats in a worker that takes nothing in: its chores only once they were due.
 LOOPS = {stage for stage in Stage if stage not in {Stage.INGEST, Stage.BROKER, Stage.ADJUST, Stage.SESSIONS}}
 
@@ -253,6 +254,24 @@ def test_a_chore_beats_when_it_was_done_and_not_when_it_failed(database: Databas
     assert _beats(database) == {}
     scheduler.do(chore, database, SettableClock())
     assert _beats(database) == {chore.name: MORNING}
+
+
+def test_a_chore_that_hangs_is_said_and_ends_nothing(database: Database, stop: threading.Event) -> None:
+    """Its turns are counted where they begin; what it is late by is what lies between two."""
+    rounds = scheduler.rounds()
+    assert {each.name for each in rounds.values()} == {chore.name for chore in scheduler.CHORES}
+    assert all(each.can_wait and each.turn_s_max > SESSIONS_LOOKS_S for each in rounds.values())
+    [chore] = [chore for chore in scheduler.CHORES if chore.name == Stage.SESSIONS]
+    scheduler.do(chore, database, SettableClock(), rounds[Stage.SESSIONS])
+    assert rounds[Stage.SESSIONS].turns == 1
+    left: list[int] = []
+    rounds[Stage.SESSIONS].turn_s_max = 0.02
+    hurried = threading.Timer(0.5, stop.set)
+    hurried.start()
+    with capture_logs() as said:
+        watchdog.watch([*rounds.values()], stop, every_s=0.01, leave=left.append)
+    assert left == []
+    assert [(each["event"], each["loop"]) for each in said] == [("loop_hangs", Stage.SESSIONS)]
 
 
 def _beats(database: Database) -> dict[str, datetime]:
