@@ -37,7 +37,7 @@ async def test_a_connect_to_a_silent_device_gives_up_and_the_next_one_works(
     with pytest.raises(RadioFault):
         async with home.radio.connected(heard):
             pass
-    assert time.monotonic() - began_s < 1.0
+    assert time.monotonic() - began_s < 10.0, "not the fifteen seconds that it may take otherwise"
 
     monkeypatch.setattr("gateway.radio.CONNECT_S_MAX", 15.0)
     assert len((await home.session(cuff)).measurements) == 1

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from gateway.health import PatientState
-from gateway.pulse import Pulse, ask, socket_of
+from gateway.pulse import NoPulse, Pulse, ask, socket_of
 from rpm.demo.processes import Child, free_port, port_answers
 from rpm.store.database import Database
 from schemas.codes import BY_NAME, Kind
@@ -27,6 +27,8 @@ from tests.support.guarded_broker import ADMIN, GuardedBroker, eventually
 
 #: F11: from the code to the first reading.
 FIRST_READING_S_MAX = 300.0
+#: Several programs at once, on a machine that runs other tests.
+STARTED_S_MAX = 90.0
 #: F22.
 CUT_OFF_S_MAX = 60.0
 #: A box knocks a few times, ever more rarely, before it believes that it is not let in: 14 to 24 s, more beside other work.
@@ -70,7 +72,10 @@ class Cloud:
         }
         self._running = running
         served, working = self._start("serve", pages, "--web-only"), self._start("worker", worker)
-        eventually(lambda: port_answers(self.port) and "worker.started" in working.log.read_text("utf-8"))
+        eventually(
+            lambda: port_answers(self.port) and "worker.started" in working.log.read_text("utf-8"),
+            within_s=STARTED_S_MAX,
+        )
         assert served.running(), served.last_words()
 
     def _start(self, verb: str, environment: Mapping[str, str], *options: str) -> Child:
@@ -114,8 +119,11 @@ class Box:
         self.config.write_text(text.replace('backend = "bluez"', virtual), "utf-8")
 
     def pulse(self) -> Pulse:
-        """What it says of itself while it runs."""
-        pulse = ask(socket_of(self.config.with_name("outbox.sqlite3")))
+        """What it says of itself while it runs. A box on a busy machine is asked once more before it is said to hang."""
+        asked_until = time.monotonic() + STARTED_S_MAX
+        while (pulse := ask(socket_of(self.config.with_name("outbox.sqlite3")))) is NoPulse.HANGS:
+            if time.monotonic() > asked_until:
+                break
         assert isinstance(pulse, Pulse), f"{pulse}: {self.log.read_text('utf-8')}"
         return pulse
 
@@ -149,7 +157,7 @@ async def test_from_the_carton_to_the_first_reading_and_cut_off_when_it_is_stole
         took("add the cuff", lambda: box.typed("scan", "--add", address, "--label", "cuff in the kitchen", "--yes"))
         running = box.run()
         try:
-            took("first reading stored", lambda: eventually(lambda: cloud.pressures() == [131]))
+            took("first reading stored", lambda: eventually(lambda: cloud.pressures() == [131], within_s=STARTED_S_MAX))
             assert sum(took.steps.values()) < FIRST_READING_S_MAX
             eventually(lambda: box.pulse().state is PatientState.SENT)
 
