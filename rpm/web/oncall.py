@@ -36,6 +36,15 @@ ON_CALL_ROLES: Final = frozenset({Role.NURSE, Role.SUPPORT, Role.ADMIN})
 
 
 @dataclass(frozen=True, slots=True)
+class Stopped:
+    """Whose texts have ended, since when, and by what else he can be called."""
+
+    name: str
+    at: datetime
+    left: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OnCall:
     """What decides who is called in one practice."""
 
@@ -44,8 +53,7 @@ class OnCall:
     people: list[StaffMember]
     names: dict[str, str]
     stand_ins: list[plans.StandIn]
-    #: Whose texts have ended, and since when.
-    stopped: list[tuple[str, datetime]]
+    stopped: list[Stopped]
 
     @classmethod
     def of(cls, request: Request, connection: Connection, actor: Actor, *, since: datetime) -> "OnCall":
@@ -53,14 +61,16 @@ class OnCall:
         current = plans.current(connection, cast(Plan, request.app.state.plan))
         members = accounts.of_practice(connection, actor.practice_id)
         reached_by = contacts.of_practice(connection, actor.practice_id)
+        people = notifications.staff_of(connection, [actor.practice_id], now=since)
+        left = {one.staff_id: tuple(dict.fromkeys(each.channel.word for each in one.contacts)) for one in people}
         return cls(
             plan=current.of(actor.practice_id),
             own=actor.practice_id in current.own,
-            people=notifications.staff_of(connection, [actor.practice_id], now=since),
+            people=people,
             names={member.username: member.display_name for member in members},
             stand_ins=plans.stand_ins(connection, [actor.practice_id], since=since)[actor.practice_id],
             stopped=[
-                (member.display_name, one.stopped_at)
+                Stopped(member.display_name, one.stopped_at, left.get(member.staff_id, ()))
                 for member in members
                 for one in reached_by.get(member.staff_id, [])
                 if one.stopped_at is not None
