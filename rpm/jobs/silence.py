@@ -23,6 +23,7 @@ from rpm.store import calls, homes, plans, silences
 from rpm.store.database import Connection, Database
 from rpm.store.plans import Plans
 from rpm.store.silences import BOX, READINGS, SITE, Opening, SilentBox, SilentPatient
+from rpm.trouble import QUIET_FOR
 from rpm.upkeep import span
 
 LOOK_EVERY: Final = timedelta(seconds=30)
@@ -115,10 +116,14 @@ def run_once(
         silences.back(connection, again, said="heard again", now=now)
         closed = silences.close_old(connection, back_for=CLOSES_AFTER, limit=limit, now=now)
         out = [each.practice_id for each in silences.outages(connection, SITE).values() if each.back_at is None]
-        gone = silences.silent_boxes(connection, before=now - patience.box, left_out=out, limit=limit, now=now)
-        missed = silences.silent_patients(
-            connection, before=now - patience.readings, left_out=out, limit=limit, now=now
+        quiet = now - QUIET_FOR
+        gone = silences.silent_boxes(
+            connection, before=now - patience.box, quiet_since=quiet, left_out=out, limit=limit, now=now
         )
+        missed = silences.silent_patients(
+            connection, before=now - patience.readings, calls_before=now - CALL_AFTER, quiet_since=quiet,
+            left_out=out, limit=limit, now=now,
+        )  # fmt: skip
         openings = [*_of_boxes(gone, current, now=now), *_of_people(connection, missed, current, now=now)]
         told = sum(silences.open_alert(connection, opening, now=now) for opening in openings)
         raised = silences.worsen(

@@ -94,25 +94,39 @@ def boxes(connection: Connection, *, now: datetime) -> list[Boxes]:
 
 
 def silent_boxes(
-    connection: Connection, *, before: datetime, left_out: Collection[int], limit: int, now: datetime
-) -> list[SilentBox]:
-    """At most `limit` boxes not heard since `before` that nobody is told of yet; not those of practices `left_out`."""
+    connection: Connection, *, before: datetime, quiet_since: datetime, left_out: Collection[int], limit: int,
+    now: datetime,
+) -> list[SilentBox]:  # fmt: skip
+    """At most `limit` boxes not heard since `before` that nobody is told of yet; not those of practices `left_out`.
+
+    Nor those of whose silence somebody has closed the alert since `quiet_since`.
+    """
     asked = {
         "before": before,
         "expected": now - BOX_EXPECTED_FOR,
+        "quiet_since": quiet_since,
         "left_out": list(left_out),
         "rule": BOX,
         "limit": limit,
+        "now": now,
     }
     with connection.cursor(row_factory=class_row(SilentBox)) as cursor:
         return cursor.execute(_SQL["silent_boxes"], asked).fetchall()
 
 
 def silent_patients(
-    connection: Connection, *, before: datetime, left_out: Collection[int], limit: int, now: datetime
-) -> list[SilentPatient]:
-    """At most `limit` people of whom nothing came since `before` and nobody is told of yet, with their devices."""
-    asked = {"before": before, "left_out": list(left_out), "rule": READINGS, "now": now, "limit": limit}
+    connection: Connection, *, before: datetime, calls_before: datetime, quiet_since: datetime,
+    left_out: Collection[int], limit: int, now: datetime,
+) -> list[SilentPatient]:  # fmt: skip
+    """At most `limit` people of whom nothing came since `before` and nobody is told of yet, with their devices.
+
+    Nor those of whose silence somebody has closed the alert since `quiet_since`, unless that could wait and this, which began
+    before `calls_before`, cannot.
+    """
+    asked = {
+        "before": before, "calls_before": calls_before, "quiet_since": quiet_since, "left_out": list(left_out),
+        "rule": READINGS, "waits": int(Severity.ROUTINE), "now": now, "limit": limit,
+    }  # fmt: skip
     rows = connection.execute(_SQL["silent_patients"], asked).fetchall()
     if not rows:
         return []

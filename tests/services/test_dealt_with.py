@@ -15,8 +15,11 @@ from rpm.store import alerts, heartbeats
 from rpm.store.database import Database
 from rpm.store.plans import current
 from tests.services.judging import PLAN
+from tests.services.test_silence import Watch, watch
 from tests.support.clinic import Clinic
 from tests.support.clock import SettableClock
+
+__all__ = ["watch"]
 
 A_DAY = int(trouble.QUIET_FOR / LOOK_EVERY)
 LIST, CERTIFICATE, DRILL = "revocation_list.gateways", "service_certificate.broker", drills.RULE
@@ -167,3 +170,55 @@ def test_what_one_practice_closed_is_told_to_another(keeper: Keeper) -> None:
             for practice_id in (keeper.clinic.practice_id, other["id"])
         ]  # fmt: skip
     assert told == [False, True]
+
+
+def closes(watch: Watch, disposition: str = "called") -> None:
+    """Support closes the one fault that is open."""
+    with watch.database.transaction() as connection:
+        [nora] = connection.execute("select id from staff where username = 'nora'").fetchall()
+        [alert] = watch.alerts()
+        alerts.close(
+            connection, alert_id=alert["id"], staff_id=nora["id"], disposition=disposition, note="", now=watch.clock()
+        )
+
+
+def test_a_box_that_stays_silent_is_told_a_day_after_it_was_closed(watch: Watch) -> None:
+    watch.passes(hours=25)
+    watch.look()
+    closes(watch)
+    watch.passes(hours=23.9)
+    assert watch.look().opened == 0
+    watch.passes(hours=0.2)
+    assert watch.look().opened == 1
+    closes(watch)
+    watch.homes.says()
+    watch.passes(hours=24.1)
+    assert watch.look().opened == 1, "heard again, and silent again: another silence"
+    closes(watch, "no_answer")
+    assert watch.look().opened == 1
+
+
+def test_somebody_who_was_spoken_with_is_missed_a_day_later_or_when_it_cannot_wait(watch: Watch) -> None:
+    watch.patient(days_ago=3.1)
+    watch.homes.says()
+    watch.beats()
+    watch.look()
+    closes(watch)
+    for hours, opened in ((23.9, 0), (0.2, 1)):
+        watch.homes.says()
+        watch.passes(hours=hours)
+        assert watch.look().opened == opened
+    watch.homes.says()
+    watch.passes(hours=36)
+    watch.homes.says()
+    closes(watch)
+    assert watch.look().opened == 0, "five days and a half"
+    watch.passes(hours=12)
+    watch.homes.says()
+    assert watch.look().opened == 1, "six days, and the one that was closed could wait"
+    [alert] = watch.alerts()
+    assert (alert["severity"], alert["next_step_at"] is not None or watch.mail.sent != []) == (2, True)
+    closes(watch)
+    watch.passes(hours=12)
+    watch.homes.says()
+    assert watch.look().opened == 0

@@ -23,7 +23,8 @@ group by gateway.practice_id
 order by gateway.practice_id;
 
 -- silent_boxes
--- Boxes not heard since then, with no alert that says so already, the longest silent first; not those of %(left_out)s.
+-- Boxes not heard since then, with no alert that says so already, the longest silent first; not those of %(left_out)s, nor where
+-- somebody has dealt with this silence since %(quiet_since)s ("no answer" is nothing that was done).
 select gateway.id, gateway.practice_id, gateway.label, gateway_status.heard_at, gateway_status.outbox_depth
 from gateway join gateway_status on gateway_status.gateway_id = gateway.id
 where gateway.retired_at is null and gateway.practice_id <> 0 and gateway_status.heard_at <= %(before)s
@@ -35,13 +36,21 @@ where gateway.retired_at is null and gateway.practice_id <> 0 and gateway_status
             and alert.status <> 'closed' and alert.patient_id is null and alert.held_id is null
             and alert.back_in_range_at is null
     )
+    and not exists (
+        select from alert
+        where alert.practice_id = gateway.practice_id and alert.rule_id = %(rule)s || gateway.id
+            and alert.status = 'closed' and alert.patient_id is null and alert.held_id is null
+            and alert.measured_at >= gateway_status.heard_at and alert.disposition <> 'no_answer'
+            and alert.closed_at > %(quiet_since)s and alert.closed_at <= %(now)s
+    )
 order by gateway_status.heard_at, gateway.id
 limit %(limit)s;
 
 -- silent_patients
 -- People looked after, with a device, of whom nothing came since then, with no alert that says so already, the longest
 -- silent first. What came counts when it came, and when it was measured; before they had a device nobody waited, nor while they were
--- away. Not the synthetic one, which another watches; not those of %(left_out)s.
+-- away. Not the synthetic one, which another watches; not those of %(left_out)s, nor where somebody has dealt with this silence
+-- since %(quiet_since)s, unless it could wait then and has lasted since %(calls_before)s by now.
 select patient.id as patient_id, patient.public_id, patient.practice_id, patient.time_zone, heard.measured_at as heard_at,
     given.since as started_at, greatest(heard.measured_at, given.since) as since
 from enrolment
@@ -64,6 +73,13 @@ where enrolment.ended_at is null and not patient.synthetic
         select from alert
         where alert.patient_id = patient.id and alert.rule_id = %(rule)s and alert.status <> 'closed'
             and alert.back_in_range_at is null
+    )
+    and not exists (
+        select from alert
+        where alert.patient_id = patient.id and alert.rule_id = %(rule)s and alert.status = 'closed'
+            and alert.measured_at >= greatest(heard.measured_at, given.since) and alert.disposition <> 'no_answer'
+            and alert.closed_at > %(quiet_since)s and alert.closed_at <= %(now)s
+            and (alert.severity > %(waits)s or greatest(heard.measured_at, given.since) > %(calls_before)s)
     )
 order by since, patient.id
 limit %(limit)s;
