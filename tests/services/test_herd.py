@@ -56,6 +56,7 @@ def uplink_of(name: str, outbox: Outbox, broker: Broker) -> Uplink:
     )
 
 
+@pytest.mark.timeout(2 * BACK_S_MAX + 60)
 async def test_a_herd_comes_back_after_its_broker_was_killed(broker: Broker, tmp_path: Path) -> None:
     worker = FakeWorker(broker, stored).join()
     homes: dict[str, tuple[Outbox, Uplink]] = {}

@@ -40,7 +40,7 @@ from tests.support.sender import subscribed
 from tests.unit.gateway.frames import open_outbox
 
 HALF_AN_HOUR = timedelta(minutes=30)
-WAIT_S_MAX = 20.0
+WAIT_S_MAX = 45.0
 
 
 @pytest.fixture

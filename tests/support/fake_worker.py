@@ -30,7 +30,7 @@ from schemas.messages import (
 )
 from tests.support.broker import Broker
 
-WAIT_S_MAX = 20.0
+WAIT_S_MAX = 45.0
 Answer = Callable[[ReadingBatch], Receipt | None]
 
 
