@@ -17,7 +17,7 @@ from rpm.store import billing
 from rpm.store.database import Database
 from schemas.codes import BY_NUMBER, UNIT_BY_NUMBER
 from tests.support.broker import Broker
-from tests.support.world import Home, VirtualDevice, World
+from tests.support.world import Home, VirtualDevice, World, midday_zone
 
 PATIENT = "Maria Alvarez"
 OXIMETER = VirtualDevice("oximeter", "oximeter", "C0:00:00:00:0A:05", PATIENT)
@@ -29,7 +29,7 @@ WAIT_S_MAX = 60.0
 
 @pytest.fixture
 def world(tmp_path: Path, broker: Broker, dsn: str) -> Iterator[World]:
-    with World(tmp_path, homes=[HOME], broker=broker, dsn=dsn) as started:
+    with World(tmp_path, homes=[HOME], broker=broker, dsn=dsn, zone=midday_zone()) as started:
         started.start_worker()
         started.start_gateway(HOME)
         yield started

@@ -8,7 +8,7 @@ absence after an acknowledgement means something (a control run without one rece
 import re
 import time
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from psycopg.rows import dict_row
 from tests.support.broker import Broker
 from tests.support.leaks import leaked
 from tests.support.mail import MailSink
-from tests.support.world import PASSWORD, Home, VirtualDevice, World
+from tests.support.world import PASSWORD, Home, VirtualDevice, World, midday_zone
 
 PATIENT = "Maria Alvarez"
 CUFF = VirtualDevice("cuff", "cuff", "C0:00:00:00:0A:01", PATIENT)
@@ -57,12 +57,6 @@ who = ["staff:rosa"]
 """
 #: What no message may hold: who it is, what was measured.
 HEALTH_DATA = ("Maria", "Alvarez", "192", "118", "mmHg", "blood pressure", "C0:00")
-
-
-def midday_zone() -> str:
-    """A zone where it is between noon and one now: neither the day nor the month can turn during the story."""
-    ahead = 12 - datetime.now(UTC).hour
-    return f"Etc/GMT{-ahead:+d}" if ahead else "Etc/GMT"
 
 
 @pytest.fixture
