@@ -72,10 +72,10 @@ def test_an_integrator_points_an_installation_at_them(database: Database, tmp_pa
                 ),
                 printed,
             )
+            # They print what the pages answered after the pages did what they were asked.
+            for line in ("# twilio: delivered: the pages answer 200", "# twilio: the call says: You have the alert."):
+                wait_for(lambda line=line: line in printed.read_text("utf-8"), printed)
         assert desk.alerts()[0]["acknowledged_by"] == staff_id(desk, "ben")
-        said = printed.read_text("utf-8")
-        assert "# twilio: delivered: the pages answer 200" in said
-        assert "# twilio: the call says: You have the alert." in said
 
 
 def test_what_they_are_told_wrongly_is_one_line() -> None:

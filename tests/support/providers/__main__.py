@@ -7,6 +7,7 @@ Prints a channels file, then what it is handed and what it says to the pages, un
 
 import argparse
 import contextlib
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -40,6 +41,7 @@ def main() -> int:
         server.outside, server.inside = (options.public or pages).rstrip("/"), pages
         server.on_taken = _taken(server, options)
         server.start()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell that started us had it ignored
     print(_channels_file(*servers), flush=True)
     print(f"# Reports go to {pages}. Ends with Ctrl-C.", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
