@@ -19,10 +19,11 @@ from rpm.ingest.reasons import Reason
 from rpm.ingest.receipts import Outcome, Settlement
 from rpm.ingest.unpack import Message, held_whole, unpack
 from rpm.store import deliveries, events, gateways, readings, requests
-from rpm.store.database import Connection, Database
+from rpm.store.database import Connection, Transactions
 from rpm.store.holding import ToHold, hold, overtake
 from rpm.store.holding import voided as voided_of
 from rpm.store.known import known_of
+from rpm.store.readings import Entry
 from schemas.messages import Event, Status, StatusKind
 
 #: Two workers may hold the same rows once; more often than this within one batch says something else is wrong.
@@ -36,7 +37,7 @@ class SettledMeanwhile(RuntimeError):
 
 
 def settle(
-    database: Database, messages: Sequence[Message], *, number: int | None = None, now: datetime
+    database: Transactions, messages: Sequence[Message], *, number: int | None = None, now: datetime
 ) -> list[Settlement]:
     """Settle every row of these messages; what to receipt. `number`: of their settlement, where it was settled before.
 
@@ -68,7 +69,7 @@ def _tried(work: Callable[[], list[Settlement]]) -> list[Settlement] | None:
 
 
 def _settle_together(
-    database: Database, messages: Sequence[Message], *, number: int | None, now: datetime
+    database: Transactions, messages: Sequence[Message], *, number: int | None, now: datetime
 ) -> list[Settlement]:
     rows: list[Placed] = []
     told: list[Status | Event] = []
@@ -83,7 +84,7 @@ def _settle_together(
 
 
 def _settle_message_apart(
-    database: Database, message: Message, *, number: int | None, now: datetime
+    database: Transactions, message: Message, *, number: int | None, now: datetime
 ) -> list[Settlement]:
     """Settle a message that was refused as a whole, in as many transactions as it needs; it is kept in one before them."""
     rows = unpack(message).rows
@@ -97,7 +98,7 @@ def _settle_message_apart(
 
 
 def _settle_apart(
-    database: Database, message: Message, rows: Sequence[Placed], kept: Incoming, *, now: datetime
+    database: Transactions, message: Message, rows: Sequence[Placed], kept: Incoming, *, now: datetime
 ) -> list[Settlement]:
     """Settle rows of a message that was refused as a whole. A row that is refused alone is held without being judged."""
     if len(rows) > 1:
@@ -116,7 +117,7 @@ def _settle_apart(
 
 
 def _settle_rows(
-    database: Database, rows: Sequence[Placed], told: Sequence[Status | Event], incoming: Incoming, *, now: datetime
+    database: Transactions, rows: Sequence[Placed], told: Sequence[Status | Event], incoming: Incoming, *, now: datetime
 ) -> list[Settlement]:
     for _ in range(RIVALS_MAX):
         try:
@@ -135,11 +136,45 @@ def write(
     *,
     now: datetime,
 ) -> list[Settlement]:
-    """Settle rows in the caller's transaction; SettledMeanwhile where a rival was first: roll back, then look again."""
+    """Settle rows in the caller's transaction; SettledMeanwhile where a rival was first: roll back, then look again.
+
+    What needs no answer of the database goes in one pipeline, and what does with what is asked beside it: each answer that
+    is waited for costs a small batch more than all its rows.
+    """
     senders = {placed.row.gateway_id for placed in rows if placed.row.gateway_id} | {each.gateway_id for each in told}
-    if senders:
-        gateways.meet(connection, senders, now=now)
-    # In one order for all workers: two never wait for each other.
+    with connection.pipeline():
+        if senders:
+            gateways.meet(connection, senders, now=now)
+        _note(connection, told, now=now)
+        if not rows:
+            return []
+        plan = plan_of(connection, rows, incoming, now=now)
+        new = readings.claim(connection, list(plan.entries.values())) if plan.entries else []
+    if new:
+        readings.copy_in(connection, new, now=now)
+    _settle_entries(connection, plan, new, now=now)
+    for row in plan.twins:
+        plan.settle(row, Outcome.DUPLICATE)
+        if row.reading is not None:
+            readings.add_context(connection, row.reading, now=now)
+    held = _hold(connection, plan, now=now)
+    fresh = [(key, reading_id, outcome) for key, (reading_id, outcome) in plan.settled.items()]
+    with connection.pipeline():
+        if new:
+            readings.follow(connection, new, now=now)
+            overtake(connection, [_named(entry) for _, entry in new], now=now)
+        if plan.heard:
+            readings.saw_devices(connection, plan.heard, now=now)
+        if new or held:
+            readings.tell(connection)
+        settled = deliveries.settle(connection, fresh) if fresh else None
+    if settled is not None and settled.rowcount < len(fresh):
+        raise SettledMeanwhile(SettledMeanwhile.__doc__)
+    return plan.settlements
+
+
+def _note(connection: Connection, told: Sequence[Status | Event], *, now: datetime) -> None:
+    """What gateways tell of themselves. In one order for all workers: two never wait for each other."""
     for each in sorted(told, key=_place):
         if isinstance(each, Status):
             gateways.save_status(connection, each, now=now)
@@ -148,23 +183,6 @@ def write(
         else:
             events.save(connection, each, now=now)
             requests.answer(connection, each, now=now)
-    if not rows:
-        return []
-    plan = plan_of(connection, rows, incoming, now=now)
-    new = _store(connection, plan, now=now) if plan.entries else set[int]()
-    for row in plan.twins:
-        plan.settle(row, Outcome.DUPLICATE)
-        if row.reading is not None:
-            readings.add_context(connection, row.reading, now=now)
-    held = _hold(connection, plan, now=now)
-    if plan.heard:
-        readings.saw_devices(connection, plan.heard, now=now)
-    fresh = [(key, reading_id, outcome) for key, (reading_id, outcome) in plan.settled.items()]
-    if fresh and deliveries.settle(connection, fresh) < len(fresh):
-        raise SettledMeanwhile(SettledMeanwhile.__doc__)
-    if new or held:
-        readings.tell(connection)
-    return plan.settlements
 
 
 def _place(told: Status | Event) -> tuple[str, bool, str, str]:
@@ -174,24 +192,22 @@ def _place(told: Status | Event) -> tuple[str, bool, str, str]:
     return told.gateway_id, True, told.name, told.address or ""
 
 
-def _store(connection: Connection, plan: Plan, *, now: datetime) -> set[int]:
-    """Store what was admitted, but for what somebody has voided; the names nobody had stored before."""
-    asked = [(entry.decision.practice_id, entry.reading.reading_id) for entry in plan.entries.values()]
-    voided = {name.int for name in voided_of(connection, asked)}
-    entries = [entry for name, entry in plan.entries.items() if name not in voided]
-    new = readings.store(connection, entries, now=now) if entries else set[int]()
+def _settle_entries(connection: Connection, plan: Plan, new: Sequence[tuple[int, Entry]], *, now: datetime) -> None:
+    """Say of what was admitted whether it is `new`, was known before, or somebody has set it aside."""
+    names = {entry.reading.reading_id.int for _, entry in new}
+    others = [_named(entry) for name, entry in plan.entries.items() if name not in names]
+    voided = {name.int for name in voided_of(connection, others)} if others else set[int]()
     for name, entry in plan.entries.items():
         key = entry.gateway_id, entry.epoch, entry.seq
-        outcome = Outcome.STORED if name in new else Outcome.QUARANTINED if name in voided else Outcome.DUPLICATE
+        outcome = Outcome.STORED if name in names else Outcome.QUARANTINED if name in voided else Outcome.DUPLICATE
         plan.settled[key] = (entry.reading.reading_id, outcome)
         plan.settlements.append(Settlement(*key, outcome, "voided" if name in voided else ""))
         if outcome is Outcome.DUPLICATE:
             readings.add_context(connection, entry.reading, now=now)
-    if new:
-        overtake(
-            connection, asked if len(new) == len(asked) else [named for named in asked if named[1].int in new], now=now
-        )
-    return new
+
+
+def _named(entry: Entry) -> tuple[int, UUID]:
+    return entry.decision.practice_id, entry.reading.reading_id
 
 
 def _hold(connection: Connection, plan: Plan, *, now: datetime) -> int:
@@ -211,7 +227,7 @@ def _hold(connection: Connection, plan: Plan, *, now: datetime) -> int:
 
 
 def _hold_message(
-    database: Database, message: Message, placed_rows: Sequence[Placed], kept: Incoming, *, now: datetime
+    database: Transactions, message: Message, placed_rows: Sequence[Placed], kept: Incoming, *, now: datetime
 ) -> list[Settlement]:
     """Keep a message of which something cannot be kept in any other way; `rows` of it are receipted."""
     rows = [placed.row for placed in placed_rows]

@@ -97,16 +97,14 @@ def plan_of(connection: Connection, placed_rows: Sequence[Placed], incoming: Inc
         for row in rows
         if row.gateway_id is not None and row.epoch is not None and row.seq is not None
     ]
-    before = {
-        key: (found.reading_id, Outcome(found.outcome))
-        for key, found in deliveries.settled(connection, set(keys)).items()
-    }
+    asked = deliveries.ask_settled(connection, set(keys))
     known = known_of(
         connection,
         [(row.gateway_id, row.reading) for row in rows if row.gateway_id is not None and row.reading is not None],
         gateways={row.gateway_id for row in rows if row.gateway_id is not None},
         now=now,
     )
+    before = {key: (found.reading_id, Outcome(found.outcome)) for key, found in deliveries.settled_of(asked).items()}
     # Numbered after what is known was looked up: a person who waits for a lock of this transaction gets a later number.
     plan = Plan(before=set(before), settled_no=incoming.keep(connection, known.practices, now=now))
     seen = dict(before)

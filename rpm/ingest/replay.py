@@ -11,11 +11,10 @@ it and its place in the archive; it is stored now, so that it pages nobody as if
 import json
 from collections import Counter
 from collections.abc import Generator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 from rpm import audit
 from rpm.access import Actor
@@ -27,7 +26,7 @@ from rpm.ingest.receipts import Outcome
 from rpm.ingest.unpack import Message, Row, unpack
 from rpm.store import archive, held, holding, readings
 from rpm.store.archive import source_of
-from rpm.store.database import Connection
+from rpm.store.database import Connection, Transactions
 from rpm.store.holding import NOTE_LENGTH_MAX, Wanted
 from rpm.store.known import known_of
 from schemas.messages import SCHEMA_VERSION, Channel, topic
@@ -46,14 +45,6 @@ class Result(StrEnum):
     STORED = "stored"
     DUPLICATE = "duplicate"
     STILL_HELD = "still held"
-
-
-class Transactions(Protocol):
-    """Where the batches' transactions come from: the database, or what a page may reach of it."""
-
-    def transaction(self) -> AbstractContextManager[Connection]:
-        """One transaction."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from rpm.ingest.subscriber import Subscriber, broker_address
 from rpm.outage import Stage
 from rpm.settings import Settings
 from rpm.store import heartbeats, readings, requests
+from rpm.store.clock import SteadyClock
 from rpm.store.database import Clock, Database, DatabaseUnavailable
 from rpm.store.names import HeldName
 from schemas.messages import Receipt, Request
@@ -83,7 +84,8 @@ class IngestLoop:
         self._database = database
         self._post = post
         self._stop = stop
-        self._clock = clock or database.clock
+        self._clock = clock or SteadyClock(database.clock)
+        self._connections = [database.lasting() for _ in range(HANDS)]
         #: By hand: each writes its own place only.
         self._turned_at = [time.monotonic()] * HANDS
         self._settled = [0] * HANDS
@@ -105,6 +107,7 @@ class IngestLoop:
             thread.start()
         while not self._stop.is_set():
             self.turn(wait_s=IDLE_WAIT_S)
+        self._connections[0].rest()
         for thread in others:
             thread.join()
 
@@ -118,12 +121,14 @@ class IngestLoop:
     def _work(self, hand: int) -> None:
         while not self._stop.is_set():
             self.take_and_settle(hand, wait_s=IDLE_WAIT_S)
+        self._connections[hand].rest()
 
     def take_and_settle(self, hand: int, *, wait_s: float) -> int:
         """One batch, from the inbox to its acknowledgement; how many messages it had. The simulation runs this too."""
         self._turned_at[hand] = time.monotonic()
         batch = self._post.inbox.take(wait_s=wait_s)
         if not batch:
+            self._connections[hand].rest()
             return 0
         settlements = self._settle(hand, batch)
         if settlements is None:
@@ -143,7 +148,7 @@ class IngestLoop:
         while True:
             self._turned_at[hand] = time.monotonic()
             try:
-                settlements = settle(self._database, messages, now=self._clock())
+                settlements = settle(self._connections[hand], messages, now=self._clock())
             except (DatabaseUnavailable, SettledMeanwhile) as error:
                 attempts += 1
                 _log.warning("ingest.database_away", attempts=attempts, messages=len(batch), error=str(error))

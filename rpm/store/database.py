@@ -1,7 +1,7 @@
 """The connection pool, the transaction, and the one clock."""
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -57,6 +57,57 @@ def _alive(connection: Connection) -> None:
     connection.autocommit = False
 
 
+class Transactions(Protocol):
+    """Where transactions are had."""
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """As `Database.transaction`."""
+        ...
+
+
+@contextmanager
+def _named() -> Generator[None]:
+    """What the server or the pool has against a transaction, in our words."""
+    try:
+        yield
+    except _OTHERS_FIRST as error:
+        raise DatabaseBusy(f"{DatabaseBusy.__doc__} ({type(error).__name__})") from error
+    except (PoolTimeout, psycopg.OperationalError) as error:
+        # In a word: a full disk is mended elsewhere than a server that is away.
+        raise DatabaseUnavailable(f"{DatabaseUnavailable.__doc__} ({type(error).__name__})") from error
+
+
+class Lasting:
+    """One thread's transactions on one connection, kept from one to the next until it `rest`s or something fails.
+
+    What was just used is not asked whether it lives, which takes as long as the rows of a small batch. Where the server has gone
+    the next transaction says so, and the one after it has another connection.
+    """
+
+    def __init__(self, pool: ConnectionPool[Connection]) -> None:
+        self._pool = pool
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def transaction(self) -> Generator[Connection]:
+        """As `Database.transaction`."""
+        with _named():
+            connection = self._connection = self._connection or self._pool.getconn()
+            try:
+                # Committed or rolled back here; only the pool closes what is its own.
+                with connection:
+                    yield connection
+            except BaseException:
+                self.rest()
+                raise
+
+    def rest(self) -> None:
+        """Give the connection back: whoever has nothing to do needs none."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._pool.putconn(connection)
+
+
 class Database:
     """A pool of connections to one server. Rows come as dicts; every transaction is UTC and bounded in time."""
 
@@ -108,14 +159,12 @@ class Database:
         DatabaseUnavailable where the server is away, goes away, or is too busy, DatabaseBusy where others went first: the
         caller may try again.
         """
-        try:
-            with self._pool.connection() as connection:
-                yield connection
-        except _OTHERS_FIRST as error:
-            raise DatabaseBusy(f"{DatabaseBusy.__doc__} ({type(error).__name__})") from error
-        except (PoolTimeout, psycopg.OperationalError) as error:
-            # What the server had against it, in a word: a full disk is mended elsewhere than a server that is away.
-            raise DatabaseUnavailable(f"{DatabaseUnavailable.__doc__} ({type(error).__name__})") from error
+        with _named(), self._pool.connection() as connection:
+            yield connection
+
+    def lasting(self) -> "Lasting":
+        """The same transactions on one connection, for one thread while it is busy."""
+        return Lasting(self._pool)
 
     @contextmanager
     def of_practice(self, practice_id: int | None) -> Generator[Connection]:

@@ -4,7 +4,8 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from psycopg.rows import tuple_row
+import psycopg
+from psycopg.rows import DictRow, TupleRow, tuple_row
 
 from rpm.store.arrays import array, name_array, word_array
 from rpm.store.database import Connection
@@ -24,15 +25,18 @@ class Settled(NamedTuple):
 OutboxRow = tuple[str, str, int]
 
 
-def settled(connection: Connection, rows: Collection[OutboxRow]) -> dict[OutboxRow, Settled]:
-    """Those of these outbox rows that were settled before."""
-    with connection.cursor(row_factory=tuple_row) as cursor:
-        found = cursor.execute(_SQL["settled"], _columns(rows))
-        return {(gateway_id, epoch, seq): Settled(name, outcome) for gateway_id, epoch, seq, name, outcome in found}
+def ask_settled(connection: Connection, rows: Collection[OutboxRow]) -> psycopg.Cursor[TupleRow]:
+    """Ask which of these outbox rows were settled before. In a pipeline nothing is waited for: `settled_of` reads the answer."""
+    return connection.cursor(row_factory=tuple_row).execute(_SQL["settled"], _columns(rows))
 
 
-def settle(connection: Connection, rows: Collection[tuple[OutboxRow, UUID | None, str]]) -> int:
-    """Write down how these outbox rows are settled; how many nobody had settled before."""
+def settled_of(asked: psycopg.Cursor[TupleRow]) -> dict[OutboxRow, Settled]:
+    """What `ask_settled` asked for."""
+    return {(gateway_id, epoch, seq): Settled(name, outcome) for gateway_id, epoch, seq, name, outcome in asked}
+
+
+def settle(connection: Connection, rows: Collection[tuple[OutboxRow, UUID | None, str]]) -> psycopg.Cursor[DictRow]:
+    """Write down how these outbox rows are settled. `rowcount`, where a pipeline has ended: how many nobody had settled before."""
     return connection.execute(
         _SQL["settle"],
         {
@@ -40,7 +44,7 @@ def settle(connection: Connection, rows: Collection[tuple[OutboxRow, UUID | None
             "ids": name_array(reading_id for _, reading_id, _ in rows),
             "outcomes": word_array(outcome for _, _, outcome in rows),
         },
-    ).rowcount
+    )
 
 
 def _columns(rows: Collection[OutboxRow]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from rpm.ingest.admit import UNCLAIMED, Known, Quality
 from rpm.ingest.attribution import Assignment, Device
 from rpm.ingest.plausibility import WEIGHT_MEDIAN_OVER, Weighing
 from rpm.ingest.shape import AReading
-from rpm.store.arrays import array, word_array
+from rpm.store.arrays import word_array
 from rpm.store.database import Connection
 from rpm.store.queries import load
 from schemas.codes import BY_NAME, UNIT_BY_NUMBER
@@ -25,21 +25,13 @@ def known_of(
 ) -> Known:
     """What the database knows of these (gateway, reading) pairs: practices, devices, their users, earlier weights.
 
-    `gateways`: more of which the practice is wanted.
+    `gateways`: more of which the practice is wanted. In a pipeline it comes with what was asked before it.
     """
     pairs = list(readings)
-    senders = sorted({gateway_id for gateway_id, _ in pairs} | set(gateways))
-    practices = _practices(connection, senders)
-    unclaimed = [gateway_id for gateway_id, practice_id in practices.items() if practice_id == UNCLAIMED]
-    if unclaimed:
-        connection.execute(_SQL["lock_unclaimed"], {"gateways": unclaimed})
-        practices = _practices(connection, senders)
-    asked = {
-        (practices[gateway_id], reading.device.address) for gateway_id, reading in pairs if gateway_id in practices
-    }
+    practices, found = _look(connection, pairs, sorted({gateway_id for gateway_id, _ in pairs} | set(gateways)))
     devices: dict[tuple[int, str], Device] = {}
     assignments: dict[int, list[Assignment]] = {}
-    for row in _devices_of(connection, asked):
+    for row in found:
         device = Device(row["id"], row["practice_id"], row["address"], row["single_person"], row["serial"])
         devices[device.practice_id, device.address] = device
         users = assignments.setdefault(device.id, [])
@@ -66,26 +58,35 @@ def known_of(
     return Known(practices, devices, assignments, weighings)
 
 
-def _devices_of(connection: Connection, asked: Collection[tuple[int, str]]) -> list[dict[str, Any]]:
-    """The devices at these (practice, address) pairs, a row for each of their users.
+def _look(
+    connection: Connection, pairs: Sequence[tuple[str, AReading]], senders: Sequence[str]
+) -> tuple[dict[str, int], list[dict[str, Any]]]:
+    """Whose these gateways are, and their practices' devices of these addresses: a row for each of a device's users.
 
-    Whoever confirms or refuses a use waits for this transaction: they find all that is held for want of their word.
+    Whoever claims a gateway nobody has, or confirms or refuses a use, waits for this transaction: they find all that is
+    held for want of their word. What they did before it had their rows is looked at again.
     """
+    heard = {(gateway_id, reading.device.address) for gateway_id, reading in pairs}
     named = {
-        "practices": array(practice for practice, _ in asked),
-        "addresses": word_array(address for _, address in asked),
+        "senders": word_array(gateway_id for gateway_id, _ in heard),
+        "addresses": word_array(address for _, address in heard),
     }
-    found = connection.execute(_SQL["devices_of"], named).fetchall()
-    pending = sorted(row["assignment_id"] for row in found if row["pending"])
-    if pending:
-        connection.execute(_SQL["lock_pending"], {"assignments": pending})
-        found = connection.execute(_SQL["devices_of"], named).fetchall()
-    return found
-
-
-def _practices(connection: Connection, senders: Sequence[str]) -> dict[str, int]:
-    rows = connection.execute(_SQL["gateways_of"], {"gateways": senders})
-    return {row["id"]: row["practice_id"] for row in rows}
+    locked: set[str | int] = set()
+    while True:
+        # Both are on their way before the first is waited for.
+        gateways = connection.execute(_SQL["gateways_of"], {"gateways": senders})
+        devices = connection.execute(_SQL["devices_of"], named)
+        practices: dict[str, int] = {row["id"]: row["practice_id"] for row in gateways}
+        found = devices.fetchall()
+        unclaimed = {gateway_id for gateway_id, practice_id in practices.items() if practice_id == UNCLAIMED} - locked
+        pending: set[int] = {row["assignment_id"] for row in found if row["pending"]} - locked
+        if unclaimed:
+            connection.execute(_SQL["lock_unclaimed"], {"gateways": sorted(unclaimed)})
+        elif pending:
+            connection.execute(_SQL["lock_pending"], {"assignments": sorted(pending)})
+        else:
+            return practices, found
+        locked |= unclaimed or pending
 
 
 def _weighings(

@@ -21,7 +21,7 @@ from rpm.ingest.shape import AReading
 from rpm.store import binary
 from rpm.store.archive import NOWHERE, Source
 from rpm.store.arrays import array, name_array, word_array
-from rpm.store.database import Connection, Database, DatabaseUnavailable
+from rpm.store.database import Connection, DatabaseUnavailable, Transactions
 from rpm.store.queries import load
 
 _SQL = load("readings")
@@ -55,7 +55,7 @@ class Entry(NamedTuple):
 
 
 @contextmanager
-def one_transaction(database: Database) -> Generator[Connection]:
+def one_transaction(database: Transactions) -> Generator[Connection]:
     """A transaction whose failures are of two kinds: Unstorable (the data's fault) or DatabaseUnavailable (try again).
 
     A commit whose outcome is unknown is the second kind: what is written here may be written again.
@@ -88,6 +88,18 @@ def stored_names(connection: Connection, names: Collection[UUID]) -> set[UUID]:
 
 def store(connection: Connection, entries: Sequence[Entry], *, now: datetime) -> set[int]:
     """Store readings, each once; the names (`UUID.int`) of those that nobody had stored before. Names in `entries` differ."""
+    new = claim(connection, entries)
+    if new:
+        copy_in(connection, new, now=now)
+        follow(connection, new, now=now)
+    return {entry.reading.reading_id.int for _, entry in new}
+
+
+def claim(connection: Connection, entries: Sequence[Entry]) -> list[tuple[int, Entry]]:
+    """Claim the names of these readings: those that are ours to store, each with its number.
+
+    Left out is what was stored before, and what a person has set aside. Names in `entries` differ.
+    """
     with connection.cursor(row_factory=tuple_row) as cursor:
         keys = cursor.execute(
             _SQL["insert_keys"],
@@ -98,14 +110,20 @@ def store(connection: Connection, entries: Sequence[Entry], *, now: datetime) ->
         )
         # By number: a UUID computes its hash in Python, each time it is asked.
         numbers: dict[int, int] = {name.int: number for name, number in keys}
-    new = [(numbers[name], entry) for entry in entries if (name := entry.reading.reading_id.int) in numbers]
-    if not new:
-        return set()
+    return [(numbers[name], entry) for entry in entries if (name := entry.reading.reading_id.int) in numbers]
+
+
+def copy_in(connection: Connection, new: Sequence[tuple[int, Entry]], *, now: datetime) -> None:
+    """Write what was claimed, with its values. No pipeline may be open: the protocol knows no COPY in one."""
     with connection.cursor() as cursor:
         with cursor.copy(_SQL["copy_readings"]) as copy:
             copy.write(_readings_packed(new, now))
         with cursor.copy(_SQL["copy_observations"]) as copy:
             copy.write(_observations_packed(new))
+
+
+def follow(connection: Connection, new: Sequence[tuple[int, Entry]], *, now: datetime) -> None:
+    """What follows from new readings: each patient's newest values, and the news for whoever judges. Nothing is waited for."""
     _save_latest(connection, new)
     counts = Counter([(entry.decision.patient_id, entry.decision.practice_id) for _, entry in new])
     measured = {
@@ -113,7 +131,6 @@ def store(connection: Connection, entries: Sequence[Entry], *, now: datetime) ->
         for _, entry in new
     }
     save_news(connection, counts, measured, now=now)
-    return set(numbers)
 
 
 def _readings_packed(entries: Sequence[tuple[int, Entry]], now: datetime) -> bytes:

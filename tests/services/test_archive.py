@@ -83,14 +83,14 @@ def test_a_message_that_is_settled_in_parts_is_kept_once(
 ) -> None:
     """One row of it is refused by the database: the others are stored, and all of them stand in the same bytes."""
     squeezes = [pressure(110 + n, 70, NOW - timedelta(minutes=n), address=cuff_of(maria)) for n in range(4)]
-    real = readings.store
+    real = readings.claim
 
-    def refuses_one(connection: Any, entries: Any, *, now: Any) -> Any:
+    def refuses_one(connection: Any, entries: Any) -> Any:
         if any(entry.reading.reading_id == squeezes[1].reading_id for entry in entries):
             raise readings.Unstorable
-        return real(connection, entries, now=now)
+        return real(connection, entries)
 
-    monkeypatch.setattr(readings, "store", refuses_one)
+    monkeypatch.setattr(readings, "claim", refuses_one)
     settle(database, [message_of(*squeezes)], now=NOW)
     assert count_of(database, "message") == 1
     found = rows_of(database, _PLACES)

@@ -3,12 +3,13 @@
 import random
 import threading
 from collections import Counter
-from collections.abc import Collection, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import timedelta
 
 import psycopg
 import pytest
+from psycopg.rows import TupleRow
 
 from rpm.ingest.batch import settle
 from rpm.ingest.reasons import Reason
@@ -194,18 +195,18 @@ def test_a_rival_who_settles_a_row_first_is_noticed(
         topic(GATEWAY, Channel.READINGS),
         ReadingBatch(gateway_id=GATEWAY, epoch=EPOCH, undecoded=(item,)).model_dump_json().encode(),
     )
-    look_up = deliveries.settled
+    look_up = deliveries.settled_of
     rivals = [threading.Thread(target=settle, args=(database, [message]), kwargs={"now": NOW})]
 
-    def look_up_and_dawdle(connection: Connection, rows: Collection[OutboxRow]) -> dict[OutboxRow, Settled]:
-        found = look_up(connection, rows)
+    def look_up_and_dawdle(asked: psycopg.Cursor[TupleRow]) -> dict[OutboxRow, Settled]:
+        found = look_up(asked)
         if rivals:
             rival = rivals.pop()
             rival.start()
             rival.join()
         return found
 
-    monkeypatch.setattr(deliveries, "settled", look_up_and_dawdle)
+    monkeypatch.setattr(deliveries, "settled_of", look_up_and_dawdle)
     assert outcomes_of(settle(database, [message], now=NOW)) == {1: "quarantined"}
     assert count_of(database, "held") == 1
     assert count_of(database, "delivery") == 1

@@ -21,7 +21,7 @@ from rpm.ingest.inbox import Delivery, Inbox
 from rpm.ingest.subscriber import Subscriber
 from rpm.ingest.unpack import Message
 from rpm.ingest.worker import STAGE, IngestLoop
-from rpm.store.database import Connection, Database
+from rpm.store.database import Database
 from rpm.store.gateways import register_gateway
 from rpm.store.heartbeats import last_beat
 from schemas.codes import Kind
@@ -153,34 +153,50 @@ def _beaten(database: Database) -> bool:
         return last_beat(connection, STAGE) is not None
 
 
-class _CommitFails(Database):
-    """Refuses to commit what holds a reading, for as long as it is told to."""
+class _Refusal:
+    """A database that refuses to commit what settles a reading, for as long as it is told to."""
 
-    failing = True
-    failures = 0
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        # A sequence is not rolled back: it counts what was refused.
+        self._run("""
+            create sequence refused;
+            create function refuse() returns trigger language plpgsql as $$ begin
+                perform nextval('refused');
+                raise exception 'no commit today' using errcode = 'io_error';
+            end $$;
+            create constraint trigger refuse after insert on delivery deferrable initially deferred
+                for each row execute function refuse();
+        """)
 
-    @contextmanager
-    def transaction(self) -> Generator[Connection]:
-        with super().transaction() as connection:
-            yield connection
-            found = connection.execute("select count(*) as n from delivery").fetchone()
-            if self.failing and found is not None and found["n"]:
-                self.failures += 1
-                raise psycopg.OperationalError("no commit today")
+    @property
+    def times(self) -> int:
+        """How many commits were refused."""
+        with psycopg.connect(self._dsn) as connection:
+            row = connection.execute("select case when is_called then last_value else 0 end from refused").fetchone()
+        assert row is not None
+        times: int = row[0]
+        return times
+
+    def end(self) -> None:
+        """Commits succeed from now on."""
+        self._run("drop trigger refuse on delivery")
+
+    def _run(self, statements: str) -> None:
+        with psycopg.connect(self._dsn) as connection:
+            connection.execute(statements.encode())
 
 
 def test_no_receipt_before_the_commit(database: Database, broker: Broker, cuff: str, sender: Sender) -> None:
     readings = _squeezes(2, cuff)
-    faulty = _CommitFails(database.dsn)
-    faulty.open()
-    with _working(faulty, broker):
+    refusal = _Refusal(database.dsn)
+    with _working(database, broker):
         sender.send(*readings.values())
-        assert eventually(lambda: faulty.failures >= 3)
+        assert eventually(lambda: refusal.times >= 3)
         assert sender.receipts == []
         assert _stored(database.dsn) == []
-        faulty.failing = False
+        refusal.end()
         assert sender.wait(readings)
-    faulty.close()
     _assert_each_stored_once(database.dsn, readings)
 
 
@@ -217,18 +233,16 @@ def test_commit_then_receipt_then_acknowledgement(database: Database, cuff: str)
     assert witness.heard == [("receipt", 2), ("acknowledgement", 2)]
 
 
-def test_nothing_is_acknowledged_while_the_database_is_away(database: Database, cuff: str) -> None:
+def test_nothing_is_acknowledged_while_the_database_commits_nothing(database: Database, cuff: str) -> None:
     """Not even when the worker is told to stop: the broker gives it to another."""
-    faulty = _CommitFails(database.dsn)
-    faulty.open()
+    refusal = _Refusal(database.dsn)
     witness, stop = _Witness(database.dsn), threading.Event()
     witness.inbox.put(Delivery(Message(*batch("gw-home-a", *_squeezes(1, cuff).values())), mid=1, generation=1))
-    thread = threading.Thread(target=IngestLoop(faulty, witness, stop).run)
+    thread = threading.Thread(target=IngestLoop(database, witness, stop).run)
     thread.start()
-    assert eventually(lambda: faulty.failures >= 2)
+    assert eventually(lambda: refusal.times >= 2)
     stop.set()
     thread.join()
-    faulty.close()
     assert witness.heard == []
 
 

@@ -52,7 +52,7 @@ WITHOUT = {
     ("gateways", INGEST): "meet forget_held save_status save_will",
     ("heartbeats", JOB): "beat list since",
     ("held", BY_KEY): "decide hold_on",
-    ("known", INGEST): "gateways_of lock_unclaimed lock_pending weighings_of",
+    ("known", INGEST): "gateways_of devices_of lock_unclaimed lock_pending weighings_of",
     ("load", OPERATOR): "real_patients practice last_number readings_of take_time",
     ("migrate", SERVER): "*",
     ("minutes", BY_KEY): "running_timer take_timer",

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any, Final, cast
+from typing import Any, Final, Self, cast
 
 from paho.mqtt.client import Client
 
@@ -190,6 +190,13 @@ class Worker:
         if lost:
             raise DatabaseUnavailable("the commit's answer was lost")
         return settlements
+
+    def lasting(self) -> Self:
+        """In place of a connection that is kept."""
+        return self
+
+    def rest(self) -> None:
+        """Nothing is kept."""
 
     def _wait(self, seconds: float) -> bool:
         hand = self._current

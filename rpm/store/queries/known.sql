@@ -7,12 +7,16 @@ select id, practice_id from gateway where id = any(%(gateways)s::text[]);
 select id from gateway where id = any(%(gateways)s::text[]) and practice_id = 0 order by id for share;
 
 -- devices_of
--- These practices' devices at these addresses, with everyone who ever used them.
+-- The devices of these gateways' practices at these addresses, with everyone who ever used them.
 select device.id, device.practice_id, device.address, device.single_person, device.serial,
     device_assignment.id as assignment_id, device_assignment.user_slot, device_assignment.patient_id,
     lower(device_assignment.during) as starts_at, upper(device_assignment.during) as ends_at, device_assignment.pending,
     device_assignment.wiped_at
-from unnest(%(practices)s::integer[], %(addresses)s::text[]) as asked (practice_id, address)
+from (
+        select distinct gateway.practice_id, heard.address
+        from unnest(%(senders)s::text[], %(addresses)s::text[]) as heard (gateway_id, address)
+            join gateway on gateway.id = heard.gateway_id
+    ) as asked
     join device on device.practice_id = asked.practice_id and device.address = asked.address
     left join device_assignment on device_assignment.device_id = device.id;
 

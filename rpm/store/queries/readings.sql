@@ -3,10 +3,15 @@
 select reading_id from reading_key where reading_id = any(%(ids)s::uuid[]);
 
 -- insert_keys
--- Claim the names of these readings; returns only those nobody had claimed before. Sorted: two workers never cross.
+-- Claim the names of these readings; returns only those nobody had claimed before, and nobody of their practice has set aside
+-- for good. Sorted: two workers never cross.
 insert into reading_key (reading_id, practice_id)
 select reading_id, practice_id
 from unnest(%(ids)s::uuid[], %(practices)s::integer[]) as row (reading_id, practice_id)
+where not exists (
+    select from held
+    where held.practice_id = row.practice_id and held.reading_id = row.reading_id and held.state = 'void'
+)
 order by reading_id
 on conflict (reading_id) do nothing
 returning reading_id, reading_no;
