@@ -21,7 +21,12 @@ def stopped(night: Night) -> None:
         connection.execute("delete from contact where staff_id = %s", [night.kim])
         for staff, number in ((night.rosa, NUMBER), (night.kim, KIMS)):
             contacts.add(
-                connection, staff_id=staff, practice_id=night.clinic.practice_id, channel=Name.SMS, address=number, now=now
+                connection,
+                staff_id=staff,
+                practice_id=night.clinic.practice_id,
+                channel=Name.SMS,
+                address=number,
+                now=now,
             )
             contacts.stop(connection, number, now=now - timedelta(minutes=40))
 

@@ -8,7 +8,7 @@ absence after an acknowledgement means something (a control run without one rece
 import re
 import time
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import pytest
 from playwright.sync_api import Page, expect
 from psycopg.rows import dict_row
 
+from rpm.billing.rules import Family, in_force
 from tests.support.broker import Broker
 from tests.support.leaks import leaked
 from tests.support.mail import MailSink
@@ -162,10 +163,23 @@ def test_from_the_cuff_to_the_claim(world: World, page: Page, mail_sink: MailSin
     page.goto(f"{url}/billing")
     bill = page.get_by_role("row", name=re.compile("Alvarez")).first
     expect(bill).to_contain_text("21 min")
-    expect(bill).to_contain_text("99457 so far")
-    expect(bill).to_contain_text("99454 15 more days of data needed")
+    for code in codes_of(datetime.now(ZoneInfo(world.zone)).date()):
+        expect(bill).to_contain_text(code)
     assert world.ask("a", "neighbour", "state")["connections"] == 0
     assert not list(told_in_logs(world.folder))
+
+
+def codes_of(today: date) -> Iterator[str]:
+    """What a bill says of this one day. Rules are known for a year, and a period of thirty days may close in the next one."""
+    if in_force(today, Family.MANAGEMENT):
+        yield "99457 so far"
+    if in_force(today + timedelta(days=29), Family.SUPPLY):
+        yield "99454 15 more days of data needed"
+
+
+def test_what_is_looked_for_on_the_bill_is_there_to_be_found_this_year_and_not_beyond_the_rules() -> None:
+    assert len(list(codes_of(date(2026, 12, 2)))) == 2
+    assert len(list(codes_of(date(2026, 12, 3)))) == 1, "its period closes on 1 January 2027"
 
 
 def told_in_logs(folder: Path) -> Iterator[str]:
