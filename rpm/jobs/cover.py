@@ -41,9 +41,16 @@ def run_once(database: Database, *, now: datetime, plan: Plan) -> Done:
                 rule_id=RULE,
                 rule_version=VERSION,
                 reason=_sentence(connection, practice_id, found),
+                state=_state(found, now=now),
                 now=now,
             )
     return Done(opened)
+
+
+def _state(found: list[Gap], *, now: datetime) -> list[str]:
+    """What is not covered and why, and what is not at this hour; without the other hours, which come nearer at each look."""
+    causes = {f"{gap.policy}: {gap.reason}" for gap in found}
+    return sorted(causes | {f"now {gap.policy}: {gap.reason}" for gap in found if gap.begins <= now})
 
 
 def _sentence(connection: Connection, practice_id: int, found: list[Gap]) -> str:

@@ -241,6 +241,8 @@ def _report_failures(
                 rule_id=f"rule_failed.{failure.rule_id}",
                 rule_version=failure.rule_version,
                 reason=f"The rule {failure.rule_id} could not be applied ({failure.error}); other rules still work",
+                # Of two patients it may fail in two ways, turn by turn.
+                state=["failed"],
                 now=now,
             )
             if opened:

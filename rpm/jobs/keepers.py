@@ -9,6 +9,7 @@ from rpm.store.database import Connection
 from rpm.store.heartbeats import heartbeats
 from rpm.store.plans import Plans
 from rpm.store.silences import KEEPER, Opening
+from rpm.trouble import QUIET_FOR
 
 
 def tell(connection: Connection, current: Plans, *, watching_since: datetime, now: datetime) -> tuple[int, int]:
@@ -18,8 +19,10 @@ def tell(connection: Connection, current: Plans, *, watching_since: datetime, no
     silences.back(connection, again, said="heard again", now=now)
     opened = 0
     for name, reason in silent_keepers(beats, watching_since=watching_since, now=now).items():
-        # Somebody has dealt with this silence: it is told anew once they were heard, and fall silent again.
-        dealt_with = silences.keeper_closed_in(connection, name, since=beats[name])
+        # Somebody has dealt with this silence: it is told anew a day later, or once they were heard and fall silent again.
+        dealt_with = silences.keeper_closed_in(
+            connection, name, since=beats[name], quiet_since=now - QUIET_FOR, now=now
+        )
         for practice_id in certificates.practices(connection):
             if practice_id not in dealt_with:
                 first = first_call(current, practice_id, alerts.TECHNICAL, now=now)

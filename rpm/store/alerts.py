@@ -215,11 +215,12 @@ def open_technical(
     rule_id: str,
     rule_version: str,
     reason: str,
+    state: Sequence[str] | None,
     next_step_at: datetime | None,
     quiet_since: datetime,
     now: datetime,
 ) -> int | None:
-    """Something of ours does not work for a practice; None where that is open, or was dealt with in the same words since then."""
+    """Something of ours does not work (`rpm.trouble.tell`); None where that is open, or was dealt with as it is since then."""
     fields = {
         "practice_id": practice_id,
         "rule_id": rule_id,
@@ -227,7 +228,8 @@ def open_technical(
         "band": TECHNICAL.word,
         "severity": int(TECHNICAL),
         "reason": reason,
-        "evidence": Jsonb({"values": []}),
+        "evidence": Jsonb({"values": []} if state is None else {"values": [], "state": list(state)}),
+        "state": None if state is None else Jsonb(list(state)),
         "next_step_at": next_step_at,
         "quiet_since": quiet_since,
         "now": now,
@@ -235,7 +237,8 @@ def open_technical(
     row = connection.execute(_SQL["open_technical"], fields).fetchone()
     if row is None:
         return None
-    add_event(connection, practice_id=practice_id, alert_id=row["id"], at=now, kind="opened", reason=reason)
+    kind = "opened" if row["opened"] else "worsened"
+    add_event(connection, practice_id=practice_id, alert_id=row["id"], at=now, kind=kind, reason=reason)
     return int(row["id"])
 
 

@@ -70,6 +70,8 @@ def _named() -> Generator[None]:
     """What the server or the pool has against a transaction, in our words."""
     try:
         yield
+    except psycopg.errors.ProgramLimitExceeded:
+        raise  # Of this data, and not of the server: trying again would go on for ever.
     except _OTHERS_FIRST as error:
         raise DatabaseBusy(f"{DatabaseBusy.__doc__} ({type(error).__name__})") from error
     except (PoolTimeout, psycopg.OperationalError) as error:

@@ -282,9 +282,12 @@ def keepers_back(connection: Connection, heard: Collection[str]) -> list[tuple[i
     return [(row["id"], row["practice_id"]) for row in rows]
 
 
-def keeper_closed_in(connection: Connection, name: str, *, since: datetime) -> set[int]:
-    """The practices in which the alert of this keeper's silence since then has been closed."""
-    rows = connection.execute(_SQL["keeper_closed_in"], {"rule": KEEPER + name, "since": since}).fetchall()
+def keeper_closed_in(
+    connection: Connection, name: str, *, since: datetime, quiet_since: datetime, now: datetime
+) -> set[int]:
+    """The practices in which the alert of this keeper's silence since `since` was dealt with after `quiet_since`."""
+    asked = {"rule": KEEPER + name, "since": since, "quiet_since": quiet_since, "now": now}
+    rows = connection.execute(_SQL["keeper_closed_in"], asked).fetchall()
     return {row["practice_id"] for row in rows}
 
 

@@ -133,6 +133,36 @@ def test_a_list_is_told_at_once_when_the_broker_refuses_everybody(keeper: Keeper
     assert ", and since 20" in keeper.open()[LIST]["reason"]
 
 
+@pytest.mark.parametrize("waits", [False, True], ids=["taken", "let wait"])
+def test_what_becomes_worse_while_somebody_has_it_calls_anew(keeper: Keeper, *, waits: bool) -> None:
+    keeper.certificate("gateways", "gw-home", timedelta(days=90))
+    keeper.list_of_revoked(timedelta(hours=2))
+    assert keeper.looks() == 1
+    before = keeper.open()[LIST]
+    with keeper.database.transaction() as connection:
+        alert_id, staff_id, now = before["id"], keeper.ada, keeper.clock()
+        done = (
+            alerts.snooze(connection, alert_id=alert_id, staff_id=staff_id, minutes=240, reason="on Monday", now=now)
+            if waits
+            else alerts.acknowledge(connection, alert_id=alert_id, staff_id=staff_id, now=now)
+        )
+    assert done.done
+    assert keeper.looks(10) == 0, "as it was"
+    assert keeper.open()[LIST]["next_step_at"] is None
+    assert keeper.looks(2) == 1
+    after = keeper.open()[LIST]
+    assert after["id"] == before["id"], "one alert with a history"
+    assert ", and since 20" in after["reason"]
+    assert (after["status"], after["snoozed_until"], after["step"], after["armed"]) == (
+        "open",
+        None,
+        0,
+        before["armed"] + 1,
+    )
+    assert after["next_step_at"], "it calls"
+    assert keeper.looks(5) == 0, "once"
+
+
 def test_whoever_reached_nobody_has_dealt_with_nothing(keeper: Keeper) -> None:
     keeper.drilled()
     keeper.clock.forward(hours=73)

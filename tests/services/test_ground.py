@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from rpm.store.database import Database, DatabaseUnavailable
+from rpm.store.readings import Unstorable, one_transaction
 from tests.support.broker import Broker
 from tests.support.database import DatabaseServer
 from tests.support.mail import MailSink
@@ -32,6 +33,12 @@ def test_what_the_server_has_against_it_is_named(database: Database) -> None:
     """Who reads "the database cannot be reached" would look at the network; it is the disk."""
     with pytest.raises(DatabaseUnavailable, match="DiskFull"), database.transaction() as connection:
         connection.execute("do $$ begin raise exception 'no space' using errcode = 'disk_full'; end $$")
+
+
+def test_what_is_too_large_for_the_server_is_the_datas_fault(database: Database) -> None:
+    """Taken for a server that is away, the same batch would be tried for ever, and hold up all others."""
+    with pytest.raises(Unstorable, match="ProgramLimitExceeded"), one_transaction(database) as connection:
+        connection.execute("do $$ begin raise exception 'too wide' using errcode = 'program_limit_exceeded'; end $$")
 
 
 def test_a_server_that_only_follows_is_not_taken_for_the_one(empty_dsn: str) -> None:

@@ -12,9 +12,12 @@ from rpm.jobs.expiries import LOOK_EVERY, Expiries
 from rpm.outage import GUARD, LISTS
 from rpm.store import alerts, heartbeats
 from rpm.store.database import Database
+from rpm.trouble import QUIET_FOR
 from tests.services.judging import PLAN
 from tests.support.clinic import Clinic
 from tests.support.clock import SettableClock
+
+A_DAY = int(QUIET_FOR / LOOK_EVERY)
 
 
 class Watch:
@@ -44,6 +47,15 @@ class Watch:
             self.clock.forward(seconds=LOOK_EVERY.total_seconds())
             self.beats(*keepers)
             self.loop.turn(self.clock())
+
+    def closes(self, disposition: str) -> None:
+        """Nora closes what is open."""
+        with self.database.transaction() as connection:
+            done = alerts.close(
+                connection, alert_id=self.alerts()[-1]["id"], staff_id=self.nora, disposition=disposition, note="",
+                now=self.clock(),
+            )  # fmt: skip
+        assert done.done
 
     def alerts(self) -> list[dict[str, Any]]:
         with self.database.transaction() as connection:
@@ -93,21 +105,25 @@ def test_it_is_called_off_when_it_is_heard_and_calls_anew_when_it_is_not(watch: 
     assert watch.told() == [("silence.keeper.broker_guard", "open", None)], "one alert with a history"
 
 
-def test_what_somebody_has_closed_is_told_anew_only_after_it_was_heard(watch: Watch) -> None:
+def test_what_somebody_has_closed_is_told_anew_after_it_was_heard_or_a_day_later(watch: Watch) -> None:
     watch.looks(2, LISTS)
-    [alert] = watch.alerts()
-    with watch.database.transaction() as connection:
-        done = alerts.close(
-            connection,
-            alert_id=alert["id"],
-            staff_id=watch.nora,
-            disposition="no_action",
-            note="the broker is moved",
-            now=watch.clock(),
-        )
-    assert done.done
+    watch.closes("no_action")
     watch.looks(5, LISTS)
     assert [status for _, status, _ in watch.told()] == ["closed"]
     watch.looks(1, GUARD, LISTS)
     watch.looks(2, LISTS)
+    assert [status for _, status, _ in watch.told()] == ["closed", "open"]
+    watch.closes("no_action")
+    watch.looks(A_DAY - 1, LISTS)
+    assert [status for _, status, _ in watch.told()] == ["closed", "closed"]
+    watch.looks(1, LISTS)
+    assert [status for _, status, _ in watch.told()] == ["closed", "closed", "open"], (
+        "what nobody mends is not forgotten"
+    )
+
+
+def test_whoever_reached_nobody_has_dealt_with_no_keepers_silence(watch: Watch) -> None:
+    watch.looks(2, LISTS)
+    watch.closes("no_answer")
+    watch.looks(1, LISTS)
     assert [status for _, status, _ in watch.told()] == ["closed", "open"]

@@ -9,7 +9,7 @@ import pytest
 from alerts.escalation import parse_plan
 from rpm.jobs import cover
 from rpm.settings import CARE
-from rpm.store import plans
+from rpm.store import alerts, plans
 from rpm.store.database import Database
 from tests.services.judging import PLAN, Desk
 from tests.services.test_escalate import act, crisis, staff_id
@@ -284,6 +284,37 @@ def test_somebody_is_told_days_before(desk: Desk) -> None:
     desk.forward(hours=1)
     assert cover.run_once(desk.database, now=desk.now, plan=PLAN).done == 0, "the alert is open"
     assert len(desk.alerts()) == 1
+
+
+def test_hours_nobody_covers_are_quiet_for_a_day_once_somebody_has_dealt_with_them(desk: Desk) -> None:
+    """A gap that runs begins now at each look: its words change, and it is the same."""
+    keep(desk)
+    desk.clinic.patient("Maria", "Alvarez")
+    desk.rows("update staff set active = false where username = 'nora' returning id")
+
+    def looks(hours: int) -> int:
+        told = 0
+        for _ in range(hours):
+            desk.forward(hours=1)
+            told += cover.run_once(desk.database, now=desk.now, plan=PLAN).done
+        return told
+
+    assert looks(1) == 1
+    with desk.database.transaction() as connection:
+        alerts.close(
+            connection, alert_id=desk.alerts()[0]["id"], staff_id=staff_id(desk, "sam"), disposition="no_action",
+            note="she is back on Friday", now=desk.now,
+        )  # fmt: skip
+    assert looks(23) == 0
+    assert looks(1) == 1
+    assert looks(5) == 0, "it is open"
+    desk.rows("update staff set active = true where username = 'nora' returning id")
+    assert looks(1) == 0
+    desk.rows("update staff set active = false where username = 'nora' returning id")
+    assert looks(1) == 0, "as it was"
+    desk.rows("update staff set active = false where username = 'nell' returning id")
+    assert looks(1) == 1, "another one cannot be reached, either"
+    assert len(desk.alerts()) == 2
 
 
 def test_a_practice_without_support_staff_is_covered_by_the_fallback(desk: Desk) -> None:

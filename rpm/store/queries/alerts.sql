@@ -56,8 +56,9 @@ set status = 'open', acknowledged_at = null, acknowledged_by = null, snoozed_unt
 where id = %(alert_id)s;
 
 -- open_technical
--- Something of ours does not work: one open alert per practice and cause, whoever finds it again. No row: it is open, or
--- somebody dealt with the very same since %(quiet_since)s ("no answer" is nothing that was done).
+-- Something of ours does not work: one open alert per practice and cause, whoever finds it again. With more than the open one
+-- tells it calls anew, whoever has taken it or let it wait. No row: it is open, or somebody dealt with it as it is since
+-- %(quiet_since)s ("no answer" is nothing that was done).
 insert into alert (practice_id, kind, rule_id, rule_version, band, severity, reason, evidence, measured_at, opened_at,
     updated_at, next_step_at, armed)
 select %(practice_id)s, 'technical', %(rule_id)s, %(rule_version)s, %(band)s, %(severity)s, %(reason)s, %(evidence)s,
@@ -65,11 +66,17 @@ select %(practice_id)s, 'technical', %(rule_id)s, %(rule_version)s, %(band)s, %(
 where not exists (
     select from alert
     where practice_id = %(practice_id)s and patient_id is null and held_id is null and rule_id = %(rule_id)s
-        and rule_version = %(rule_version)s and reason = %(reason)s and status = 'closed' and disposition <> 'no_answer'
+        and rule_version = %(rule_version)s and status = 'closed' and disposition <> 'no_answer'
+        and case when %(state)s::jsonb is null then reason = %(reason)s else evidence -> 'state' @> %(state)s::jsonb end
         and closed_at > %(quiet_since)s and closed_at <= %(now)s
 )
-on conflict (practice_id, rule_id) where status <> 'closed' and patient_id is null and held_id is null do nothing
-returning id;
+on conflict (practice_id, rule_id) where status <> 'closed' and patient_id is null and held_id is null do update
+set reason = excluded.reason, evidence = excluded.evidence, updated_at = excluded.updated_at, status = 'open',
+    acknowledged_at = null, acknowledged_by = null, snoozed_until = null, snooze_reason = null, step = 0,
+    armed = alert.armed + 1, next_step_at = excluded.next_step_at, version = alert.version + 1
+where case when %(state)s::jsonb is null then alert.reason <> excluded.reason
+    else not alert.evidence -> 'state' @> %(state)s::jsonb end
+returning id, version = 1 as opened;
 
 -- add_event
 -- Something happened to an alert.

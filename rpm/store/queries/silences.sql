@@ -195,9 +195,10 @@ order by id
 for update skip locked;
 
 -- keeper_closed_in
--- The practices in which somebody has dealt with a silence that began then.
+-- The practices in which somebody has lately dealt with a silence that began then ("no answer" is nothing that was done).
 select practice_id from alert
-where kind = 'technical' and rule_id = %(rule)s and status = 'closed' and measured_at >= %(since)s;
+where kind = 'technical' and rule_id = %(rule)s and status = 'closed' and measured_at >= %(since)s
+    and disposition <> 'no_answer' and closed_at > %(quiet_since)s and closed_at <= %(now)s;
 
 -- ease
 -- What is left of an outage can wait: the alert says so, and calls nobody any more.
