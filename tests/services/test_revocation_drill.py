@@ -237,7 +237,10 @@ def test_lists_nobody_makes_any_more_are_told_while_three_days_are_left(broker: 
     assert told(LIST_LIFE - LIST_ALARM - timedelta(hours=1)) == []
     (sentence, other) = told(LIST_LIFE - LIST_ALARM + timedelta(minutes=1))
     assert "revoked certificates" in sentence
-    assert told(LIST_LIFE + timedelta(days=1)) == [sentence, other], "said once, until somebody closes it"
+    assert told(LIST_LIFE - timedelta(minutes=1)) == [sentence, other], "said once, while it is as it was"
+    ended = [each.replace("from 20", "since 20").replace(" UTC on the", " UTC the") for each in (sentence, other)]
+    assert told(LIST_LIFE + timedelta(days=1)) == ended, "the same alerts, with what has become of it"
+    assert told(LIST_LIFE + timedelta(days=2)) == ended
     with broker.database.transaction() as connection:
         ends = connection.execute("select min(next_update) as ends from revocation_list").fetchone()
     assert ends is not None
