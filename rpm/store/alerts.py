@@ -229,7 +229,6 @@ def open_technical(
         "severity": int(TECHNICAL),
         "reason": reason,
         "evidence": Jsonb({"values": []} if state is None else {"values": [], "state": list(state)}),
-        "state": None if state is None else Jsonb(list(state)),
         "next_step_at": next_step_at,
         "quiet_since": quiet_since,
         "now": now,

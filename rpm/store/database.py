@@ -66,7 +66,7 @@ class Transactions(Protocol):
 
 
 @contextmanager
-def _named() -> Generator[None]:
+def _in_our_words() -> Generator[None]:
     """What the server or the pool has against a transaction, in our words."""
     try:
         yield
@@ -93,7 +93,7 @@ class Lasting:
     @contextmanager
     def transaction(self) -> Generator[Connection]:
         """As `Database.transaction`."""
-        with _named():
+        with _in_our_words():
             connection = self._connection = self._connection or self._pool.getconn()
             try:
                 # Committed or rolled back here; only the pool closes what is its own.
@@ -161,7 +161,7 @@ class Database:
         DatabaseUnavailable where the server is away, goes away, or is too busy, DatabaseBusy where others went first: the
         caller may try again.
         """
-        with _named(), self._pool.connection() as connection:
+        with _in_our_words(), self._pool.connection() as connection:
             yield connection
 
     def lasting(self) -> "Lasting":

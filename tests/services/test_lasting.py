@@ -8,21 +8,22 @@ from rpm.store.database import Database, DatabaseUnavailable, Transactions
 _ADD = "insert into practice (name, time_zone, created_at) values ('Maple', 'UTC', 'epoch')"
 
 
+def told(transactions: Transactions, question: str) -> int:
+    """What the server answers, in a transaction of its own."""
+    with transactions.transaction() as connection:
+        row = connection.execute(f"select {question} as told".encode()).fetchone()
+    assert row is not None
+    number: int = row["told"]
+    return number
+
+
 def served_by(transactions: Transactions) -> int:
     """The server's process that answers."""
-    with transactions.transaction() as connection:
-        row = connection.execute("select pg_backend_pid() as pid").fetchone()
-    assert row is not None
-    pid: int = row["pid"]
-    return pid
+    return told(transactions, "pg_backend_pid()")
 
 
 def practices(database: Database) -> int:
-    with database.transaction() as connection:
-        row = connection.execute("select count(*) as n from practice where name = 'Maple'").fetchone()
-    assert row is not None
-    count: int = row["n"]
-    return count
+    return told(database, "(select count(*) from practice where name = 'Maple')")
 
 
 def test_one_connection_from_one_transaction_to_the_next_until_it_rests(dsn: str) -> None:

@@ -67,15 +67,16 @@ where not exists (
     select from alert
     where practice_id = %(practice_id)s and patient_id is null and held_id is null and rule_id = %(rule_id)s
         and rule_version = %(rule_version)s and status = 'closed' and disposition <> 'no_answer'
-        and case when %(state)s::jsonb is null then reason = %(reason)s else evidence -> 'state' @> %(state)s::jsonb end
+        and case when %(evidence)s::jsonb ? 'state' then evidence -> 'state' @> (%(evidence)s::jsonb -> 'state')
+            else reason = %(reason)s end
         and closed_at > %(quiet_since)s and closed_at <= %(now)s
 )
 on conflict (practice_id, rule_id) where status <> 'closed' and patient_id is null and held_id is null do update
 set reason = excluded.reason, evidence = excluded.evidence, updated_at = excluded.updated_at, status = 'open',
     acknowledged_at = null, acknowledged_by = null, snoozed_until = null, snooze_reason = null, step = 0,
     armed = alert.armed + 1, next_step_at = excluded.next_step_at, version = alert.version + 1
-where case when %(state)s::jsonb is null then alert.reason <> excluded.reason
-    else not alert.evidence -> 'state' @> %(state)s::jsonb end
+where case when excluded.evidence ? 'state' then not alert.evidence -> 'state' @> (excluded.evidence -> 'state')
+    else alert.reason <> excluded.reason end
 returning id, version = 1 as opened;
 
 -- add_event
